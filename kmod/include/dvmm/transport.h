@@ -121,10 +121,12 @@ struct dvmm_transport_upcalls {
  * @connect: start the link; link_up follows, perhaps before connect() returns.
  *	Process context.  0 or negative errno; on error nothing is left behind
  * @disconnect: end the link; see "Life of a link".  Process context, sleeps
- * @send: queue a frame.  Process context.  May wait (killable) while the lane has
- *	DVMM_XPORT_QUEUE frames queued, except on lane 3 (CTL) with @nowait.
+ * @send: queue a frame.  Process context.  Waits (killable) while the lane has
+ *	DVMM_XPORT_QUEUE frames queued; with @nowait it never waits and never
+ *	refuses for want of room: the protocol's own messages are bounded by the
+ *	faults in flight, and are sent from link_rx, which must not wait.
  *	0: the transport owns @x.  Negative errno (-ENOTCONN after link_down or
- *	disconnect, -EINTR, -EAGAIN with @nowait): the caller still owns it.
+ *	disconnect, -EINTR): the caller still owns it.
  *	Any number of callers at once; order of frames of one caller is kept
  * @page_map: optional: prepare a page for the device
  * @page_unmap: optional: undo @page_map
@@ -163,5 +165,17 @@ int dvmm_transport_register(const struct dvmm_transport_ops *ops);
  * Links hold a reference on @ops->owner, so no link uses it any more.
  */
 void dvmm_transport_unregister(const struct dvmm_transport_ops *ops);
+
+/**
+ * dvmm_transport_get - find a transport, loading its module if need be
+ * @name: e.g. "tcp"
+ *
+ * Return: the transport with a reference on its module, to be given back with
+ * dvmm_transport_put(), or NULL.  Process context.
+ */
+const struct dvmm_transport_ops *dvmm_transport_get(const char *name);
+
+/** dvmm_transport_put - give back what dvmm_transport_get() returned */
+void dvmm_transport_put(const struct dvmm_transport_ops *ops);
 
 #endif
