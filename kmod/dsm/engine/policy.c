@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Hold time and migratory sharing. */
+#include "policy.h"
+#include "set.h"
+
+bool dvmm_held(struct dvmm_step *s)
+{
+	u32 hold = s->ctx->policy->hold_us;
+	u32 age = s->ctx->now - s->pg->stamp;
+
+	if (!(s->pg->flags & DVMM_PAGE_HELD) || age >= hold) {
+		s->pg->flags &= ~DVMM_PAGE_HELD;
+		return false;
+	}
+	dvmm_emit_defer(s);
+	/*
+	 * One timer at a time: an older one that is still on its way ends the
+	 * hold early, which costs a little time and nothing else.
+	 */
+	if (!(s->pg->flags & DVMM_PAGE_ARMED)) {
+		dvmm_emit(s, DVMM_ACT_TIMER)->delay_us = hold - age;
+		s->pg->flags |= DVMM_PAGE_ARMED;
+	}
+	return true;
+}
+
+/*
+ * Migratory sharing is read, then written, by one node after the other.  It is
+ * seen when a sharer upgrades a page whose only other copies are those of the
+ * last writer (Cox and Fowler, ISCA 1993).  What a node did with an exclusive
+ * grant is not reported, so after a few of them one read is granted shared and
+ * the pattern has to show itself again.
+ */
+void dvmm_migratory_write(struct dvmm_step *s, u16 writer)
+{
+	const struct dvmm_ctx *ctx = s->ctx;
+	u16 last = s->pg->peer;
+	u64 others;
+
+	if (!ctx->policy->migratory || !dvmm_set_exact(ctx->nodes))
+		return;
+	others = ctx->dir->sharers;
+	if (writer != ctx->self)
+		others &= ~dvmm_set_bit(writer, ctx->nodes);
+	if (last != ctx->self)
+		others &= ~dvmm_set_bit(last, ctx->nodes);
+	if (writer != last && !others)
+		s->pg->flags |= DVMM_PAGE_MIGRATORY;
+	else
+		s->pg->flags &= ~DVMM_PAGE_MIGRATORY;
+}
+
+bool dvmm_migratory_read(struct dvmm_step *s)
+{
+	if (!s->ctx->policy->migratory || !(s->pg->flags & DVMM_PAGE_MIGRATORY))
+		return false;
+	s->pg->flags -= DVMM_PAGE_MIGRATORY_ONE;
+	return true;
+}

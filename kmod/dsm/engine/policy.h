@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Choices that may change what a page costs, never what it holds. */
+#ifndef DVMM_ENGINE_POLICY_H
+#define DVMM_ENGINE_POLICY_H
+
+#include "step.h"
+
+/**
+ * dvmm_held - must the page be kept a little longer?
+ * @s: a step that would take a permission away
+ *
+ * Return: true if so; the event is then deferred and a timer on its way.
+ */
+bool dvmm_held(struct dvmm_step *s);
+
+/** dvmm_migratory_write - at the home: @writer takes a shared page to write */
+void dvmm_migratory_write(struct dvmm_step *s, u16 writer);
+/** dvmm_migratory_read - at the home: shall this read be granted exclusively? */
+bool dvmm_migratory_read(struct dvmm_step *s);
+
+#endif

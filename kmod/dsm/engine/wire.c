@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The wire format: written in one place, checked in one place. */
+#include "wire.h"
+
+void dvmm_wire_encode(const struct dvmm_frame *f, struct dvmm_wire_hdr *hdr)
+{
+	const struct dvmm_msg *m = &f->msg;
+
+	memset(hdr, 0, sizeof(*hdr));
+	hdr->magic = DVMM_WIRE_MAGIC;
+	hdr->kind = f->kind;
+	hdr->type = m->type;
+	hdr->flags = m->flags;
+	hdr->src = cpu_to_le16(m->src);
+	hdr->index = cpu_to_le16(f->index);
+	hdr->requester = cpu_to_le16(m->requester);
+	hdr->acks = cpu_to_le16(m->acks);
+	hdr->length = cpu_to_le32(f->length);
+	hdr->page = cpu_to_le64(f->page);
+	hdr->epoch = cpu_to_le64(f->epoch);
+	hdr->id = cpu_to_le64(m->id);
+}
+
+static const char *check_coherence(const struct dvmm_frame *f, enum dvmm_lane lane,
+				   u16 nodes)
+{
+	const struct dvmm_msg *m = &f->msg;
+	bool page = m->flags & DVMM_MSGF_PAGE;
+
+	if (!m->type || m->type >= DVMM_MSG_COUNT)
+		return "unknown coherence message";
+	if (dvmm_msg_lane(m->type) != lane)
+		return "coherence message on the wrong lane";
+	if (m->flags & ~DVMM_MSGF_MASK)
+		return "unknown flags";
+	if (page && !dvmm_msg_may_carry_page(m->type))
+		return "message cannot carry a page";
+	if (page && m->flags & DVMM_MSGF_ZERO)
+		return "page is both sent and zero";
+	if (f->length != (page ? DVMM_WIRE_PAYLOAD_MAX : 0))
+		return "length does not fit the message";
+	if (m->requester >= nodes)
+		return "requester is not a node of the machine";
+	if (m->acks >= nodes)
+		return "more acknowledgements than nodes";
+	return NULL;
+}
+
+static const char *check_link(const struct dvmm_frame *f)
+{
+	const struct dvmm_msg *m = &f->msg;
+
+	if (!m->type || m->type >= DVMM_WIRE_LINK_TYPES)
+		return "unknown link message";
+	if (m->type == DVMM_WIRE_HELLO && f->length < sizeof(struct dvmm_wire_hello))
+		return "HELLO is too short";
+	if (m->flags)
+		return "unknown flags";
+	return NULL;
+}
+
+const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lane,
+			     u16 peer, u16 nodes, struct dvmm_frame *f)
+{
+	struct dvmm_msg *m = &f->msg;
+
+	memset(f, 0, sizeof(*f));
+	if (hdr->magic != DVMM_WIRE_MAGIC)
+		return "not a dvmm frame";
+	f->kind = hdr->kind;
+	f->index = le16_to_cpu(hdr->index);
+	f->length = le32_to_cpu(hdr->length);
+	f->page = le64_to_cpu(hdr->page);
+	f->epoch = le64_to_cpu(hdr->epoch);
+	m->type = hdr->type;
+	m->flags = hdr->flags;
+	m->src = le16_to_cpu(hdr->src);
+	m->requester = le16_to_cpu(hdr->requester);
+	m->acks = le16_to_cpu(hdr->acks);
+	m->id = le64_to_cpu(hdr->id);
+
+	if (f->length > DVMM_WIRE_PAYLOAD_MAX)
+		return "payload is too long";
+	if (m->src != peer)
+		return "sender is not the node at the other end";
+	switch (f->kind) {
+	case DVMM_WIRE_COHERENCE:
+		return check_coherence(f, lane, nodes);
+	case DVMM_WIRE_CHANNEL:
+		return NULL;
+	case DVMM_WIRE_LINK:
+		return check_link(f);
+	}
+	return "unknown kind of frame";
+}

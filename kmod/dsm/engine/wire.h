@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Wire format: every frame on every link is this header and up to 4096 bytes
+ * of payload.  All fields are little-endian.  One decode function checks
+ * everything before anyone else looks.
+ */
+#ifndef DVMM_ENGINE_WIRE_H
+#define DVMM_ENGINE_WIRE_H
+
+#include "messages.h"
+
+#define DVMM_WIRE_MAGIC		0xd5
+#define DVMM_WIRE_VERSION	1	/* highest spoken */
+#define DVMM_WIRE_VERSION_MIN	1	/* lowest spoken */
+#define DVMM_WIRE_PAYLOAD_MAX	4096
+
+/* Kinds of frames. */
+#define DVMM_WIRE_COHERENCE	1	/* type: enum dvmm_event_type */
+#define DVMM_WIRE_CHANNEL	2	/* index: channel; page: free for the channel */
+#define DVMM_WIRE_LINK		3	/* type: enum dvmm_wire_link_type */
+
+enum dvmm_wire_link_type {
+	DVMM_WIRE_HELLO = 1,	/* payload: struct dvmm_wire_hello */
+	DVMM_WIRE_PING,		/* id is echoed, payload is echoed */
+	DVMM_WIRE_PONG,
+	DVMM_WIRE_BYE,		/* payload: reason, text without a final NUL */
+	DVMM_WIRE_LINK_TYPES,
+};
+
+struct dvmm_wire_hdr {
+	u8 magic;
+	u8 kind;
+	u8 type;
+	u8 flags;
+	__le16 src;
+	__le16 index;		/* region or channel */
+	__le16 requester;
+	__le16 acks;
+	__le32 length;		/* of the payload */
+	__le64 page;		/* page number within the region */
+	__le64 epoch;
+	__le64 id;
+};
+dvmm_static_assert(sizeof(struct dvmm_wire_hdr) == 40, "wire header is 40 bytes");
+
+struct dvmm_wire_hello {
+	__le16 version_min;
+	__le16 version_max;
+	__le16 node;
+	__le16 nodes;
+	__le32 page_size;
+	__le32 reserved;
+	__le64 features;
+	u8 machine[16];
+	u8 config[16];		/* digest of the machine file; must be equal */
+};
+dvmm_static_assert(sizeof(struct dvmm_wire_hello) == 56, "hello is 56 bytes");
+
+/**
+ * struct dvmm_frame - a header, decoded and checked
+ */
+struct dvmm_frame {
+	u8 kind;
+	u16 index;
+	u32 length;
+	u64 page;
+	u64 epoch;
+	struct dvmm_msg msg;	/* for channel and link frames only type, src, id count */
+};
+
+/**
+ * dvmm_wire_encode - write a header
+ * @f: what to say; @f->msg.src is the sender
+ * @hdr: filled
+ */
+void dvmm_wire_encode(const struct dvmm_frame *f, struct dvmm_wire_hdr *hdr);
+
+/**
+ * dvmm_wire_decode - check and read a header
+ * @hdr: sizeof(*hdr) bytes from the peer
+ * @lane: the lane it came on
+ * @peer: the node at the other end of the link
+ * @nodes: number of nodes of the machine
+ * @f: filled on success
+ *
+ * Return: NULL, or a static text that says what is wrong with the header.
+ */
+const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lane,
+			     u16 peer, u16 nodes, struct dvmm_frame *f);
+
+#endif
