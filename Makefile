@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+# make                 modules (for the running kernel, or KDIR=), tools, tests
+# make install         modules, dvmm, uapi header; DESTDIR= and KVER= apply
+# make dkms-install    modules through DKMS, for every kernel to come
+# make check|demo|bench  see tools/testbed
+# make lint sparse     house rules
+
+VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+KVER ?= $(shell uname -r)
+RUNNING := /lib/modules/$(KVER)/build
+# Without headers of the running kernel: the newest ones that are there.
+NEWEST := $(lastword $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -V))
+KDIR ?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(NEWEST))
+KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
+PREFIX ?= /usr
+
+# Directories with a Makefile of their own, each with targets all and clean.
+TOOL_DIRS := $(patsubst %/Makefile,%,$(wildcard tools/*/Makefile))
+TEST_DIRS := $(patsubst %/Makefile,%,$(wildcard selftests/*/Makefile))
+SUBDIRS := $(TOOL_DIRS) $(TEST_DIRS)
+
+all: modules tools selftests
+
+# One kernel build at a time in this tree: Kbuild itself does not check.
+modules: | kdir
+	+flock .build.lock $(KBUILD) modules
+
+kdir:
+	@test -f "$(KDIR)/Makefile" || { \
+		echo "No kernel headers in '$(KDIR)': install linux-headers-amd64 or give KDIR=" >&2; \
+		exit 1; }
+
+tools: $(TOOL_DIRS)
+selftests: $(TEST_DIRS)
+
+$(SUBDIRS):
+	$(MAKE) -C $@
+
+install: modules tools
+	$(KBUILD) modules_install INSTALL_MOD_DIR=updates \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+	install -D -m 644 uapi/linux/dvmm.h $(DESTDIR)$(PREFIX)/include/linux/dvmm.h
+	set -e; for d in $(TOOL_DIRS); do \
+		if grep -q '^install:' $$d/Makefile; then \
+			$(MAKE) -C $$d install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); \
+		fi; \
+	done
+
+DKMS_TREE ?= /usr/src/dvmm-$(VERSION)
+DKMS_FILES := Kbuild Makefile dkms.conf COPYING kmod uapi
+
+# The sources where DKMS looks for them, without anything that was built.
+dkms-tree:
+	rm -rf $(DKMS_TREE)
+	mkdir -p $(DKMS_TREE)
+	tar -c --exclude='*.o' --exclude='*.cmd' --exclude=probes.h $(DKMS_FILES) | \
+		tar -x -C $(DKMS_TREE)
+
+dkms-install: dkms-tree
+	dkms status dvmm/$(VERSION) | grep -q . || dkms add dvmm/$(VERSION)
+	dkms install --force dvmm/$(VERSION) -k $(KVER)
+
+dkms-remove:
+	dkms remove dvmm/$(VERSION) --all
+	rm -rf $(DKMS_TREE)
+
+sparse: | kdir
+	sh selftests/build/sparse.sh
+
+lint:
+	sh selftests/build/includes.sh
+	sh selftests/build/checkpatch.sh
+
+clean: clean-modules
+	set -e; for d in $(SUBDIRS); do $(MAKE) -C $$d clean; done
+
+clean-modules:
+	$(KBUILD) clean
+	rm -f .build.lock
+
+.PHONY: all modules kdir tools selftests install dkms-tree dkms-install \
+	dkms-remove sparse lint clean clean-modules $(SUBDIRS)
+
+-include tools/testbed/testbed.mk

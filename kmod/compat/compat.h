@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Differences between kernels, found by the compile probes in probe/ and
+ * smoothed out here, so that no other file asks which kernel it is built for.
+ * Force-included in every file of the modules.
+ */
+#ifndef DVMM_COMPAT_H
+#define DVMM_COMPAT_H
+
+#include "probes.h"
+
+#ifndef HAVE_NS_BARE
+/* EXPORT_SYMBOL_NS_GPL(sym, DVMM) and MODULE_IMPORT_NS(DVMM) want a string. */
+#define DVMM "DVMM"
+#endif
+
+#endif

@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# checkpatch --strict has nothing to say about our sources.
+
+cd "$(dirname "$0")/../.." || exit 1
+for checkpatch in "$CHECKPATCH" /usr/src/linux-headers-*-common/scripts/checkpatch.pl \
+	/usr/src/linux-source-*/scripts/checkpatch.pl; do
+	[ -f "$checkpatch" ] && break
+done
+if [ ! -f "$checkpatch" ]; then
+	echo "TAP version 13"
+	echo "1..0 # SKIP no checkpatch.pl: unpack linux-source or give CHECKPATCH="
+	exit 0
+fi
+
+# About patches to the kernel's own tree.
+ignore=FILE_PATH_CHANGES,LINUX_VERSION_CODE,EMBEDDED_FILENAME
+# States, events and messages are lists of macros (X-macros), and tables are laid
+# out in columns: these types complain of nothing else.
+ignore=$ignore,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON
+ignore=$ignore,BRACKET_SPACE,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_WITH_FLOW_CONTROL
+# Userspace and the engine's shim have the types of the C library.
+user=$ignore,PREFER_KERNEL_TYPES,CAMELCASE,CONST_STRUCT,SSCANF_TO_KSTRTO
+user=$user,CONSTANT_COMPARISON,PREFER_FALLTHROUGH,VOLATILE
+
+# check IGNORE: complaints about the files named on stdin, NUL-terminated
+check()
+{
+	xargs -0 -r -n 40 perl "$checkpatch" --no-tree --strict --terse --no-summary \
+		--quiet --max-line-length=100 --ignore "$1" --file
+}
+
+sources()
+{
+	find "$@" -name '*.[ch]' ! -name '*.mod.c' ! -name probes.h ! -name '*.gen.[ch]' -print0
+}
+
+echo "TAP version 13"
+echo "1..2"
+fail=0
+bad=$(sources kmod uapi ! -name env.h | check "$ignore"
+	sources kmod/dsm/engine/env.h tools selftests | check "$user")
+if [ -z "$bad" ]; then
+	echo "ok 1 - checkpatch --strict is silent"
+else
+	echo "$bad" | sed 's/^/# /'
+	echo "not ok 1 - checkpatch --strict is silent"
+	fail=1
+fi
+
+planted=$(mktemp --suffix=.c) || exit 1
+trap 'rm -f "$planted"' EXIT
+printf '// SPDX-License-Identifier: GPL-2.0\nint f(void) {\n\treturn 1;\n}\n' >"$planted"
+if printf '%s\0' "$planted" | check "$ignore" | grep -q "open brace"; then
+	echo "ok 2 - a misplaced brace is seen"
+else
+	echo "not ok 2 - a misplaced brace is seen"
+	fail=1
+fi
+exit $fail

@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# dkms builds every module against headers of a kernel that is not running, out
+# of nothing but the files that "make dkms-install" copies.
+
+. "$(dirname "$0")/lib.sh"
+[ -n "$KDIR" ] || skip_all "no kernel headers"
+command -v dkms >/dev/null || skip_all "dkms is not installed"
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+version=$(sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' "$top/dkms.conf")
+kver=$(cat "$KDIR/include/config/kernel.release")
+arch=$(uname -m)
+
+echo "TAP version 13"
+echo "1..3"
+fail=0
+
+mkdir -p "$tmp/source" "$tmp/tree" "$tmp/modules"
+make -s -C "$top" dkms-tree DKMS_TREE="$tmp/source/dvmm-$version" >"$tmp/log" 2>&1 &&
+	! find "$tmp/source" -name '*.o' | grep -q .
+result $? 1 "sources are copied without built files" "$tmp/log"
+
+dkms build dvmm/"$version" -k "$kver" -a "$arch" --kernelsourcedir "$KDIR" \
+	--sourcetree "$tmp/source" --dkmstree "$tmp/tree" \
+	--installtree "$tmp/modules" >"$tmp/log" 2>&1
+status=$?
+[ $status = 0 ] || cat "$tmp/tree/dvmm/$version/build/make.log" >>"$tmp/log" 2>/dev/null
+result $status 2 "dkms build for $kver (running: $(uname -r))" "$tmp/log"
+
+built=$tmp/tree/dvmm/$version/$kver/$arch/module
+for module in $(grep -o 'in dvmm.*; do' "$top/dkms.conf" | sed 's/^in //; s/; do//'); do
+	ls "$built/$module".ko* >/dev/null 2>&1 || echo "no $module.ko"
+	vermagic=$(modinfo -F vermagic "$built/$module".ko* 2>/dev/null | cut -d' ' -f1)
+	[ "$vermagic" = "$kver" ] || echo "$module: vermagic '$vermagic'"
+done >"$tmp/log"
+[ ! -s "$tmp/log" ]
+result $? 3 "every module is there and is for that kernel" "$tmp/log"
+exit $fail
