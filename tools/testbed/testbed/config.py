@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What set-up found and built, and what a cluster is made of."""
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+TREE = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+CACHE = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'dvmm')
+
+
+def tree_cache():
+    """The directory of this work tree in the cache."""
+    return os.path.join(CACHE, 'tree-' + hashlib.sha256(TREE.encode()).hexdigest()[:12])
+
+
+def new_log_directory(name):
+    """A fresh directory for the logs of one run."""
+    base = os.environ.get('DVMM_LOGS') or os.path.join(tree_cache(), 'logs')
+    path = os.path.join(base, time.strftime('%Y%m%d-%H%M%S-') + f'{name}-{os.getpid()}')
+    os.makedirs(path)
+    return path
+
+
+def nested_kvm():
+    """Whether this machine's KVM can run a hypervisor in a guest."""
+    if not os.access('/dev/kvm', os.R_OK | os.W_OK):
+        return False
+    for module in ('kvm_amd', 'kvm_intel'):
+        try:
+            with open(f'/sys/module/{module}/parameters/nested') as f:
+                return f.read().strip() in ('1', 'Y')
+        except OSError:
+            pass
+    return False
+
+
+class Config:
+    """Every value that a node's command line needs."""
+
+    def __init__(self, memory=2048, cpus=1, share=None, modules=None, append=''):
+        with open(os.path.join(tree_cache(), 'config')) as f:
+            self.set_up = dict(line.strip().split('=', 1) for line in f if '=' in line)
+        self.memory, self.cpus, self.share, self.append = memory, cpus, share, append
+        self.tree = TREE
+        self.qemu = self.set_up['QEMU']
+        self.node_qemu = self.set_up.get('NODE_QEMU')
+        self.images = self.set_up.get('IMAGES')
+        self.kernel = self.set_up['KERNEL']
+        self.version = self.set_up['VERSION']
+        self.nested = nested_kvm()
+        self.accel = (['-accel', 'kvm', '-cpu', 'host'] if self.nested else
+                      ['-accel', 'tcg,thread=multi', '-cpu', 'max'])
+        self.firmware = [w for d in ('/usr/share/seabios', '/usr/share/qemu') for w in ('-L', d)]
+        self.stream_options = stream_options(self.qemu)
+        self.initrd = initrd(self.set_up, modules)
+
+    def describe(self):
+        """One line about how nodes run here."""
+        how = 'nested KVM' if self.nested else 'software emulation (no nested virtualisation here)'
+        return f'nodes: {how}, kernel {self.version}, {self.memory} MiB, {self.cpus} CPU each'
+
+
+def stream_options(qemu):
+    """A client of a link comes again after its peer was lost, where QEMU can."""
+    text = subprocess.run([qemu, '--version'], capture_output=True, text=True, check=True).stdout
+    version = tuple(int(n) for n in re.search(r'version (\d+)\.(\d+)', text).groups())
+    if version >= (9, 2):
+        return ',reconnect-ms=200'
+    return ',reconnect=1' if version >= (8, 0) else ''
+
+
+def built_modules(directories):
+    """Kernel modules below directories, newest build of each name."""
+    found = {}
+    for top in directories:
+        for where, _, names in os.walk(top):
+            for name in names:
+                if name.endswith('.ko'):
+                    path = os.path.join(where, name)
+                    if name not in found or os.path.getmtime(path) > os.path.getmtime(found[name]):
+                        found[name] = path
+    return found
+
+
+def initrd(set_up, directories):
+    """The node's initramfs with the project's modules added; its path."""
+    if directories is None:
+        directories = [TREE]
+    modules = built_modules(directories)
+    key = hashlib.sha256(set_up['INITRAMFS'].encode())
+    for name, path in sorted(modules.items()):
+        key.update(f'{name}{path}{os.stat(path).st_mtime_ns}'.encode())
+    out = os.path.join(tree_cache(), 'initrd', key.hexdigest()[:16])
+    if not os.path.exists(out):
+        make_initrd(set_up, modules, out)
+    return out
+
+
+def make_initrd(set_up, modules, out):
+    """Appends modules and a new modules.dep to the prepared archive."""
+    os.makedirs(os.path.dirname(out), exist_ok=True)
+    with tempfile.TemporaryDirectory() as work:
+        lib = f'lib/modules/{set_up["VERSION"]}'
+        root = os.path.join(set_up['INITRAMFS'], 'root')
+        os.makedirs(os.path.join(work, lib))
+        subprocess.run(['cp', '-al', os.path.join(root, lib, '.'), os.path.join(work, lib)], check=True)
+        subprocess.run(f'rm -f {work}/{lib}/modules.[ads]*', shell=True, check=True)
+        ours = os.path.join(work, lib, 'updates', 'dkms')
+        os.makedirs(ours)
+        for path in modules.values():
+            subprocess.run(['objcopy', '-g', path, os.path.join(ours, os.path.basename(path))], check=True)
+        subprocess.run(['depmod', '-b', work, set_up['VERSION']], check=True)
+        subprocess.run(f'cp {set_up["INITRAMFS"]}/node.cpio {out}.tmp && cd {work} && '
+                       f'find lib/modules/*/modules.* lib/modules/*/updates | cpio --quiet -o -H newc -R 0:0 '
+                       f'>> {out}.tmp && mv {out}.tmp {out}', shell=True, check=True)
