@@ -14,4 +14,14 @@
 #define DVMM "DVMM"
 #endif
 
+/*
+ * Older kernels derive from sk_allocation whether current->task_frag may be
+ * used: GFP_NOIO says no.
+ */
+#ifdef HAVE_SK_USE_TASK_FRAG
+#define dvmm_sk_own_frag(sk) ((sk)->sk_use_task_frag = false)
+#else
+#define dvmm_sk_own_frag(sk) ((void)(sk))
+#endif
+
 #endif

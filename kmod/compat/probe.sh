@@ -12,7 +12,7 @@ shift 2
 	echo "/* Made by kmod/compat/probe.sh. */"
 	for probe in $probes; do
 		name=$(basename "$probe" .c | tr a-z A-Z)
-		if "$@" -Werror -DMODULE -DKBUILD_MODNAME='"probe"' \
+		if "$@" -Werror -Wno-missing-prototypes -DMODULE -DKBUILD_MODNAME='"probe"' \
 			-DKBUILD_BASENAME='"probe"' \
 			-c -o /dev/null "$probe" >/dev/null 2>&1; then
 			echo "#define HAVE_$name 1"

@@ -18,7 +18,9 @@ ignore=FILE_PATH_CHANGES,LINUX_VERSION_CODE,EMBEDDED_FILENAME
 # States, events and messages are lists of macros (X-macros), and tables are laid
 # out in columns: these types complain of nothing else.
 ignore=$ignore,COMPLEX_MACRO,MACRO_ARG_REUSE,MACRO_ARG_UNUSED,TRAILING_SEMICOLON
-ignore=$ignore,BRACKET_SPACE,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_WITH_FLOW_CONTROL
+ignore=$ignore,LINE_SPACING,BRACKET_SPACE,MULTISTATEMENT_MACRO_USE_DO_WHILE,MACRO_WITH_FLOW_CONTROL
+# British spelling; BIT() is not for uapi headers.
+ignore=$ignore,TYPO_SPELLING,BIT_MACRO
 # Userspace and the engine's shim have the types of the C library.
 user=$ignore,PREFER_KERNEL_TYPES,CAMELCASE,CONST_STRUCT,SSCANF_TO_KSTRTO
 user=$user,CONSTANT_COMPARISON,PREFER_FALLTHROUGH,VOLATILE

@@ -1,0 +1,774 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * TCP transport: a lane is a connected socket that userspace has handed over,
+ * with a TLS ULP on it if userspace wanted one.
+ *
+ * Each lane has a thread that sleeps in recvmsg(), and receives payload straight
+ * into the page that goes up.  Whoever finds a lane idle writes to its socket
+ * itself, without waiting; what does not fit is left to a work item.
+ *
+ * Both ends begin each lane with a greeting, so that sockets in the wrong order,
+ * of another machine or of something that is not dvmm at all are told apart
+ * before the first frame.
+ *
+ * Dead peers: keepalive finds them on an idle lane, TCP_USER_TIMEOUT on a busy
+ * one, both within DEAD_SECONDS.  The timeout would also cut a lane whose
+ * receiver is alive and slow; on CTL that is legitimate (userspace may be
+ * stopped), so CTL has keepalive only and relies on the other lanes.
+ */
+#include <linux/file.h>
+#include <linux/highmem.h>
+#include <linux/kthread.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/sched/task.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/tcp.h>
+#include <linux/unaligned.h>
+#include <linux/workqueue.h>
+#include <net/sock.h>
+#include <uapi/linux/tls.h>
+
+#include <dvmm/transport.h>
+#include "gate.h"
+
+#define GREETING	"dvmm-tcp"
+#define GREETING_V	1
+#define LANE_CTL	3
+#define DEAD_SECONDS	3
+#define WHY_LEN		64
+
+/* Content types of TLS records, RFC 8446 section 5.1 */
+#define TLS_ALERT	21
+#define TLS_DATA	23
+
+struct greeting {
+	u8 magic[8];
+	u8 version;
+	u8 lane;
+	__le16 from;
+	__le16 to;
+	u8 reserved[2];
+	u8 machine[16];
+};
+
+static_assert(sizeof(struct greeting) == 32);
+
+/**
+ * struct tcp_lane - one socket
+ * @owner: the link
+ * @sock: the socket, with userspace's reference on its file
+ * @number: which lane
+ * @reader: sleeps in recvmsg()
+ * @writer: sends what a caller could not send at once
+ * @lock: guards the fields below
+ * @queue: frames to send, the first one perhaps partly sent
+ * @queued: their number
+ * @sent: bytes of the first one that are out
+ * @busy: somebody is writing to the socket; the queue's head is theirs
+ * @room: waits for @queued to fall
+ * @tx_frames: frames sent
+ * @tx_inline: of these, written by the caller of send() itself
+ * @tx_bytes: headers and payload sent
+ * @rx_frames: frames received
+ * @rx_bytes: headers and payload received
+ */
+struct tcp_lane {
+	struct tcp_link *owner;
+	struct socket *sock;
+	unsigned int number;
+	struct task_struct *reader;
+	struct work_struct writer;
+	spinlock_t lock; /* queue, queued, sent, busy, tx_* */
+	struct list_head queue;
+	unsigned int queued;
+	size_t sent;
+	bool busy;
+	wait_queue_head_t room;
+	u64 tx_frames;
+	u64 tx_inline;
+	u64 tx_bytes;
+	u64 rx_frames;
+	u64 rx_bytes;
+};
+
+/**
+ * struct tcp_link - a link
+ * @gate: keeps the link while send() runs; first
+ * @link: what the core knows it by
+ * @flags: LINK_UP, LINK_DEAD
+ * @upcall: keeps link_up and link_down apart
+ * @greeted: lanes whose greeting was right
+ * @started: readers wait here until the link is up
+ * @machine: UUID
+ * @self: this node
+ * @peer: node at the other end
+ * @lane: the sockets
+ * @rcu: for kfree_rcu()
+ */
+struct tcp_link {
+	struct dvmm_gate gate;
+	struct dvmm_xport_link *link;
+	unsigned long flags;
+	struct mutex upcall; /* link_up and link_down do not overlap */
+	atomic_t greeted;
+	wait_queue_head_t started;
+	u8 machine[16];
+	u16 self;
+	u16 peer;
+	struct tcp_lane lane[DVMM_XPORT_LANES];
+	struct rcu_head rcu;
+};
+
+enum { LINK_UP, LINK_DEAD };
+
+static struct workqueue_struct *writers;
+
+static bool is_dead(const struct tcp_link *l)
+{
+	return test_bit(LINK_DEAD, &l->flags);
+}
+
+static void xmit_done(struct tcp_lane *t, struct list_head *frames)
+{
+	struct dvmm_xport_link *link = t->owner->link;
+	struct dvmm_xmit *x, *next;
+
+	list_for_each_entry_safe(x, next, frames, list)
+		link->up->xmit_done(link, x);
+}
+
+/* Takes the queue from a lane that is dead and that nobody writes to. */
+static void take_queue(struct tcp_lane *t, struct list_head *frames)
+{
+	lockdep_assert_held(&t->lock);
+	list_splice_init(&t->queue, frames);
+	t->queued = 0;
+}
+
+static void wake_lane(struct tcp_lane *t)
+{
+	LIST_HEAD(frames);
+
+	kernel_sock_shutdown(t->sock, SHUT_RDWR);
+	spin_lock_bh(&t->lock);
+	if (!t->busy)
+		take_queue(t, &frames);
+	spin_unlock_bh(&t->lock);
+	wake_up_all(&t->room);
+	xmit_done(t, &frames);
+}
+
+/* Ends all traffic; every thread that waits somewhere finds out. */
+static bool kill_link(struct tcp_link *l)
+{
+	unsigned int i;
+
+	if (test_and_set_bit(LINK_DEAD, &l->flags))
+		return false;
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
+		wake_lane(&l->lane[i]);
+	wake_up_all(&l->started);
+	return true;
+}
+
+/* From readers and writers only, so that disconnect() can wait for it. */
+static void fail(struct tcp_link *l, const char *why)
+{
+	if (!kill_link(l))
+		return;
+	mutex_lock(&l->upcall);
+	l->link->up->link_down(l->link, why);
+	mutex_unlock(&l->upcall);
+}
+
+static const char *explain(int err, char *buf)
+{
+	switch (err) {
+	case 0:
+	case -EPIPE:
+		return "connection closed by peer";
+	case -ECONNRESET:
+		return "connection reset by peer";
+	case -ETIMEDOUT:
+	case -EHOSTUNREACH:
+	case -ENETUNREACH:
+		return "peer does not answer";
+	case -ECONNABORTED:
+		return "TLS alert from peer";
+	case -EBADMSG:
+		return "TLS record is not authentic";
+	case -ENOMEM:
+		return "out of memory";
+	}
+	snprintf(buf, WHY_LEN, "socket error %d", err);
+	return buf;
+}
+
+/* ---- sending ---- */
+
+/* Writes what is left of a frame; 0 once all of it is out, or negative errno. */
+static int push(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
+{
+	size_t total = DVMM_XPORT_HDR + x->length;
+
+	while (t->sent < total) {
+		struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
+		struct kvec v[2] = {
+			{ x->hdr, DVMM_XPORT_HDR },
+			{ x->length ? page_address(x->page) : NULL, x->length },
+		};
+		int n;
+
+		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, v, 2, total);
+		iov_iter_advance(&msg.msg_iter, t->sent);
+		n = sock_sendmsg(t->sock, &msg);
+		if (n <= 0)
+			return n ?: -EPIPE;
+		t->sent += n;
+	}
+	return 0;
+}
+
+static struct dvmm_xmit *head_of(struct tcp_lane *t, bool *more)
+{
+	struct dvmm_xmit *x = NULL;
+
+	spin_lock_bh(&t->lock);
+	if (!is_dead(t->owner))
+		x = list_first_entry_or_null(&t->queue, struct dvmm_xmit, list);
+	*more = x && !list_is_last(&x->list, &t->queue);
+	spin_unlock_bh(&t->lock);
+	return x;
+}
+
+static void frame_done(struct tcp_lane *t, struct dvmm_xmit *x)
+{
+	struct dvmm_xport_link *link = t->owner->link;
+
+	spin_lock_bh(&t->lock);
+	list_del(&x->list);
+	t->tx_frames++;
+	t->tx_bytes += DVMM_XPORT_HDR + x->length;
+	t->sent = 0;
+	if (t->queued-- == DVMM_XPORT_QUEUE)
+		wake_up_all(&t->room);
+	spin_unlock_bh(&t->lock);
+	link->up->xmit_done(link, x);
+}
+
+/* Gives the socket up; frames that have come meanwhile are the writer's. */
+static void release_lane(struct tcp_lane *t)
+{
+	LIST_HEAD(frames);
+
+	spin_lock_bh(&t->lock);
+	t->busy = false;
+	if (is_dead(t->owner))
+		take_queue(t, &frames);
+	else if (!list_empty(&t->queue))
+		queue_work(writers, &t->writer);
+	spin_unlock_bh(&t->lock);
+	xmit_done(t, &frames);
+}
+
+static bool claim_lane(struct tcp_lane *t)
+{
+	bool mine;
+
+	spin_lock_bh(&t->lock);
+	mine = !t->busy;
+	t->busy = true;
+	spin_unlock_bh(&t->lock);
+	return mine;
+}
+
+static void write_queue(struct work_struct *work)
+{
+	struct tcp_lane *t = container_of(work, struct tcp_lane, writer);
+	struct dvmm_xmit *x;
+	char buf[WHY_LEN];
+	int err = 0;
+	bool more;
+
+	if (!claim_lane(t))
+		return;
+	while (!err && (x = head_of(t, &more))) {
+		err = push(t, x, more ? MSG_MORE : 0);
+		if (!err)
+			frame_done(t, x);
+	}
+	if (err)
+		fail(t->owner, explain(err, buf));
+	release_lane(t);
+}
+
+/*
+ * The lane was idle: one frame, by the caller, as far as it goes without
+ * waiting.  Errors are the writer's to find and report: the caller may hold
+ * locks that link_down needs.
+ */
+static void write_inline(struct tcp_lane *t, struct dvmm_xmit *x)
+{
+	if (!push(t, x, MSG_DONTWAIT)) {
+		t->tx_inline++;
+		frame_done(t, x);
+	}
+	release_lane(t);
+}
+
+static int wait_for_room(struct tcp_lane *t)
+{
+	return wait_event_killable(t->room, is_dead(t->owner) ||
+				   READ_ONCE(t->queued) < DVMM_XPORT_QUEUE) ?
+	       -EINTR : 0;
+}
+
+static int lane_send(struct tcp_lane *t, struct dvmm_xmit *x)
+{
+	bool idle;
+
+	spin_lock_bh(&t->lock);
+	if (is_dead(t->owner)) {
+		spin_unlock_bh(&t->lock);
+		return -ENOTCONN;
+	}
+	idle = !t->busy && list_empty(&t->queue);
+	if (idle)
+		t->busy = true;
+	list_add_tail(&x->list, &t->queue);
+	t->queued++;
+	spin_unlock_bh(&t->lock);
+	if (idle)
+		write_inline(t, x);
+	return 0;
+}
+
+static int send_frame(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait)
+{
+	struct tcp_link *l = dvmm_gate_enter(link);
+	struct tcp_lane *t;
+	int err = -ENOTCONN;
+
+	if (!l)
+		return err;
+	if (!test_bit(LINK_UP, &l->flags))
+		goto leave;
+	err = -EINVAL;
+	if (x->lane >= DVMM_XPORT_LANES || x->length > DVMM_XPORT_PAYLOAD_MAX)
+		goto leave;
+	t = &l->lane[x->lane];
+	err = nowait ? 0 : wait_for_room(t);
+	if (!err)
+		err = lane_send(t, x);
+leave:
+	dvmm_gate_leave(&l->gate);
+	return err;
+}
+
+/* ---- receiving ---- */
+
+/* The type of TLS record that the bytes came from; data where there is no TLS. */
+static u8 record_type(const struct msghdr *msg, struct cmsghdr *cmsg, size_t room)
+{
+	if (room - msg->msg_controllen < CMSG_LEN(sizeof(u8)) ||
+	    cmsg->cmsg_level != SOL_TLS || cmsg->cmsg_type != TLS_GET_RECORD_TYPE)
+		return TLS_DATA;
+	return *(u8 *)CMSG_DATA(cmsg);
+}
+
+/*
+ * Fills an iterator from the socket.  TLS records that are not data: an alert
+ * ends the link; handshake records (session tickets) mean nothing to us, and if
+ * one changed keys the next record fails to decrypt.
+ */
+static int receive(struct tcp_lane *t, struct msghdr *msg)
+{
+	union {
+		struct cmsghdr hdr;
+		u8 space[CMSG_SPACE(sizeof(u8))];
+	} control;
+	int n;
+
+	while (msg_data_left(msg)) {
+		msg->msg_control = &control;
+		msg->msg_controllen = sizeof(control);
+		msg->msg_flags = MSG_WAITALL | MSG_NOSIGNAL;
+		n = sock_recvmsg(t->sock, msg, msg->msg_flags);
+		if (n <= 0)
+			return n ?: -EPIPE;
+		switch (record_type(msg, &control.hdr, sizeof(control))) {
+		case TLS_DATA:
+			break;
+		case TLS_ALERT:
+			return -ECONNABORTED;
+		default:
+			iov_iter_revert(&msg->msg_iter, n);
+		}
+	}
+	return 0;
+}
+
+static int receive_bytes(struct tcp_lane *t, void *to, size_t length)
+{
+	struct kvec v = { to, length };
+	struct msghdr msg = {};
+
+	iov_iter_kvec(&msg.msg_iter, ITER_DEST, &v, 1, length);
+	return receive(t, &msg);
+}
+
+static int receive_page(struct tcp_lane *t, struct page *page, size_t length)
+{
+	struct msghdr msg = {};
+	struct bio_vec v;
+
+	bvec_set_page(&v, page, length, 0);
+	iov_iter_bvec(&msg.msg_iter, ITER_DEST, &v, 1, length);
+	return receive(t, &msg);
+}
+
+static int receive_payload(struct tcp_lane *t, u32 length, struct page **page)
+{
+	struct page *p;
+	int err;
+
+	*page = NULL;
+	if (!length)
+		return 0;
+	p = alloc_page(GFP_KERNEL);
+	if (!p)
+		return -ENOMEM;
+	err = receive_page(t, p, length);
+	if (err) {
+		__free_page(p);
+		return err;
+	}
+	zero_user_segment(p, length, PAGE_SIZE);
+	*page = p;
+	return 0;
+}
+
+static const char *receive_frame(struct tcp_lane *t, char *buf)
+{
+	struct dvmm_xport_link *link = t->owner->link;
+	u8 hdr[DVMM_XPORT_HDR] __aligned(8);
+	struct page *page;
+	u32 length;
+	int err;
+
+	err = receive_bytes(t, hdr, sizeof(hdr));
+	if (err)
+		return explain(err, buf);
+	length = get_unaligned_le32(hdr + DVMM_XPORT_LENGTH_AT);
+	if (length > DVMM_XPORT_PAYLOAD_MAX) {
+		snprintf(buf, WHY_LEN, "frame with %u bytes of payload on lane %u",
+			 length, t->number);
+		return buf;
+	}
+	err = receive_payload(t, length, &page);
+	if (err)
+		return explain(err, buf);
+	t->rx_frames++;
+	t->rx_bytes += sizeof(hdr) + length;
+	return link->up->link_rx(link, t->number, hdr, page) ? "protocol error" : NULL;
+}
+
+static void fill_greeting(struct greeting *g, const struct tcp_lane *t, u16 from, u16 to)
+{
+	memset(g, 0, sizeof(*g));
+	memcpy(g->magic, GREETING, sizeof(g->magic));
+	g->version = GREETING_V;
+	g->lane = t->number;
+	g->from = cpu_to_le16(from);
+	g->to = cpu_to_le16(to);
+	memcpy(g->machine, t->owner->machine, sizeof(g->machine));
+}
+
+static const char *compare_greetings(const struct greeting *is, const struct greeting *wanted)
+{
+	if (memcmp(is->magic, wanted->magic, sizeof(is->magic)))
+		return "the other end is not dvmm";
+	if (is->version != wanted->version)
+		return "the peer speaks another version of this transport";
+	if (memcmp(is->machine, wanted->machine, sizeof(is->machine)))
+		return "the peer belongs to another machine";
+	if (is->from != wanted->from || is->to != wanted->to)
+		return "the other end is another node";
+	if (is->lane != wanted->lane)
+		return "the sockets are in the wrong order";
+	return NULL;
+}
+
+static int send_greeting(struct tcp_lane *t)
+{
+	struct tcp_link *l = t->owner;
+	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
+	struct greeting g;
+	struct kvec v = { &g, sizeof(g) };
+	int n;
+
+	fill_greeting(&g, t, l->self, l->peer);
+	n = kernel_sendmsg(t->sock, &msg, &v, 1, sizeof(g));
+	if (n == sizeof(g))
+		return 0;
+	return n < 0 ? n : -EPIPE;
+}
+
+static const char *greet(struct tcp_lane *t, char *buf)
+{
+	struct tcp_link *l = t->owner;
+	struct greeting is, wanted;
+	int err;
+
+	err = send_greeting(t);
+	if (!err)
+		err = receive_bytes(t, &is, sizeof(is));
+	if (err)
+		return explain(err, buf);
+	fill_greeting(&wanted, t, l->peer, l->self);
+	return compare_greetings(&is, &wanted);
+}
+
+/* The last lane to be greeted announces the link; nothing is received before. */
+static void start_link(struct tcp_link *l)
+{
+	if (atomic_inc_return(&l->greeted) < DVMM_XPORT_LANES) {
+		wait_event_idle(l->started, is_dead(l) || test_bit(LINK_UP, &l->flags));
+		/* link_up may still run: frames come after it */
+		mutex_lock(&l->upcall);
+		mutex_unlock(&l->upcall);
+		return;
+	}
+	mutex_lock(&l->upcall);
+	if (!is_dead(l)) {
+		set_bit(LINK_UP, &l->flags);
+		wake_up_all(&l->started);
+		l->link->up->link_up(l->link);
+	}
+	mutex_unlock(&l->upcall);
+}
+
+static int read_lane(void *data)
+{
+	struct tcp_lane *t = data;
+	struct tcp_link *l = t->owner;
+	char buf[WHY_LEN];
+	const char *why;
+
+	why = greet(t, buf);
+	if (!why)
+		start_link(l);
+	while (!why && !is_dead(l))
+		why = receive_frame(t, buf);
+	if (why)
+		fail(l, why);
+	return 0;
+}
+
+/* ---- life of a link ---- */
+
+static struct lock_class_key sk_key, sk_slock_key;
+
+/*
+ * send() may run in a page fault, and a page fault in another socket's
+ * sendmsg(): that one's lock and page fragment are in use then.
+ */
+static void set_options(struct sock *sk, unsigned int lane)
+{
+	lock_sock(sk);
+	sk->sk_allocation = GFP_NOIO;
+	dvmm_sk_own_frag(sk);
+	sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
+	sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
+	release_sock(sk);
+	lockdep_set_class_and_name(&sk->sk_lock.slock, &sk_slock_key, "slock-dvmm-tcp");
+	lockdep_init_map(&sk->sk_lock.dep_map, "sk_lock-dvmm-tcp", &sk_key, 0);
+	tcp_sock_set_nodelay(sk);
+	sock_set_keepalive(sk);
+	tcp_sock_set_keepidle(sk, 1);
+	tcp_sock_set_keepintvl(sk, 1);
+	tcp_sock_set_keepcnt(sk, DEAD_SECONDS - 1);
+	if (lane != LANE_CTL)
+		tcp_sock_set_user_timeout(sk, DEAD_SECONDS * 1000);
+}
+
+static int check_socket(const struct dvmm_xport_params *params, unsigned int i)
+{
+	const struct socket *sock = params->sock[i];
+	unsigned int k;
+
+	if (!sock || !sock->sk || !sock->file)
+		return -EBADF;
+	if (sock->type != SOCK_STREAM || sock->sk->sk_protocol != IPPROTO_TCP)
+		return -EPROTOTYPE;
+	if (READ_ONCE(sock->sk->sk_state) != TCP_ESTABLISHED)
+		return -ENOTCONN;
+	for (k = 0; k < i; k++)
+		if (params->sock[k] == sock)
+			return -EINVAL;
+	return 0;
+}
+
+static void init_lane(struct tcp_link *l, unsigned int i, struct socket *sock)
+{
+	struct tcp_lane *t = &l->lane[i];
+
+	t->owner = l;
+	t->sock = sock;
+	t->number = i;
+	spin_lock_init(&t->lock);
+	INIT_LIST_HEAD(&t->queue);
+	init_waitqueue_head(&t->room);
+	INIT_WORK(&t->writer, write_queue);
+}
+
+static struct tcp_link *new_link(struct dvmm_xport_link *link,
+				 const struct dvmm_xport_params *params)
+{
+	struct tcp_link *l = kzalloc(sizeof(*l), GFP_KERNEL);
+	unsigned int i;
+
+	if (!l)
+		return NULL;
+	dvmm_gate_init(&l->gate);
+	l->link = link;
+	mutex_init(&l->upcall);
+	init_waitqueue_head(&l->started);
+	memcpy(l->machine, params->machine, sizeof(l->machine));
+	l->self = params->self;
+	l->peer = params->peer;
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
+		init_lane(l, i, params->sock[i]);
+	return l;
+}
+
+static int new_reader(struct tcp_lane *t)
+{
+	struct task_struct *task;
+
+	task = kthread_create(read_lane, t, "dvmm-tcp/%u-%u.%u", t->owner->self,
+			      t->owner->peer, t->number);
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	/* It may end by itself long before kthread_stop(). */
+	t->reader = get_task_struct(task);
+	return 0;
+}
+
+static void stop_readers(struct tcp_link *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		if (!l->lane[i].reader)
+			continue;
+		kthread_stop(l->lane[i].reader);
+		put_task_struct(l->lane[i].reader);
+	}
+}
+
+static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
+{
+	struct tcp_link *l;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		err = check_socket(params, i);
+		if (err)
+			return err;
+	}
+	l = new_link(link, params);
+	if (!l)
+		return -ENOMEM;
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		err = new_reader(&l->lane[i]);
+		if (err)
+			goto stop;
+	}
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
+		set_options(l->lane[i].sock->sk, i);
+	WRITE_ONCE(link->priv, l);
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
+		wake_up_process(l->lane[i].reader);
+	return 0;
+stop:
+	stop_readers(l);
+	kfree(l);
+	return err;
+}
+
+static void close_link(struct dvmm_xport_link *link)
+{
+	struct tcp_link *l = dvmm_gate_take(link);
+	unsigned int i;
+
+	if (!l)
+		return;
+	kill_link(l);
+	stop_readers(l);
+	dvmm_gate_close(&l->gate);
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		cancel_work_sync(&l->lane[i].writer);
+		sockfd_put(l->lane[i].sock);
+	}
+	kfree_rcu(l, rcu);
+}
+
+static void show_link(struct dvmm_xport_link *link, struct seq_file *m)
+{
+	struct tcp_link *l = dvmm_gate_enter(link);
+	unsigned int i;
+
+	if (!l)
+		return;
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		struct tcp_lane *t = &l->lane[i];
+
+		seq_printf(m, "lane %u: sent %llu frames %llu bytes %llu inline, ",
+			   i, t->tx_frames, t->tx_bytes, t->tx_inline);
+		seq_printf(m, "received %llu frames %llu bytes, queued %u\n",
+			   t->rx_frames, t->rx_bytes, READ_ONCE(t->queued));
+	}
+	dvmm_gate_leave(&l->gate);
+}
+
+static const struct dvmm_transport_ops tcp_ops = {
+	.name		= "tcp",
+	.owner		= THIS_MODULE,
+	.version	= DVMM_TRANSPORT_VERSION,
+	.size		= sizeof(struct dvmm_transport_ops),
+	.connect	= open_link,
+	.disconnect	= close_link,
+	.send		= send_frame,
+	.show		= show_link,
+};
+
+static int __init start_module(void)
+{
+	int err;
+
+	writers = alloc_workqueue("dvmm-tcp", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	if (!writers)
+		return -ENOMEM;
+	err = dvmm_transport_register(&tcp_ops);
+	if (err)
+		destroy_workqueue(writers);
+	return err;
+}
+
+static void __exit end_module(void)
+{
+	dvmm_transport_unregister(&tcp_ops);
+	destroy_workqueue(writers);
+	/* kfree_rcu() of the last links needs nothing of this module */
+}
+
+module_init(start_module);
+module_exit(end_module);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("dvmm: links over TCP sockets");
+MODULE_ALIAS("dvmm-transport-tcp");
+MODULE_IMPORT_NS(DVMM);
