@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs tests one after the other on one cluster that is kept."""
+import os
+import signal
+import subprocess
+import threading
+import time
+
+from . import config, control
+from .agent import Lost, Timeout
+from .cluster import Cluster
+from .tap import Tap
+
+TIDY = '/dvmm/tools/testbed/node-bin/tidy'
+IN_NODE = '/dvmm/selftests/'
+
+
+class Sink:
+    """Output of a test: to its log, and by lines to TAP."""
+
+    def __init__(self, path, tap):
+        self.log, self.tap, self.rest = open(path, 'wb'), tap, b''
+
+    def data(self, kind, data):
+        """Some bytes of standard output ('out') or error."""
+        self.log.write(data)
+        self.log.flush()
+        if kind != 'out':
+            return
+        *lines, self.rest = (self.rest + data).split(b'\n')
+        for text in lines:
+            self.tap.line(text.decode('utf-8', 'replace').rstrip('\r'))
+
+    def close(self):
+        """No more output."""
+        if self.rest:
+            self.data('out', b'\n')
+        self.log.close()
+
+
+def run_on_host(test, sink, environment=None):
+    """The status of a host program, or None after its bound."""
+    program = [os.path.join(test.directory, test.argv[0])] + test.argv[1:]
+    process = subprocess.Popen(program, cwd=test.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, env=dict(os.environ, **(environment or {})),
+                               start_new_session=True)
+    pumps = [threading.Thread(target=_pump, args=(stream, kind, sink))
+             for stream, kind in ((process.stdout, 'out'), (process.stderr, 'err'))]
+    for pump in pumps:
+        pump.start()
+    try:
+        status = process.wait(test.bound)
+    except subprocess.TimeoutExpired:
+        status = None
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    process.wait()
+    for pump in pumps:
+        pump.join(5)
+    return status
+
+
+def _pump(stream, kind, sink):
+    while True:
+        data = stream.read1(65536)
+        if not data:
+            return
+        sink.data(kind, data)
+
+
+class Runner:
+    """Owns the logs, the cluster and the totals."""
+
+    def __init__(self, logs, make_config, nodes, say):
+        self.logs, self.make_config, self.nodes, self.say = logs, make_config, nodes, say
+        self.cluster = self.control = None
+        self.boots = 0
+        self.passed = self.failed = self.skipped = 0
+        self.bad = []
+
+    def run(self, test):
+        """Runs one test and says how it went."""
+        tap, start = Tap(), time.monotonic()
+        sink = Sink(os.path.join(self.logs, test.file_name() + '.log'), tap)
+        try:
+            status = self._status(test, sink)
+            sink.close()
+            tap.end(status, test.bound)
+        except (Lost, Timeout, OSError, RuntimeError) as e:
+            sink.close()
+            tap.failures.append(f'{type(e).__name__}: {e}')
+            status = None
+        if test.where != 'host':
+            self._after(tap, test, status)
+        self._count(test, tap, time.monotonic() - start)
+
+    def _status(self, test, sink):
+        if test.where == 'host':
+            return run_on_host(test, sink)
+        self._need_cluster()
+        if test.where == 'cluster':
+            return run_on_host(test, sink, {'DVMM_CLUSTER': self.control.path,
+                                            'PATH': os.path.join(config.TREE, 'tools/testbed') + ':'
+                                            + os.path.join(config.TREE, 'tools/testbed/host-bin') + ':'
+                                            + os.environ['PATH']})
+        script = 'cd "$0" && exec "$@"'
+        job = self.cluster.nodes[0].spawn(['sh', '-c', script, IN_NODE + test.group, './' + test.argv[0]]
+                                          + test.argv[1:])
+        try:
+            return job.wait(test.bound, sink.data)
+        except Timeout:
+            return None
+
+    def _need_cluster(self):
+        if self.cluster:
+            return
+        self.boots += 1
+        conf = self.make_config()
+        self.say(f'  booting {self.nodes} nodes: {conf.describe()}')
+        start = time.monotonic()
+        self.cluster = Cluster(self.nodes, conf, os.path.join(self.logs, f'cluster{self.boots}'))
+        self.cluster.boot()
+        self.cluster.reports()
+        self.control = control.Control(self.cluster, os.path.join(self.cluster.sockets, 'control'))
+        self.say(f'  nodes up after {time.monotonic() - start:.0f} s')
+
+    def _after(self, tap, test, status):
+        """A test leaves nodes as they were, or it failed."""
+        if not self.cluster:
+            return
+        broken = status is None
+        for node in self.cluster.nodes:
+            problem = self._tidy(node)
+            if problem:
+                broken = True
+                tap.failures.append(f'node {node.index}: {problem}')
+        for index, text in self.cluster.reports():
+            broken = True
+            tap.failures.append(f'kernel log of node {index}: {text}')
+        if broken:
+            self._drop(test)
+
+    def _tidy(self, node):
+        if not node.alive():
+            return 'is not running after the test'
+        try:
+            status, text = node.run(['sh', TIDY], 60)
+        except (Lost, Timeout) as e:
+            return f'does not answer after the test: {e}'
+        return text.strip() if status else None
+
+    def _drop(self, test):
+        """The next test gets fresh nodes; this one's are kept in the logs."""
+        for node in self.cluster.nodes:
+            if node.alive() and not node.agent.gone:
+                try:
+                    node.sh(f'dmesg > /log/node{node.index}.dmesg', 10)
+                except (Lost, Timeout):
+                    pass
+        self.say(f'  nodes are booted anew after {test.name}')
+        self.close(at_once=True)
+
+    def _count(self, test, tap, seconds):
+        self.passed += tap.passed
+        self.failed += len(tap.failures)
+        self.skipped += tap.skipped
+        parts = [f'{tap.passed} passed']
+        parts += [f'{len(tap.failures)} failed'] if tap.failures else []
+        parts += [f'{tap.skipped} skipped'] if tap.skipped else []
+        self.say(f'{"FAILED" if tap.failures else "ok":6} {test.name}: {", ".join(parts)} ({seconds:.1f} s)')
+        for text in tap.skips[:3]:
+            self.say(f'         {text}')
+        for text in tap.failures[:10]:
+            self.say(f'         {text}')
+        if tap.failures:
+            self.bad.append(test.name)
+            self.say(f'         log: {os.path.join(self.logs, test.file_name() + ".log")}')
+
+    def close(self, at_once=False):
+        """Ends the nodes."""
+        if self.control:
+            self.control.close()
+        if self.cluster:
+            self.cluster.kill() if at_once else self.cluster.stop()
+        self.control = self.cluster = None
+
+    def total(self):
+        """The last line."""
+        return f'{self.passed} passed, {self.failed} failed' + (f', {self.skipped} skipped' if self.skipped else '')

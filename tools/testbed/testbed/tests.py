@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The list of tests: selftests/GROUP/tests, or the group's Makefile.
+
+Each line of a "tests" file: WHERE NODES SECONDS PROGRAM [ARGUMENT...]
+  host     on this machine
+  node     inside node 0
+  cluster  on this machine, with nodes to reach through "on" and "cluster"
+  manual   not part of a check; listed so that nothing is forgotten
+"""
+import os
+import shlex
+import subprocess
+
+from .config import TREE
+
+SELFTESTS = os.path.join(TREE, 'selftests')
+
+
+class Test:
+    """One program to run."""
+
+    def __init__(self, group, where, nodes, bound, argv):
+        self.group, self.where, self.nodes, self.bound, self.argv = group, where, nodes, bound, argv
+        self.name = group + '/' + ' '.join(argv)
+        self.directory = os.path.join(SELFTESTS, group)
+
+    def file_name(self):
+        """A name for its log."""
+        return ''.join(c if c.isalnum() or c in '-_.' else '_' for c in self.name)
+
+
+def _parse(group, path):
+    with open(path) as f:
+        for number, text in enumerate(f, 1):
+            words = shlex.split(text, comments=True)
+            if not words:
+                continue
+            try:
+                where, nodes, bound, *argv = words
+                if where not in ('host', 'node', 'cluster', 'manual') or not argv:
+                    raise ValueError
+                yield Test(group, where, int(nodes) if nodes != '-' else 0, float(bound), argv)
+            except ValueError:
+                raise SystemExit(f'{path}:{number}: want WHERE NODES SECONDS PROGRAM') from None
+
+
+def _programs(group):
+    """What the group's Makefile says there is to run."""
+    if not os.path.exists(os.path.join(SELFTESTS, group, 'Makefile')):
+        return []
+    return subprocess.run(['make', '-s', '--no-print-directory', '-C', os.path.join(SELFTESTS, group), 'list'],
+                          capture_output=True, text=True, check=False).stdout.split()
+
+
+def _timeout(group):
+    try:
+        with open(os.path.join(SELFTESTS, group, 'settings')) as f:
+            return float(dict(line.strip().split('=', 1) for line in f if '=' in line)['timeout'])
+    except (OSError, KeyError):
+        return 300.0
+
+
+def _group(group):
+    path = os.path.join(SELFTESTS, group, 'tests')
+    programs = _programs(group)
+    if not os.path.exists(path):
+        return [Test(group, 'host', 0, _timeout(group), [p]) for p in programs]
+    listed = list(_parse(group, path))
+    known = {t.argv[0].removeprefix('./') for t in listed}
+    missing = [p for p in programs if p.removeprefix('./') not in known]
+    if missing:
+        raise SystemExit(f'{path}: not listed: {" ".join(missing)}')
+    return listed
+
+
+def find(wanted):
+    """All tests, or those of the groups, or group/program, that are wanted."""
+    found = []
+    for group in sorted(os.listdir(SELFTESTS)):
+        if os.path.isdir(os.path.join(SELFTESTS, group)):
+            found += _group(group)
+    if not wanted:
+        return [t for t in found if t.where != 'manual']
+    return [t for t in found if any(t.group == w or t.name == w or t.name.split(' ')[0] == w for w in wanted)]
