@@ -183,10 +183,22 @@ static void fail(struct tcp_link *l, const char *why)
 	mutex_unlock(&l->upcall);
 }
 
+/*
+ * The peer has closed the connection.  Why may stand in a message on CTL that is
+ * still to be read, so the other lanes hold their tongue for a moment.
+ */
+static void fail_late(struct tcp_lane *t, bool ctl_reader, int err, const char *why)
+{
+	struct tcp_link *l = t->owner;
+
+	if (!ctl_reader && (err == -EPIPE || err == -ECONNRESET))
+		wait_event_idle_timeout(l->started, is_dead(l), HZ);
+	fail(l, why);
+}
+
 static const char *explain(int err, char *buf)
 {
 	switch (err) {
-	case 0:
 	case -EPIPE:
 		return "connection closed by peer";
 	case -ECONNRESET:
@@ -300,7 +312,7 @@ static void write_queue(struct work_struct *work)
 			frame_done(t, x);
 	}
 	if (err)
-		fail(t->owner, explain(err, buf));
+		fail_late(t, false, err, explain(err, buf));
 	release_lane(t);
 }
 
@@ -450,7 +462,8 @@ static int receive_payload(struct tcp_lane *t, u32 length, struct page **page)
 	return 0;
 }
 
-static const char *receive_frame(struct tcp_lane *t, char *buf)
+/* On error @buf says what is wrong with the frame, or is empty. */
+static int receive_frame(struct tcp_lane *t, char *buf)
 {
 	struct dvmm_xport_link *link = t->owner->link;
 	u8 hdr[DVMM_XPORT_HDR] __aligned(8);
@@ -460,19 +473,22 @@ static const char *receive_frame(struct tcp_lane *t, char *buf)
 
 	err = receive_bytes(t, hdr, sizeof(hdr));
 	if (err)
-		return explain(err, buf);
+		return err;
 	length = get_unaligned_le32(hdr + DVMM_XPORT_LENGTH_AT);
 	if (length > DVMM_XPORT_PAYLOAD_MAX) {
 		snprintf(buf, WHY_LEN, "frame with %u bytes of payload on lane %u",
 			 length, t->number);
-		return buf;
+		return -EPROTO;
 	}
 	err = receive_payload(t, length, &page);
 	if (err)
-		return explain(err, buf);
+		return err;
 	t->rx_frames++;
 	t->rx_bytes += sizeof(hdr) + length;
-	return link->up->link_rx(link, t->number, hdr, page) ? "protocol error" : NULL;
+	if (!link->up->link_rx(link, t->number, hdr, page))
+		return 0;
+	strscpy(buf, "protocol error", WHY_LEN);
+	return -EPROTO;
 }
 
 static void fill_greeting(struct greeting *g, const struct tcp_lane *t, u16 from, u16 to)
@@ -516,19 +532,24 @@ static int send_greeting(struct tcp_lane *t)
 	return n < 0 ? n : -EPIPE;
 }
 
-static const char *greet(struct tcp_lane *t, char *buf)
+static int greet(struct tcp_lane *t, char *buf)
 {
 	struct tcp_link *l = t->owner;
 	struct greeting is, wanted;
+	const char *why;
 	int err;
 
 	err = send_greeting(t);
 	if (!err)
 		err = receive_bytes(t, &is, sizeof(is));
 	if (err)
-		return explain(err, buf);
+		return err;
 	fill_greeting(&wanted, t, l->peer, l->self);
-	return compare_greetings(&is, &wanted);
+	why = compare_greetings(&is, &wanted);
+	if (!why)
+		return 0;
+	strscpy(buf, why, WHY_LEN);
+	return -EPROTO;
 }
 
 /* The last lane to be greeted announces the link; nothing is received before. */
@@ -554,16 +575,16 @@ static int read_lane(void *data)
 {
 	struct tcp_lane *t = data;
 	struct tcp_link *l = t->owner;
-	char buf[WHY_LEN];
-	const char *why;
+	char buf[WHY_LEN] = "";
+	int err;
 
-	why = greet(t, buf);
-	if (!why)
+	err = greet(t, buf);
+	if (!err)
 		start_link(l);
-	while (!why && !is_dead(l))
-		why = receive_frame(t, buf);
-	if (why)
-		fail(l, why);
+	while (!err && !is_dead(l))
+		err = receive_frame(t, buf);
+	if (err)
+		fail_late(t, t->number == LANE_CTL, err, *buf ? buf : explain(err, buf));
 	return 0;
 }
 
