@@ -134,7 +134,7 @@ void dvmm_do_data_upgrade(struct dvmm_step *s)
 void dvmm_do_own_write(struct dvmm_step *s)
 {
 	if (!(s->msg->flags & DVMM_MSGF_EXCL) || s->txn->acks) {
-		dvmm_fence(s, "OWN_DATA for a write lacks the right or came after acknowledgements");
+		dvmm_fence(s, "OWN_DATA for a write lacks the right or follows acks");
 		return;
 	}
 	dvmm_emit_fill(s);

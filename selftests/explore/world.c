@@ -1,0 +1,564 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The executor of the model, and the rules that every move must keep. */
+#include <stdlib.h>
+#include "table.h"
+#include "step.h"
+#include "world.h"
+
+unsigned long w_cells[DVMM_ST_COUNT][DVMM_EV_COUNT];
+
+static void broken(struct world *w, const char *why)
+{
+	if (!w->error)
+		w->error = why;
+	if (w->log)
+		fprintf(w->log, "\t# %s\n", why);
+}
+
+void w_init(struct world *w, const struct w_config *cfg)
+{
+	memset(w, 0, sizeof(*w));
+	w->cfg = cfg;
+	memset(w->zero, W_LAST, sizeof(w->zero));
+}
+
+static bool homed(const struct world *w, unsigned int node, unsigned int page)
+{
+	return w->cfg->home[page] == node;
+}
+
+/* Messages. */
+
+static void put(struct world *w, unsigned int src, unsigned int dst,
+		unsigned int page, const struct dvmm_msg *msg, u8 data)
+{
+	struct w_queue *q;
+
+	if (dst >= w->cfg->nodes || dst == src) {
+		broken(w, "sent to itself or to a node that has no part in this page");
+		return;
+	}
+	q = &w->q[src][dst][dvmm_msg_lane(msg->type)];
+	if (q->count == W_QUEUE) {
+		broken(w, "more messages in flight than the model holds");
+		return;
+	}
+	q->e[q->count++] = (struct w_event) {
+		.ev = { .type = msg->type, .msg = *msg }, .page = (u8)page, .data = data,
+	};
+}
+
+static struct w_event take(struct world *w, unsigned int src, unsigned int dst,
+			   unsigned int lane)
+{
+	struct w_queue *q = &w->q[src][dst][lane];
+	struct w_event e = q->e[0];
+
+	q->count--;
+	memmove(q->e, q->e + 1, q->count * sizeof(q->e[0]));
+	memset(&q->e[q->count], 0, sizeof(q->e[0]));
+	return e;
+}
+
+/* What a permission must have come down to before a message may leave. */
+static enum dvmm_perm perm_allowed(const struct dvmm_msg *m)
+{
+	switch (m->type) {
+	case DVMM_MSG_DATA:
+	case DVMM_MSG_OWN_DATA:
+		return m->flags & DVMM_MSGF_EXCL ? DVMM_PERM_NONE : DVMM_PERM_READ;
+	case DVMM_MSG_INV_ACK:
+	case DVMM_MSG_PUT_S:
+	case DVMM_MSG_PUT_M:
+		return DVMM_PERM_NONE;
+	case DVMM_MSG_UNBLOCK:
+		return m->flags & DVMM_MSGF_PAGE ? DVMM_PERM_READ : DVMM_PERM_WRITE;
+	default:
+		return DVMM_PERM_WRITE;
+	}
+}
+
+static void check_send(struct world *w, const struct w_page *p, const struct dvmm_action *a)
+{
+	if (p->perm > perm_allowed(&a->msg))
+		broken(w, "message sent before the permission was taken away");
+	if (a->type == DVMM_ACT_SEND_PAGE && p->frame == W_NO_DATA)
+		broken(w, "page sent without a frame");
+	if (!(a->msg.flags & DVMM_MSGF_PAGE) != (a->type != DVMM_ACT_SEND_PAGE))
+		broken(w, "payload and PAGE flag differ");
+}
+
+static void send_set(struct world *w, unsigned int node, unsigned int page,
+		     const struct dvmm_action *a)
+{
+	unsigned int nodes = w->cfg->machine;
+	int dst;
+
+	for (dst = dvmm_set_next(a->set, nodes, -1); dst >= 0;
+	     dst = dvmm_set_next(a->set, nodes, dst))
+		if (dst != (int)node && dst != a->skip)
+			put(w, node, (unsigned int)dst, page, &a->msg, W_NO_DATA);
+}
+
+static u8 payload(const struct world *w, unsigned int page, const struct dvmm_action *a,
+		  const struct w_page *p)
+{
+	if (a->type == DVMM_ACT_SEND_PAGE)
+		return p->frame;
+	return a->msg.flags & DVMM_MSGF_ZERO ? w->zero[page] : W_NO_DATA;
+}
+
+static void wake(struct world *w, struct w_page *p)
+{
+	if (p->perm != dvmm_state_perm(p->pg.state))
+		broken(w, "woken before the permission was set");
+	p->loading = false;
+	p->storing = false;
+}
+
+static void fill(struct world *w, struct w_page *p, unsigned int page,
+		 const struct dvmm_action *a, u8 data)
+{
+	if (p->perm != DVMM_PERM_NONE)
+		broken(w, "filled while mapped");
+	p->frame = a->zero ? w->zero[page] : data;
+	if (p->frame == W_NO_DATA)
+		broken(w, "filled from a message without a page");
+}
+
+static void arm(struct world *w, struct w_page *p)
+{
+	if (p->timer)
+		broken(w, "second timer while one is running");
+	p->timer = true;
+}
+
+static void tell(struct world *w, const struct dvmm_action *a);
+
+/* Returns true if the event was deferred. */
+static bool execute(struct world *w, unsigned int node, const struct w_event *e,
+		    const struct dvmm_actions *acts)
+{
+	struct w_page *p = &w->page[node][e->page];
+	bool deferred = false;
+	unsigned int i;
+
+	for (i = 0; i < acts->count; i++) {
+		const struct dvmm_action *a = &acts->act[i];
+
+		if (w->log)
+			tell(w, a);
+		switch (a->type) {
+		case DVMM_ACT_SEND:
+		case DVMM_ACT_SEND_PAGE:
+			check_send(w, p, a);
+			put(w, node, a->dst, e->page, &a->msg, payload(w, e->page, a, p));
+			break;
+		case DVMM_ACT_SEND_SET:
+			check_send(w, p, a);
+			send_set(w, node, e->page, a);
+			break;
+		case DVMM_ACT_SET_PERM:
+			p->perm = a->perm;
+			break;
+		case DVMM_ACT_FILL:
+			fill(w, p, e->page, a, e->data);
+			break;
+		case DVMM_ACT_WAKE:
+			wake(w, p);
+			break;
+		case DVMM_ACT_DEFER:
+			deferred = true;
+			break;
+		case DVMM_ACT_TIMER:
+			arm(w, p);
+			break;
+		default:
+			broken(w, a->why);
+		}
+	}
+	return deferred;
+}
+
+static void check_page(struct world *w, struct w_page *p)
+{
+	if (p->perm != dvmm_state_perm(p->pg.state))
+		broken(w, "permission differs from the state's");
+	if (!dvmm_state_has_frame(p->pg.state))
+		p->frame = W_NO_DATA;
+	else if (p->frame == W_NO_DATA)
+		broken(w, "state needs a frame");
+	if (dvmm_state_stable(p->pg.state) && p->txn.id)
+		broken(w, "transaction outlives its transient state");
+}
+
+static bool step(struct world *w, unsigned int node, const struct w_event *e, bool late)
+{
+	struct w_page *p = &w->page[node][e->page];
+	struct dvmm_ctx ctx = {
+		.self = (u16)node, .home = w->cfg->home[e->page], .nodes = w->cfg->machine,
+		.now = late ? w->cfg->policy.hold_us : 0,
+		.fresh_id = (u64)node << 8 | (w->ids[node] + 1u),
+		.dir = homed(w, node, e->page) ? &p->dir : NULL,
+		.policy = &w->cfg->policy,
+	};
+	struct dvmm_actions acts;
+	bool deferred;
+
+	w_cells[dvmm_table_row(p->pg.state, ctx.dir)][e->ev.type]++;
+	dvmm_step(&ctx, &p->pg, &p->txn, &e->ev, &acts);
+	w->changed |= acts.count || e->ev.type < DVMM_EV_LOAD || e->ev.type == DVMM_EV_TIMER;
+	if (p->txn.id == ctx.fresh_id || e->ev.type == DVMM_EV_EVICT)
+		w->ids[node]++;
+	/* Time stands still between moves; only "too young" and "old enough" exist. */
+	p->pg.stamp = 0;
+	deferred = execute(w, node, e, &acts);
+	check_page(w, p);
+	if (w->log)
+		fprintf(w->log, "\t= %s\n", p->pg.state || !ctx.dir ?
+			dvmm_state_name(p->pg.state) : "H_U");
+	return deferred;
+}
+
+static void defer(struct world *w, struct w_page *p, const struct w_event *e)
+{
+	if (p->deferred == W_DEFER)
+		broken(w, "more deferred events than the model holds");
+	else
+		p->defer[p->deferred++] = *e;
+}
+
+static void offer_again(struct world *w, unsigned int node, struct w_page *p, bool late)
+{
+	while (p->deferred && !w->error) {
+		struct w_event e = p->defer[0];
+
+		if (w->log)
+			fprintf(w->log, "\tagain %s\n", dvmm_event_name(e.ev.type));
+		if (step(w, node, &e, late))
+			return;
+		p->deferred--;
+		memmove(p->defer, p->defer + 1, p->deferred * sizeof(e));
+		memset(&p->defer[p->deferred], 0, sizeof(e));
+	}
+}
+
+static void happen(struct world *w, unsigned int node, const struct w_event *e, bool late)
+{
+	struct w_page *p = &w->page[node][e->page];
+
+	if (step(w, node, e, late))
+		defer(w, p, e);
+	else
+		offer_again(w, node, p, late);
+}
+
+/* The rules of the whole machine. */
+
+static void check_coherence(struct world *w, unsigned int page)
+{
+	unsigned int node, readers = 0, writers = 0;
+
+	for (node = 0; node < w->cfg->nodes; node++) {
+		const struct w_page *p = &w->page[node][page];
+
+		readers += p->perm == DVMM_PERM_READ;
+		writers += p->perm == DVMM_PERM_WRITE;
+		if (p->perm && p->frame != W_LAST)
+			broken(w, "a vCPU can read an old value");
+	}
+	if (writers > 1 || (writers && readers))
+		broken(w, "one writer or many readers: violated");
+}
+
+static bool knows_sharer(const struct world *w, const struct w_page *home, unsigned int node)
+{
+	return home->dir.sharers >> (node / dvmm_set_group(w->cfg->machine)) & 1;
+}
+
+/* With nothing under way the directory must agree with every cache. */
+static const char *check_directory(const struct world *w, unsigned int page, unsigned int node)
+{
+	const struct w_page *home = &w->page[w->cfg->home[page]][page];
+	u8 state = w->page[node][page].pg.state;
+	bool owner = home->pg.state == DVMM_ST_H_R && home->pg.peer == node;
+
+	if (homed(w, node, page))
+		return NULL;
+	if (owner ? state != DVMM_ST_M : state == DVMM_ST_M)
+		return "directory and owner disagree";
+	if (state == DVMM_ST_S && (home->pg.state != DVMM_ST_H_S || !knows_sharer(w, home, node)))
+		return "a sharer that the directory does not know";
+	if (state != DVMM_ST_S && knows_sharer(w, home, node) && w->cfg->machine <= 64)
+		return "the directory knows a sharer that is none";
+	return NULL;
+}
+
+static bool page_idle(const struct world *w, unsigned int page)
+{
+	unsigned int node;
+
+	for (node = 0; node < w->cfg->nodes; node++) {
+		const struct w_page *p = &w->page[node][page];
+
+		if (p->deferred || p->loading || p->storing ||
+		    !dvmm_state_stable(p->pg.state))
+			return false;
+	}
+	return true;
+}
+
+static bool links_idle(const struct world *w)
+{
+	const struct w_queue *q = &w->q[0][0][0];
+	unsigned int i;
+
+	for (i = 0; i < W_NODES * W_NODES * W_LANES; i++)
+		if (q[i].count)
+			return false;
+	return true;
+}
+
+bool w_quiescent(const struct world *w)
+{
+	unsigned int page;
+
+	if (!links_idle(w))
+		return false;
+	for (page = 0; page < w->cfg->pages; page++)
+		if (!page_idle(w, page))
+			return false;
+	return true;
+}
+
+static void check_world(struct world *w)
+{
+	unsigned int page, node;
+
+	for (page = 0; page < w->cfg->pages; page++)
+		check_coherence(w, page);
+	if (w->error || !w_quiescent(w))
+		return;
+	for (page = 0; page < w->cfg->pages; page++)
+		for (node = 0; node < w->cfg->nodes; node++) {
+			const char *why = check_directory(w, page, node);
+
+			if (why)
+				broken(w, why);
+		}
+}
+
+/* Moves. */
+
+/* The processor writes: every other copy of the value is old from now on. */
+static void written(struct world *w, unsigned int node, unsigned int page)
+{
+	unsigned int i, j;
+
+	w->changed = true;
+	w->zero[page] = W_OLD;
+	for (i = 0; i < w->cfg->nodes; i++) {
+		struct w_page *p = &w->page[i][page];
+
+		if (p->frame && i != node)
+			p->frame = W_OLD;
+		for (j = 0; j < p->deferred; j++)
+			if (p->defer[j].data)
+				p->defer[j].data = W_OLD;
+	}
+	for (i = 0; i < W_NODES * W_NODES * W_LANES; i++) {
+		struct w_queue *q = &(&w->q[0][0][0])[i];
+
+		for (j = 0; j < q->count; j++)
+			if (q->e[j].page == page && q->e[j].data)
+				q->e[j].data = W_OLD;
+	}
+	w->page[node][page].frame = W_LAST;
+}
+
+static bool deferred_already(const struct w_page *p, u8 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < p->deferred; i++)
+		if (p->defer[i].ev.type == type)
+			return true;
+	return false;
+}
+
+static void add(struct w_move *moves, unsigned int *count, const struct w_page *p,
+		const struct w_config *cfg, struct w_move m)
+{
+	moves[(*count)++] = m;
+	/* A young grant may also have grown old by now. */
+	if (cfg->policy.hold_us && p->pg.flags & DVMM_PAGE_HELD) {
+		m.late = true;
+		moves[(*count)++] = m;
+	}
+}
+
+static void local_moves(const struct world *w, unsigned int node, unsigned int page,
+			struct w_move *moves, unsigned int *count)
+{
+	const struct w_page *p = &w->page[node][page];
+	struct w_move m = { .node = (u8)node, .page = (u8)page };
+
+	m.kind = W_LOAD;
+	if (!deferred_already(p, DVMM_EV_LOAD))
+		add(moves, count, p, w->cfg, m);
+	m.kind = W_STORE;
+	if (!deferred_already(p, DVMM_EV_STORE))
+		add(moves, count, p, w->cfg, m);
+	m.kind = W_WRITE;
+	if (p->perm == DVMM_PERM_WRITE)
+		moves[(*count)++] = m;
+	m.kind = W_EVICT;
+	if (!w->cfg->no_evict)
+		add(moves, count, p, w->cfg, m);
+	m.kind = W_TIMER;
+	if (p->timer)
+		moves[(*count)++] = m;
+}
+
+unsigned int w_moves(const struct world *w, struct w_move *moves)
+{
+	unsigned int src, dst, lane, page, count = 0;
+
+	for (src = 0; src < w->cfg->nodes; src++)
+		for (dst = 0; dst < w->cfg->nodes; dst++)
+			for (lane = 0; lane < W_LANES; lane++) {
+				const struct w_queue *q = &w->q[src][dst][lane];
+				struct w_move m = {
+					.kind = W_DELIVER, .node = (u8)dst, .src = (u8)src,
+					.lane = (u8)lane, .page = q->e[0].page,
+				};
+
+				if (q->count)
+					add(moves, &count, &w->page[dst][m.page], w->cfg, m);
+			}
+	for (dst = 0; dst < w->cfg->nodes; dst++)
+		for (page = 0; page < w->cfg->pages; page++)
+			local_moves(w, dst, page, moves, &count);
+	return count;
+}
+
+/*
+ * A vCPU faults.  Another one of this node may have got the permission since:
+ * then nothing but a WAKE must come of it.
+ */
+static void fault(struct world *w, const struct w_move *m, u8 type)
+{
+	struct w_page *p = &w->page[m->node][m->page];
+	struct w_event e = { .ev = { .type = type }, .page = m->page };
+	bool *waits = type == DVMM_EV_STORE ? &p->storing : &p->loading;
+
+	w->changed = !*waits;
+	*waits = true;
+	happen(w, m->node, &e, m->late);
+}
+
+bool w_fire(struct world *w, const struct w_move *m)
+{
+	struct w_page *p = &w->page[m->node][m->page];
+	struct w_event e = { .page = m->page };
+
+	w->changed = false;
+	switch (m->kind) {
+	case W_LOAD:
+		fault(w, m, DVMM_EV_LOAD);
+		break;
+	case W_STORE:
+		fault(w, m, DVMM_EV_STORE);
+		break;
+	case W_WRITE:
+		written(w, m->node, m->page);
+		break;
+	case W_EVICT:
+		e.ev.type = DVMM_EV_EVICT;
+		happen(w, m->node, &e, m->late);
+		break;
+	case W_TIMER:
+		e.ev.type = DVMM_EV_TIMER;
+		p->timer = false;
+		happen(w, m->node, &e, m->late);
+		break;
+	case W_DELIVER:
+		e = take(w, m->src, m->node, m->lane);
+		happen(w, m->node, &e, m->late);
+	}
+	if (w->changed)
+		check_world(w);
+	return !w->error;
+}
+
+/* Telling what happens, in the words of scenario files. */
+
+static void tell_flags(FILE *f, const struct dvmm_msg *m)
+{
+	fprintf(f, "%s%s%s", m->flags & DVMM_MSGF_ZERO ? " ZERO" : "",
+		m->flags & DVMM_MSGF_EXCL ? " EXCL" : "",
+		m->flags & DVMM_MSGF_SHARED ? " SHARED" : "");
+	if (m->acks)
+		fprintf(f, " acks=%u", m->acks);
+}
+
+static void tell_set(struct world *w, const struct dvmm_action *a)
+{
+	int dst;
+
+	fputs("\tset", w->log);
+	for (dst = dvmm_set_next(a->set, w->cfg->machine, -1); dst >= 0;
+	     dst = dvmm_set_next(a->set, w->cfg->machine, dst))
+		if (dst != a->msg.src && dst != a->skip)
+			fprintf(w->log, " %d", dst);
+	fprintf(w->log, " %s\n", dvmm_event_name(a->msg.type));
+}
+
+static void tell(struct world *w, const struct dvmm_action *a)
+{
+	static const char * const perms[] = { "NONE", "READ", "WRITE" };
+
+	switch (a->type) {
+	case DVMM_ACT_SEND:
+	case DVMM_ACT_SEND_PAGE:
+		fprintf(w->log, "\t%s %u %s", a->type == DVMM_ACT_SEND ? "send" : "page",
+			a->dst, dvmm_event_name(a->msg.type));
+		tell_flags(w->log, &a->msg);
+		fputc('\n', w->log);
+		break;
+	case DVMM_ACT_SEND_SET:
+		tell_set(w, a);
+		break;
+	case DVMM_ACT_SET_PERM:
+		fprintf(w->log, "\tperm %s\n", perms[a->perm]);
+		break;
+	case DVMM_ACT_FILL:
+		fprintf(w->log, "\tfill%s\n", a->zero ? " zero" : "");
+		break;
+	case DVMM_ACT_WAKE:
+		fputs("\twake\n", w->log);
+		break;
+	case DVMM_ACT_DEFER:
+		fputs("\tdefer\n", w->log);
+		break;
+	case DVMM_ACT_TIMER:
+		fputs("\ttimer\n", w->log);
+		break;
+	default:
+		fprintf(w->log, "\t%s %s\n", a->type == DVMM_ACT_FENCE ? "fence" : "fail", a->why);
+	}
+}
+
+void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
+{
+	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TIMER" };
+
+	if (m->kind == W_DELIVER)
+		fprintf(f, "%u>%u %s", m->src, m->node,
+			dvmm_event_name(w->q[m->src][m->node][m->lane].e[0].ev.type));
+	else
+		fprintf(f, "%u %s", m->node, kinds[m->kind]);
+	if (w->cfg->pages > 1 && m->kind != W_DELIVER)
+		fprintf(f, " page %u", m->page);
+	fprintf(f, "%s\n", m->late ? " late" : "");
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A whole machine around the engine: nodes, links, vCPUs and an executor, with
+ * data reduced to "is it the last value written?".  Every move is checked.
+ */
+#ifndef DVMM_WORLD_H
+#define DVMM_WORLD_H
+
+#include <stdio.h>
+#include "engine.h"
+
+#define W_NODES		4
+#define W_PAGES		2
+#define W_QUEUE		8	/* messages in flight on one lane of one link */
+#define W_DEFER		8	/* deferred events of one page on one node */
+#define W_LANES		3
+
+/* A page's bytes, as far as coherence goes. */
+enum w_data { W_NO_DATA, W_OLD, W_LAST };
+
+struct w_event {
+	struct dvmm_event ev;
+	u8 page;
+	u8 data;
+};
+
+struct w_queue {
+	u8 count;
+	struct w_event e[W_QUEUE];
+};
+
+/* One page on one node. */
+struct w_page {
+	struct dvmm_page pg;
+	struct dvmm_txn txn;
+	struct dvmm_dir dir;
+	u8 perm;
+	u8 frame;		/* enum w_data */
+	bool loading;		/* a vCPU sleeps until its LOAD is answered */
+	bool storing;
+	bool timer;
+	u8 deferred;
+	struct w_event defer[W_DEFER];
+};
+
+/* What does not change while a world runs. */
+struct w_config {
+	const char *name;
+	u8 nodes;
+	u8 pages;
+	u8 home[W_PAGES];
+	u16 machine;		/* nodes that the engine believes in */
+	bool no_evict;
+	struct dvmm_policy policy;
+};
+
+struct world {
+	const struct w_config *cfg;
+	u8 zero[W_PAGES];	/* enum w_data of an untouched page */
+	u8 ids[W_NODES];	/* highest id given by each node */
+	struct w_page page[W_NODES][W_PAGES];
+	struct w_queue q[W_NODES][W_NODES][W_LANES];
+	bool changed;		/* by the last move; false is certain, true is not */
+	const char *error;	/* first rule that was broken */
+	FILE *log;		/* steps and actions are told here, if set */
+};
+
+/* W_WRITE: a vCPU writes with the permission it has. */
+enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TIMER, W_DELIVER };
+
+/* One thing that may happen next. */
+struct w_move {
+	u8 kind;
+	u8 node;		/* where it happens */
+	u8 page;
+	u8 src;			/* W_DELIVER */
+	u8 lane;		/* W_DELIVER */
+	bool late;		/* the hold time has run out */
+};
+
+#define W_MAX_MOVES	128
+
+extern unsigned long w_cells[DVMM_ST_COUNT][DVMM_EV_COUNT];
+
+void w_init(struct world *w, const struct w_config *cfg);
+/** w_moves - list what may happen; returns how many */
+unsigned int w_moves(const struct world *w, struct w_move *moves);
+/** w_fire - let it happen; returns false and sets @w->error if a rule broke */
+bool w_fire(struct world *w, const struct w_move *m);
+/** w_quiescent - nothing is under way and nobody waits */
+bool w_quiescent(const struct world *w);
+/** w_print_move - the move as a line of a scenario */
+void w_print_move(const struct world *w, const struct w_move *m, FILE *f);
+/** w_progress - true if the move needs no new wish of a vCPU or of eviction */
+static inline bool w_progress(const struct w_move *m)
+{
+	return m->kind == W_DELIVER || m->kind == W_TIMER;
+}
+
+/* pack.c: canonical form, symmetric in nodes that are no page's home. */
+#define W_PACK_MAX	1024
+/** w_pack - returns the length of @w's canonical form */
+unsigned int w_pack(const struct world *w, u8 *out);
+void w_unpack(struct world *w, const struct w_config *cfg, const u8 *in);
+
+#endif
