@@ -24,4 +24,14 @@
 #define dvmm_sk_own_frag(sk) ((void)(sk))
 #endif
 
+#ifdef HAVE_HRTIMER_SETUP
+#define dvmm_hrtimer_setup(timer, fn) \
+	hrtimer_setup(timer, fn, CLOCK_MONOTONIC, HRTIMER_MODE_REL)
+#else
+#define dvmm_hrtimer_setup(timer, fn) do {				\
+	hrtimer_init(timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL);		\
+	(timer)->function = (fn);					\
+} while (0)
+#endif
+
 #endif

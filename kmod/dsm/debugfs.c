@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What a machine shows of itself. */
+#include <linux/debugfs.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+
+#include "debugfs.h"
+#include "kvm.h"
+#include "link.h"
+#include "machine.h"
+#include "region.h"
+#include "stats.h"
+
+static struct dentry *root;
+
+static const char *machine_state(const struct dvmm_machine *m)
+{
+	if (dvmm_machine_stopped(m))
+		return "stopped";
+	return dvmm_machine_ready(m) ? "ready" : "joining";
+}
+
+static int machine_show(struct seq_file *seq, void *unused)
+{
+	struct dvmm_machine *m = seq->private;
+
+	seq_puts(seq, "v: 1\n");
+	seq_printf(seq, "uuid: %pUb\n", m->uuid);
+	seq_printf(seq, "node: %u\n", m->self);
+	seq_printf(seq, "nodes: %u\n", m->nodes);
+	seq_printf(seq, "state: %s\n", machine_state(m));
+	seq_printf(seq, "reason: %s\n", dvmm_machine_stopped(m) ? m->reason : "");
+	seq_printf(seq, "hold_us: %u\n", m->policy.hold_us);
+	dvmm_kvm_show(m, seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(machine);
+
+static int stats_show(struct seq_file *seq, void *unused)
+{
+	struct dvmm_machine *m = seq->private;
+	struct dvmm_stats s = {};
+
+	dvmm_stats_sum(m, &s);
+	seq_puts(seq, "v: 1\n");
+#define SHOW(field) seq_printf(seq, #field ": %llu\n", s.field)
+	SHOW(faults_read);
+	SHOW(faults_write);
+	SHOW(faults_upgrade);
+	SHOW(faults_local);
+	SHOW(messages_sent);
+	SHOW(messages_received);
+	SHOW(bytes_sent);
+	SHOW(bytes_received);
+	SHOW(pages_sent);
+	SHOW(pages_received);
+	SHOW(invalidations);
+	SHOW(downgrades);
+	SHOW(evictions);
+	SHOW(discarded);
+	SHOW(frames);
+#undef SHOW
+	seq_printf(seq, "pin_waits: %llu\n", dvmm_stats_pin_waits(m));
+	seq_printf(seq, "latency_ns_p50: %llu\n", s.latency_ns[0]);
+	seq_printf(seq, "latency_ns_p90: %llu\n", s.latency_ns[1]);
+	seq_printf(seq, "latency_ns_p99: %llu\n", s.latency_ns[2]);
+	seq_printf(seq, "latency_ns_max: %llu\n", s.latency_ns[3]);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(stats);
+
+static int links_show(struct seq_file *seq, void *unused)
+{
+	seq_puts(seq, "v: 1\n");
+	dvmm_links_show(seq->private, seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(links);
+
+static int regions_show(struct seq_file *seq, void *unused)
+{
+	struct dvmm_machine *m = seq->private;
+	struct dvmm_region *r;
+	unsigned long id;
+
+	seq_puts(seq, "v: 1\n");
+	mutex_lock(&m->lock);
+	xa_for_each(&m->regions, id, r) {
+		seq_printf(seq, "region: %lu home: %u bytes: %llu frames: %llu limit: %llu\n",
+			   id, r->home, r->npages << PAGE_SHIFT, READ_ONCE(r->frames), r->limit);
+		if (r->mem->show)
+			r->mem->show(r, seq);
+	}
+	mutex_unlock(&m->lock);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(regions);
+
+void dvmm_debugfs_add(struct dvmm_machine *m)
+{
+	char name[UUID_STRING_LEN + 8];
+
+	snprintf(name, sizeof(name), "%pUb.%u", m->uuid, m->self);
+	m->debugfs = debugfs_create_dir(name, root);
+	debugfs_create_file("machine", 0400, m->debugfs, m, &machine_fops);
+	debugfs_create_file("stats", 0400, m->debugfs, m, &stats_fops);
+	debugfs_create_file("links", 0400, m->debugfs, m, &links_fops);
+	debugfs_create_file("regions", 0400, m->debugfs, m, &regions_fops);
+}
+
+void dvmm_debugfs_remove(struct dvmm_machine *m)
+{
+	debugfs_remove_recursive(m->debugfs);
+}
+
+void dvmm_debugfs_init(void)
+{
+	root = debugfs_create_dir("dvmm", NULL);
+}
+
+void dvmm_debugfs_exit(void)
+{
+	debugfs_remove_recursive(root);
+}

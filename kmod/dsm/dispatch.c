@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Bringing events to the engine and carrying out its actions. */
+#include <linux/hrtimer.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <linux/workqueue.h>
+
+#include <dvmm/channel.h>
+
+#include "dispatch.h"
+#include "link.h"
+#include "stats.h"
+#include "trace.h"
+
+struct event_item {
+	struct list_head list;
+	struct dvmm_event ev;
+	struct page *page;
+};
+
+struct flight {
+	struct dvmm_region *r;
+	u64 index;
+	struct dvmm_txn txn;
+	struct list_head inbox;
+	struct list_head deferred;
+	bool running;
+	bool reoffer;			/* the deferred ones are due */
+	bool from_deferred;		/* where @item came from */
+	bool timer;			/* @hold is armed or @timer_work pending */
+	struct event_item *item;	/* being worked on */
+	struct dvmm_actions acts;
+	unsigned int next;		/* first action not yet done */
+	struct delayed_work work;	/* the runner, when it had to move */
+	struct hrtimer hold;
+	struct work_struct timer_work;
+};
+
+static struct kmem_cache *flights;
+static struct kmem_cache *items;
+
+/* ---- existence ---- */
+
+static struct flight *priv_flight(u64 priv)
+{
+	return (struct flight *)(unsigned long)(priv & ~DVMM_PRIV_BITS);
+}
+
+static void run_work(struct work_struct *work);
+static void timer_work(struct work_struct *work);
+
+static enum hrtimer_restart hold_expired(struct hrtimer *t)
+{
+	struct flight *f = container_of(t, struct flight, hold);
+
+	queue_work(f->r->m->wq, &f->timer_work);
+	return HRTIMER_NORESTART;
+}
+
+static struct flight *flight_alloc(struct dvmm_region *r, u64 index)
+{
+	struct flight *f = kmem_cache_zalloc(flights, GFP_KERNEL | __GFP_NOFAIL);
+
+	f->r = r;
+	f->index = index;
+	INIT_LIST_HEAD(&f->inbox);
+	INIT_LIST_HEAD(&f->deferred);
+	INIT_DELAYED_WORK(&f->work, run_work);
+	INIT_WORK(&f->timer_work, timer_work);
+	dvmm_hrtimer_setup(&f->hold, hold_expired);
+	return f;
+}
+
+/* Put an item into the page's inbox; returns the flight if we must run it. */
+static struct flight *deliver(struct dvmm_region *r, u64 index, struct event_item *item)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_page *pg = dvmm_region_page(r, index);
+	struct flight *spare = NULL, *f;
+	bool run;
+
+	if (!priv_flight(READ_ONCE(pg->priv)))
+		spare = flight_alloc(r, index);
+	spin_lock(&b->lock);
+	f = priv_flight(pg->priv);
+	if (!f && !spare) {
+		spin_unlock(&b->lock);
+		return deliver(r, index, item);
+	}
+	if (!f) {
+		f = spare;
+		spare = NULL;
+		WRITE_ONCE(pg->priv, pg->priv | (unsigned long)f);
+	}
+	list_add_tail(&item->list, &f->inbox);
+	run = !f->running;
+	f->running = true;
+	spin_unlock(&b->lock);
+	if (spare)
+		kmem_cache_free(flights, spare);
+	return run ? f : NULL;
+}
+
+static void item_free(struct event_item *item)
+{
+	if (item->page)
+		put_page(item->page);
+	kmem_cache_free(items, item);
+}
+
+/*
+ * Choose what to do next.  False: nothing is left, and the flight may be gone.
+ * Deferred events come first once anything else has happened, in arrival order.
+ */
+static bool next_item(struct flight *f)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
+	struct dvmm_page *pg = dvmm_region_page(f->r, f->index);
+	bool gone = false;
+
+	spin_lock(&b->lock);
+	f->from_deferred = f->reoffer && !list_empty(&f->deferred);
+	f->item = list_first_entry_or_null(f->from_deferred ? &f->deferred : &f->inbox,
+					   struct event_item, list);
+	if (f->item) {
+		list_del(&f->item->list);
+		spin_unlock(&b->lock);
+		return true;
+	}
+	f->running = false;
+	if (list_empty(&f->deferred) && !f->timer && !f->r->dying &&
+	    dvmm_state_stable(pg->state)) {
+		WRITE_ONCE(pg->priv, pg->priv & DVMM_PRIV_BITS);
+		gone = true;
+	}
+	spin_unlock(&b->lock);
+	if (gone)
+		kmem_cache_free(flights, f);
+	return false;
+}
+
+static void defer_item(struct flight *f)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
+
+	spin_lock(&b->lock);
+	if (f->from_deferred)
+		list_add(&f->item->list, &f->deferred);
+	else
+		list_add_tail(&f->item->list, &f->deferred);
+	spin_unlock(&b->lock);
+	f->item = NULL;
+}
+
+/* ---- actions ---- */
+
+static void act_send(struct flight *f, const struct dvmm_action *a, u16 dst, struct page *page)
+{
+	struct dvmm_frame frame = {
+		.kind = DVMM_WIRE_COHERENCE,
+		.index = f->r->id,
+		.page = f->index,
+		.epoch = f->r->m->epoch,
+		.length = page ? DVMM_PAGE_SIZE : 0,
+		.msg = a->msg,
+	};
+
+	dvmm_link_send(f->r->m, dst, &frame, page);
+}
+
+static void act_send_set(struct flight *f, const struct dvmm_action *a)
+{
+	struct dvmm_machine *m = f->r->m;
+	int node = -1;
+
+	while ((node = dvmm_set_next(a->set, m->nodes, node)) >= 0)
+		if (node != a->skip && node != m->self)
+			act_send(f, a, node, NULL);
+}
+
+static void act_send_page(struct flight *f, const struct dvmm_action *a)
+{
+	struct dvmm_region *r = f->r;
+	bool last = a->last && dvmm_page_perm(dvmm_region_page(r, f->index)) == DVMM_PERM_NONE;
+	struct page *page = r->mem->read_out(r, f->index, last);
+
+	if (!page) {
+		dvmm_machine_fail(r->m, "node %u lost the frame of page %llu of region %u",
+				  r->m->self, f->index, r->id);
+		return;
+	}
+	if (last)
+		dvmm_page_set_frame(r, f->index, false);
+	act_send(f, a, a->dst, page);
+}
+
+/* 0, or -EAGAIN: someone has the page pinned. */
+static int act_set_perm(struct flight *f, const struct dvmm_action *a)
+{
+	struct dvmm_region *r = f->r;
+	u8 had = dvmm_page_perm(dvmm_region_page(r, f->index));
+	int ret;
+
+	dvmm_page_set_perm(r, f->index, a->perm);
+	ret = r->mem->set_perm(r, f->index, a->perm);
+	if (!ret && a->perm < had && f->item->ev.type < DVMM_EV_LOAD)
+		dvmm_stats_taken(r->m, a->perm);
+	return ret;
+}
+
+static void act_fill(struct flight *f, const struct dvmm_action *a)
+{
+	struct page *page = a->zero ? NULL : f->item->page;
+	struct dvmm_region *r = f->r;
+
+	if (!a->zero && !page) {
+		dvmm_machine_fail(r->m, "page %llu of region %u came without its contents",
+				  f->index, r->id);
+		return;
+	}
+	if (!a->zero)
+		f->item->page = NULL;
+	if (r->mem->fill(r, f->index, page))
+		dvmm_machine_fail(r->m, "node %u has no memory for page %llu of region %u",
+				  r->m->self, f->index, r->id);
+	else
+		dvmm_page_set_frame(r, f->index, true);
+}
+
+static void act_wake(struct flight *f)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
+
+	spin_lock(&b->lock);
+	WRITE_ONCE(b->wakes, b->wakes + 1);
+	spin_unlock(&b->lock);
+	wake_up_all(&b->wait);
+}
+
+static void act_timer(struct flight *f, const struct dvmm_action *a)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
+
+	spin_lock(&b->lock);
+	f->timer = true;
+	spin_unlock(&b->lock);
+	hrtimer_start(&f->hold, ns_to_ktime(a->delay_us * 1000ull), HRTIMER_MODE_REL);
+}
+
+/* True if an action may sleep for long. */
+static bool act_sleeps(const struct flight *f, const struct dvmm_action *a)
+{
+	struct dvmm_page *pg = dvmm_region_page(f->r, f->index);
+
+	return a->type == DVMM_ACT_SET_PERM && a->perm < dvmm_page_perm(pg);
+}
+
+static int act(struct flight *f, const struct dvmm_action *a)
+{
+	switch (a->type) {
+	case DVMM_ACT_SEND:
+		act_send(f, a, a->dst, NULL);
+		return 0;
+	case DVMM_ACT_SEND_SET:
+		act_send_set(f, a);
+		return 0;
+	case DVMM_ACT_SEND_PAGE:
+		act_send_page(f, a);
+		return 0;
+	case DVMM_ACT_SET_PERM:
+		return act_set_perm(f, a);
+	case DVMM_ACT_FILL:
+		act_fill(f, a);
+		return 0;
+	case DVMM_ACT_WAKE:
+		act_wake(f);
+		return 0;
+	case DVMM_ACT_DEFER:
+		defer_item(f);
+		return 0;
+	case DVMM_ACT_TIMER:
+		act_timer(f, a);
+		return 0;
+	case DVMM_ACT_FENCE:
+		dvmm_link_fence(f->r->m, a->dst, a->why);
+		return 0;
+	case DVMM_ACT_FAIL:
+		dvmm_machine_fail(f->r->m, "node %u: %s", f->r->m->self, a->why);
+		return 0;
+	}
+	WARN_ONCE(1, "dvmm: unknown action %u\n", a->type);
+	return 0;
+}
+
+/* ---- running ---- */
+
+static void step(struct flight *f)
+{
+	struct dvmm_region *r = f->r;
+	struct dvmm_page *pg = dvmm_region_page(r, f->index);
+	struct dvmm_ctx ctx = {
+		.self = r->m->self,
+		.home = r->home,
+		.nodes = r->m->nodes,
+		.now = (u32)ktime_to_us(ktime_get()),
+		.fresh_id = atomic64_inc_return(&r->m->next_id),
+		.dir = dvmm_region_dir(r, f->index),
+		.policy = &r->m->policy,
+	};
+	u8 from = pg->state;
+
+	f->next = 0;
+	f->acts.count = 0;
+	if (dvmm_machine_stopped(r->m))
+		return;
+	dvmm_step(&ctx, pg, &f->txn, &f->item->ev, &f->acts);
+	trace_dvmm_step(r->m->self, r->id, f->index, f->item->ev.type, from, pg->state,
+			f->acts.count);
+}
+
+/* After the last action: what nobody needs any more goes. */
+static void finish(struct flight *f)
+{
+	struct dvmm_page *pg = dvmm_region_page(f->r, f->index);
+
+	f->reoffer = f->item;		/* not deferred: something has happened */
+	if (f->item)
+		item_free(f->item);
+	f->item = NULL;
+	if (!dvmm_state_has_frame(pg->state) && dvmm_page_has_frame(pg)) {
+		f->r->mem->drop(f->r, f->index);
+		dvmm_page_set_frame(f->r, f->index, false);
+	}
+}
+
+/*
+ * Execute from the first action not yet done.  False: the rest was handed to the
+ * workqueue, which is the runner now.
+ */
+static bool execute(struct flight *f, bool may_sleep)
+{
+	for (; f->next < f->acts.count; f->next++) {
+		const struct dvmm_action *a = &f->acts.act[f->next];
+
+		if (!may_sleep && act_sleeps(f, a)) {
+			queue_delayed_work(f->r->m->wq, &f->work, 0);
+			return false;
+		}
+		if (act(f, a) == -EAGAIN) {
+			dvmm_stats_count(f->r->m, pin_waits);
+			queue_delayed_work(f->r->m->wq, &f->work, 1);
+			return false;
+		}
+	}
+	finish(f);
+	return true;
+}
+
+static void run(struct flight *f, bool may_sleep)
+{
+	while (next_item(f)) {
+		step(f);
+		if (!execute(f, may_sleep))
+			return;
+	}
+}
+
+static void run_work(struct work_struct *work)
+{
+	struct flight *f = container_of(work, struct flight, work.work);
+
+	/* Once stopped, do not wait for a pin: nothing is sent any more. */
+	if (dvmm_machine_stopped(f->r->m) && f->next < f->acts.count)
+		f->next = f->acts.count;
+	if (execute(f, true))
+		run(f, true);
+}
+
+static struct event_item *item_alloc(u8 type)
+{
+	struct event_item *item = kmem_cache_zalloc(items, GFP_KERNEL | __GFP_NOFAIL);
+
+	item->ev.type = type;
+	return item;
+}
+
+static void timer_work(struct work_struct *work)
+{
+	struct flight *f = container_of(work, struct flight, timer_work);
+	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
+	struct event_item *item = item_alloc(DVMM_EV_TIMER);
+	bool go;
+
+	spin_lock(&b->lock);
+	f->timer = false;
+	list_add_tail(&item->list, &f->inbox);
+	go = !f->running;
+	f->running = true;
+	spin_unlock(&b->lock);
+	if (go)
+		run(f, true);
+}
+
+void dvmm_dispatch_local(struct dvmm_region *r, u64 index, u8 type)
+{
+	struct flight *f = deliver(r, index, item_alloc(type));
+
+	if (f)
+		run(f, true);
+}
+
+void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
+			   const struct dvmm_msg *msg, struct page *page)
+{
+	struct event_item *item = item_alloc(msg->type);
+	struct flight *f;
+
+	item->ev.msg = *msg;
+	item->page = page;
+	f = deliver(r, index, item);
+	if (f)
+		run(f, false);
+}
+
+/* ---- the end ---- */
+
+static void flight_free(struct flight *f)
+{
+	struct event_item *item, *tmp;
+
+	hrtimer_cancel(&f->hold);
+	cancel_work_sync(&f->timer_work);
+	cancel_delayed_work_sync(&f->work);
+	list_splice_init(&f->deferred, &f->inbox);
+	list_for_each_entry_safe(item, tmp, &f->inbox, list)
+		item_free(item);
+	if (f->item)
+		item_free(f->item);
+	kmem_cache_free(flights, f);
+}
+
+void dvmm_dispatch_forget(struct dvmm_region *r)
+{
+	struct flight *f;
+	u64 i;
+
+	/* The machine has stopped, so runners find nothing to do; none frees. */
+	for (i = 0; i < DVMM_BUCKETS; i++) {
+		spin_lock(&r->buckets[i].lock);
+		r->dying = true;
+		spin_unlock(&r->buckets[i].lock);
+	}
+	for (i = 0; i < r->npages; i++) {
+		f = priv_flight(dvmm_region_page(r, i)->priv);
+		if (f)
+			flight_free(f);
+	}
+}
+
+int dvmm_dispatch_init(void)
+{
+	flights = kmem_cache_create("dvmm_flight", sizeof(struct flight), 0,
+				    SLAB_HWCACHE_ALIGN, NULL);
+	items = KMEM_CACHE(event_item, 0);
+	if (flights && items)
+		return 0;
+	dvmm_dispatch_exit();
+	return -ENOMEM;
+}
+
+void dvmm_dispatch_exit(void)
+{
+	kmem_cache_destroy(items);
+	kmem_cache_destroy(flights);
+}

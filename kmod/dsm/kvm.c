@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Attaching a KVM VM: dvmm-ipi is found, or loaded, when it is needed. */
+#include <linux/file.h>
+#include <linux/kmod.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <dvmm/channel.h>
+
+#include "kvm.h"
+#include "machine.h"
+
+static const struct dvmm_kvm_service *service;
+static DEFINE_MUTEX(service_lock);
+
+int dvmm_kvm_register(const struct dvmm_kvm_service *s)
+{
+	int ret = 0;
+
+	mutex_lock(&service_lock);
+	if (service)
+		ret = -EBUSY;
+	else
+		service = s;
+	mutex_unlock(&service_lock);
+	return ret;
+}
+EXPORT_SYMBOL_NS_GPL(dvmm_kvm_register, DVMM);
+
+void dvmm_kvm_unregister(const struct dvmm_kvm_service *s)
+{
+	mutex_lock(&service_lock);
+	if (service == s)
+		service = NULL;
+	mutex_unlock(&service_lock);
+}
+EXPORT_SYMBOL_NS_GPL(dvmm_kvm_unregister, DVMM);
+
+static const struct dvmm_kvm_service *service_get(void)
+{
+	const struct dvmm_kvm_service *s;
+
+	mutex_lock(&service_lock);
+	s = service;
+	if (s && !try_module_get(s->owner))
+		s = NULL;
+	mutex_unlock(&service_lock);
+	return s;
+}
+
+static const struct dvmm_kvm_service *service_load(void)
+{
+	const struct dvmm_kvm_service *s = service_get();
+
+	if (s)
+		return s;
+	request_module("dvmm-ipi");
+	return service_get();
+}
+
+static bool nodes_valid(const struct dvmm_machine *m, const u16 *nodes_of, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (nodes_of[i] >= m->nodes && nodes_of[i] != DVMM_NODE_ALL)
+			return false;
+	return true;
+}
+
+static int attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of, u32 count)
+{
+	const struct dvmm_kvm_service *s;
+	void *priv;
+
+	lockdep_assert_held(&m->lock);
+	if (m->kvm)
+		return -EBUSY;
+	if (dvmm_machine_stopped(m))
+		return -EIO;
+	s = service_load();
+	if (!s) {
+		pr_err("dvmm: module dvmm-ipi is not there: is kvm-amd or kvm-intel loaded?\n");
+		return -ENODEV;
+	}
+	priv = s->attach(m, vm, nodes_of, count);
+	if (IS_ERR(priv)) {
+		module_put(s->owner);
+		return PTR_ERR(priv);
+	}
+	m->kvm_priv = priv;
+	m->kvm = s;
+	return 0;
+}
+
+int dvmm_kvm_attach(struct dvmm_machine *m, const struct dvmm_attach_kvm *arg)
+{
+	struct file *vm;
+	u16 *nodes_of;
+	int ret;
+
+	if (!arg->count || arg->count > DVMM_MAX_APIC_ID + 1)
+		return -EINVAL;
+	nodes_of = vmemdup_user(u64_to_user_ptr(arg->nodes_of),
+				array_size(arg->count, sizeof(u16)));
+	if (IS_ERR(nodes_of))
+		return PTR_ERR(nodes_of);
+	ret = -EINVAL;
+	if (!nodes_valid(m, nodes_of, arg->count))
+		goto free;
+	ret = -EBADF;
+	vm = fget(arg->vm);
+	if (!vm)
+		goto free;
+	mutex_lock(&m->lock);
+	ret = attach(m, vm, nodes_of, arg->count);
+	mutex_unlock(&m->lock);
+	fput(vm);
+free:
+	kvfree(nodes_of);
+	return ret;
+}
+
+void dvmm_kvm_detach(struct dvmm_machine *m)
+{
+	const struct dvmm_kvm_service *s;
+
+	mutex_lock(&m->lock);
+	s = m->kvm;
+	m->kvm = NULL;
+	mutex_unlock(&m->lock);
+	if (!s)
+		return;
+	s->detach(m->kvm_priv);
+	module_put(s->owner);
+}
+
+void dvmm_kvm_show(struct dvmm_machine *m, struct seq_file *seq)
+{
+	mutex_lock(&m->lock);
+	seq_printf(seq, "kvm: %s\n", m->kvm ? "attached" : "none");
+	if (m->kvm && m->kvm->show)
+		m->kvm->show(m->kvm_priv, seq);
+	mutex_unlock(&m->lock);
+}

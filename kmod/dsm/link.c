@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A link: its life, and sending. */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/net.h>
+#include <linux/seq_file.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include <dvmm/channel.h>
+
+#include "args.h"
+#include "link.h"
+#include "machine.h"
+#include "receive.h"
+#include "stats.h"
+#include "trace.h"
+
+static struct kmem_cache *xmits;
+
+/* ---- references ---- */
+
+static void link_free(struct kref *ref)
+{
+	struct dvmm_link *l = container_of(ref, struct dvmm_link, ref);
+
+	dvmm_transport_put(l->x.ops);
+	dvmm_machine_drop(l->m);
+	kfree_rcu(l, rcu);
+}
+
+static void link_put(struct dvmm_link *l)
+{
+	kref_put(&l->ref, link_free);
+}
+
+static struct dvmm_link *link_get(struct dvmm_machine *m, u16 node)
+{
+	struct dvmm_link *l;
+
+	rcu_read_lock();
+	l = xa_load(&m->links, node);
+	if (l && !kref_get_unless_zero(&l->ref))
+		l = NULL;
+	rcu_read_unlock();
+	return l;
+}
+
+/* ---- sending ---- */
+
+static void xmit_free(struct dvmm_xmit *x)
+{
+	if (x->page)
+		put_page(x->page);
+	kmem_cache_free(xmits, x);
+}
+
+static void link_xmit_done(struct dvmm_xport_link *x, struct dvmm_xmit *xmit)
+{
+	struct dvmm_link *l = x->core;
+
+	xmit_free(xmit);
+	if (atomic_dec_and_test(&l->in_flight))
+		wake_up_all(&l->wait);
+}
+
+static void count_sent(struct dvmm_link *l, const struct dvmm_frame *f)
+{
+	struct dvmm_machine *m = l->m;
+
+	atomic64_inc(&l->sent);
+	dvmm_stats_count(m, messages_sent);
+	dvmm_stats_add(m, bytes_sent, DVMM_XPORT_HDR + f->length);
+	if (f->msg.flags & DVMM_MSGF_PAGE)
+		dvmm_stats_count(m, pages_sent);
+	trace_dvmm_send(m->self, l->peer, f->kind, f->msg.type, f->index, f->page, f->msg.id);
+}
+
+static enum dvmm_lane frame_lane(const struct dvmm_frame *f)
+{
+	return f->kind == DVMM_WIRE_COHERENCE ? dvmm_msg_lane(f->msg.type) : DVMM_LANE_CTL;
+}
+
+static int send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page, bool nowait)
+{
+	struct dvmm_xmit *x = kmem_cache_alloc(xmits, GFP_KERNEL | __GFP_NOFAIL);
+	int ret;
+
+	f->msg.src = l->m->self;
+	x->lane = frame_lane(f);
+	x->length = f->length;
+	x->page = page;
+	dvmm_wire_encode(f, (struct dvmm_wire_hdr *)x->hdr);
+	atomic_inc(&l->in_flight);
+	ret = l->x.ops->send(&l->x, x, nowait);
+	if (ret)
+		link_xmit_done(&l->x, x);
+	else
+		count_sent(l, f);
+	return ret;
+}
+
+static int send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
+		   struct page *page, bool nowait)
+{
+	struct dvmm_link *l = link_get(m, node);
+	int ret = -ENOTCONN;
+
+	if (l && READ_ONCE(l->state) == DVMM_LINK_UP)
+		ret = send_on(l, f, page, nowait);
+	else if (page)
+		put_page(page);
+	if (l)
+		link_put(l);
+	return ret;
+}
+
+void dvmm_link_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f, struct page *page)
+{
+	if (send_to(m, node, f, page, true))
+		dvmm_machine_fail(m, "node %u cannot reach node %u", m->self, node);
+}
+
+int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
+			struct page *page)
+{
+	return send_to(m, node, f, page, false);
+}
+
+/* ---- state ---- */
+
+static enum dvmm_link_state link_move(struct dvmm_link *l, enum dvmm_link_state to)
+{
+	enum dvmm_link_state from;
+
+	spin_lock(&l->lock);
+	from = l->state;
+	if (from != DVMM_LINK_DOWN)
+		WRITE_ONCE(l->state, to);
+	spin_unlock(&l->lock);
+	trace_dvmm_link(l->m->self, l->peer, from, to);
+	wake_up_all(&l->wait);
+	return from;
+}
+
+void dvmm_link_established(struct dvmm_link *l)
+{
+	if (link_move(l, DVMM_LINK_UP) != DVMM_LINK_HELLO)
+		return;
+	atomic_inc(&l->m->links_up);
+	dvmm_machine_event(l->m, DVMM_EVENT_LINK_UP, l->peer, NULL);
+}
+
+static void link_up(struct dvmm_xport_link *x)
+{
+	struct dvmm_link *l = x->core;
+
+	link_move(l, DVMM_LINK_HELLO);
+	dvmm_receive_hello_send(l);
+}
+
+static void link_down(struct dvmm_xport_link *x, const char *why)
+{
+	struct dvmm_link *l = x->core;
+
+	link_move(l, DVMM_LINK_DOWN);
+	dvmm_machine_fail(l->m, "node %u lost its link to node %u: %s", l->m->self, l->peer, why);
+	dvmm_machine_event(l->m, DVMM_EVENT_LINK_DOWN, l->peer, why);
+}
+
+static const struct dvmm_transport_upcalls upcalls = {
+	.link_up = link_up,
+	.link_down = link_down,
+	.link_rx = dvmm_receive,
+	.xmit_done = link_xmit_done,
+};
+
+int dvmm_link_send_own(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
+{
+	return send_on(l, f, page, true);
+}
+
+void dvmm_link_fence(struct dvmm_machine *m, u16 node, const char *why)
+{
+	dvmm_machine_fail(m, "node %u broke the protocol, says node %u: %s", node, m->self, why);
+}
+
+bool dvmm_link_is_up(struct dvmm_machine *m, u16 node)
+{
+	struct dvmm_link *l = link_get(m, node);
+	bool up = l && READ_ONCE(l->state) == DVMM_LINK_UP;
+
+	if (l)
+		link_put(l);
+	return up;
+}
+
+/* ---- the end ---- */
+
+void dvmm_links_bye(struct dvmm_machine *m, const char *reason)
+{
+	unsigned long peer;
+	struct dvmm_link *l;
+
+	mutex_lock(&m->lock);
+	xa_for_each(&m->links, peer, l)
+		dvmm_receive_bye_send(l, reason);
+	mutex_unlock(&m->lock);
+}
+
+static void link_close(struct dvmm_link *l)
+{
+	if (!l->attached)
+		return;
+	/*
+	 * A peer answers our BYE with its own; to hang up before that could
+	 * make it report a lost link instead of the reason.
+	 */
+	wait_event_timeout(l->wait, (READ_ONCE(l->bye) && !atomic_read(&l->in_flight)) ||
+			   READ_ONCE(l->state) == DVMM_LINK_DOWN, HZ);
+	link_move(l, DVMM_LINK_DOWN);
+	l->x.ops->disconnect(&l->x);
+	l->attached = false;
+}
+
+void dvmm_links_close(struct dvmm_machine *m)
+{
+	unsigned long peer;
+	struct dvmm_link *l;
+
+	xa_for_each(&m->links, peer, l) {
+		link_close(l);
+		mutex_lock(&m->lock);
+		xa_erase(&m->links, peer);
+		mutex_unlock(&m->lock);
+		link_put(l);
+	}
+}
+
+static const char * const state_names[] = {
+	[DVMM_LINK_IDLE] = "idle",
+	[DVMM_LINK_CONNECTING] = "connecting",
+	[DVMM_LINK_HELLO] = "hello",
+	[DVMM_LINK_UP] = "up",
+	[DVMM_LINK_DOWN] = "down",
+};
+
+void dvmm_links_show(struct dvmm_machine *m, struct seq_file *seq)
+{
+	unsigned long peer;
+	struct dvmm_link *l;
+
+	mutex_lock(&m->lock);
+	xa_for_each(&m->links, peer, l)
+		seq_printf(seq, "peer: %lu transport: %s state: %s sent: %lld received: %lld\n",
+			   peer, l->x.ops->name, state_names[READ_ONCE(l->state)],
+			   atomic64_read(&l->sent), atomic64_read(&l->received));
+	mutex_unlock(&m->lock);
+}
+
+/* ---- the descriptor ---- */
+
+static void put_socks(struct dvmm_xport_params *p)
+{
+	int i;
+
+	for (i = 0; i < DVMM_LINK_LANES; i++)
+		if (p->sock[i])
+			sockfd_put(p->sock[i]);
+}
+
+static bool sock_repeats(const struct dvmm_xport_params *p, int lane)
+{
+	int i;
+
+	for (i = 0; i < lane; i++)
+		if (p->sock[i] == p->sock[lane])
+			return true;
+	return false;
+}
+
+static int get_socks(struct dvmm_xport_params *p, const s32 *fd)
+{
+	int i, err;
+
+	for (i = 0; i < DVMM_LINK_LANES; i++) {
+		if (fd[i] == -1)
+			continue;
+		p->sock[i] = sockfd_lookup(fd[i], &err);
+		if (!p->sock[i])
+			goto put;
+		err = -EINVAL;
+		if (sock_repeats(p, i))
+			goto put;
+	}
+	return 0;
+put:
+	put_socks(p);
+	return err;
+}
+
+static int transport_connect(struct dvmm_link *l, const struct dvmm_xport_params *p)
+{
+	const struct dvmm_transport_ops *ops = l->x.ops;
+
+	if (ops->listen && l->m->self < l->peer)
+		return ops->listen(&l->x, p);
+	return ops->connect(&l->x, p);
+}
+
+static int link_connect_locked(struct dvmm_link *l, const struct dvmm_xport_params *p)
+{
+	int ret;
+
+	lockdep_assert_held(&l->m->lock);
+	if (l->state != DVMM_LINK_IDLE)
+		return -EISCONN;
+	if (dvmm_machine_stopped(l->m))
+		return -EIO;
+	l->m->started = true;
+	link_move(l, DVMM_LINK_CONNECTING);
+	l->attached = true;
+	ret = transport_connect(l, p);
+	if (!ret)
+		return 0;
+	l->attached = false;
+	link_move(l, DVMM_LINK_IDLE);
+	return ret;
+}
+
+static int link_connect(struct dvmm_link *l, void __user *uarg)
+{
+	struct dvmm_xport_params p = {
+		.machine = l->m->uuid, .self = l->m->self, .peer = l->peer,
+	};
+	struct dvmm_link_connect arg;
+	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
+
+	if (ret)
+		return ret;
+	if (strnlen(arg.address, sizeof(arg.address)) == sizeof(arg.address))
+		return -EINVAL;
+	p.address = arg.address;
+	ret = get_socks(&p, arg.sock);
+	if (ret)
+		return ret;
+	mutex_lock(&l->m->lock);
+	ret = link_connect_locked(l, &p);
+	mutex_unlock(&l->m->lock);
+	if (ret)
+		put_socks(&p);
+	return ret;
+}
+
+static long link_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	if (dvmm_args_same_cmd(cmd, DVMM_LINK_CONNECT))
+		return link_connect(file->private_data, (void __user *)uarg);
+	return -ENOTTY;
+}
+
+static int link_release(struct inode *inode, struct file *file)
+{
+	link_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations link_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = link_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = link_release,
+	.llseek = noop_llseek,
+};
+
+static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
+				    const struct dvmm_transport_ops *ops)
+{
+	struct dvmm_link *l = kzalloc(sizeof(*l), GFP_KERNEL);
+
+	if (!l)
+		return NULL;
+	kref_init(&l->ref);
+	l->m = dvmm_machine_hold(m);
+	l->peer = peer;
+	l->x.up = &upcalls;
+	l->x.ops = ops;
+	l->x.core = l;
+	spin_lock_init(&l->lock);
+	init_waitqueue_head(&l->wait);
+	return l;
+}
+
+static int link_publish(struct dvmm_link *l)
+{
+	int ret;
+
+	mutex_lock(&l->m->lock);
+	ret = dvmm_machine_stopped(l->m) ? -EIO :
+	      xa_insert(&l->m->links, l->peer, l, GFP_KERNEL);
+	mutex_unlock(&l->m->lock);
+	return ret == -EBUSY ? -EEXIST : ret;
+}
+
+int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg)
+{
+	const struct dvmm_transport_ops *ops;
+	struct dvmm_link *l;
+	int ret;
+
+	if (arg->reserved || arg->peer >= m->nodes || arg->peer == m->self ||
+	    strnlen(arg->transport, sizeof(arg->transport)) == sizeof(arg->transport))
+		return -EINVAL;
+	ops = dvmm_transport_get(arg->transport);
+	if (!ops)
+		return -EPROTONOSUPPORT;
+	l = link_alloc(m, arg->peer, ops);
+	if (!l) {
+		dvmm_transport_put(ops);
+		return -ENOMEM;
+	}
+	/* One reference for m->links, one for the descriptor. */
+	kref_get(&l->ref);
+	ret = link_publish(l);
+	if (ret)
+		goto put;
+	ret = anon_inode_getfd("dvmm-link", &link_fops, l, O_RDWR | O_CLOEXEC);
+	if (ret >= 0)
+		return ret;
+	mutex_lock(&m->lock);
+	xa_erase(&m->links, l->peer);
+	mutex_unlock(&m->lock);
+put:
+	link_put(l);
+	link_put(l);
+	return ret;
+}
+
+int dvmm_link_init(void)
+{
+	xmits = KMEM_CACHE(dvmm_xmit, 0);
+	return xmits ? 0 : -ENOMEM;
+}
+
+void dvmm_link_exit(void)
+{
+	rcu_barrier();
+	kmem_cache_destroy(xmits);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A link: this node's connection to one other node.
+ *
+ *	IDLE -> CONNECTING -> HELLO -> UP -> DOWN
+ *
+ * A link comes up when the transport says so and the peer's HELLO fits ours.
+ * There is no way back from DOWN: a machine that lost a link has stopped.
+ *
+ * Ownership: m->links holds a reference until the machine leaves; the
+ * descriptor holds another.  Lock: @lock guards @state.
+ */
+#ifndef DVMM_LINK_H
+#define DVMM_LINK_H
+
+#include <linux/kref.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/dvmm.h>
+
+#include <dvmm/transport.h>
+
+#include "engine/wire.h"
+
+struct dvmm_machine;
+struct page;
+struct seq_file;
+
+enum dvmm_link_state {
+	DVMM_LINK_IDLE,
+	DVMM_LINK_CONNECTING,
+	DVMM_LINK_HELLO,
+	DVMM_LINK_UP,
+	DVMM_LINK_DOWN,
+};
+
+struct dvmm_link {
+	struct kref ref;
+	struct rcu_head rcu;
+	struct dvmm_machine *m;
+	u16 peer;
+	struct dvmm_xport_link x;
+	spinlock_t lock;
+	enum dvmm_link_state state;
+	bool attached;			/* connect() succeeded: disconnect() is due */
+	bool bye;			/* the peer has said why it stops */
+	atomic_t in_flight;		/* frames the transport owns */
+	atomic64_t sent;
+	atomic64_t received;
+	wait_queue_head_t wait;		/* state and in_flight */
+};
+
+int dvmm_link_init(void);
+void dvmm_link_exit(void);
+
+/** dvmm_link_create - DVMM_CREATE_LINK; a descriptor or -errno */
+int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg);
+
+/**
+ * dvmm_link_send - send a frame without waiting for room
+ * @m: the machine
+ * @node: receiver
+ * @frame: what; the sender is filled in
+ * @page: payload of @frame->length bytes or NULL; consumed
+ *
+ * A frame that cannot be sent because the link is down is dropped: the machine
+ * stops for that very reason.  Process context.
+ */
+void dvmm_link_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
+		    struct page *page);
+
+/** dvmm_link_send_wait - the same, waiting for room (killable); 0 or -errno */
+int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
+			struct page *page);
+
+/** dvmm_link_fence - @node broke the protocol: stop, and say why to everyone */
+void dvmm_link_fence(struct dvmm_machine *m, u16 node, const char *why);
+/** dvmm_link_is_up - true if frames can be sent to @node */
+bool dvmm_link_is_up(struct dvmm_machine *m, u16 node);
+/** dvmm_links_bye - tell all peers why this machine stops */
+void dvmm_links_bye(struct dvmm_machine *m, const char *reason);
+/** dvmm_links_close - let what is queued leave (bounded), then disconnect */
+void dvmm_links_close(struct dvmm_machine *m);
+void dvmm_links_show(struct dvmm_machine *m, struct seq_file *seq);
+
+#endif

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A machine: one node's membership of a distributed guest.
+ *
+ * Life: created by DVMM_CREATE_MACHINE; "ready" once links to all other nodes
+ * are up; "stopped" once, for the first reason, for ever; "leaving" when its
+ * descriptor is closed.  Every region, link and channel descriptor holds a
+ * reference.
+ *
+ * Locks: @lock (mutex) orders changes of regions, links, channels and the KVM
+ * attachment; @event_lock (spinlock) guards the event list and the reason.
+ * Teardown: stop -> detach KVM -> disconnect links -> drain @wq -> drop reference.
+ */
+#ifndef DVMM_MACHINE_H
+#define DVMM_MACHINE_H
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <linux/xarray.h>
+#include <linux/dvmm.h>
+
+#include "engine/engine.h"
+
+struct dvmm_kvm_service;
+struct dvmm_stats_cpu;
+struct dvmm_clock_state;
+
+struct dvmm_machine {
+	struct kref ref;
+	struct list_head list;
+	u8 uuid[16];
+	u8 config[16];
+	u16 self;
+	u16 nodes;
+	u64 epoch;
+	struct dvmm_policy policy;
+
+	struct mutex lock;
+	bool started;			/* a link was connected: regions are fixed */
+	struct xarray regions;		/* id -> struct dvmm_region, no reference */
+	struct xarray links;		/* peer -> struct dvmm_link */
+	struct xarray channels;		/* id -> struct dvmm_channel */
+	const struct dvmm_kvm_service *kvm;
+	void *kvm_priv;
+
+	atomic_t links_up;
+	bool stopped;
+	char reason[DVMM_REASON_LEN];
+	spinlock_t event_lock;
+	struct list_head events;
+	wait_queue_head_t wait;		/* ready, stopped, events, room on channels */
+	struct work_struct stop_work;
+	struct workqueue_struct *wq;
+
+	struct mutex early_lock;
+	struct list_head early;		/* datagrams whose channel is not open yet */
+	unsigned int early_count;
+	struct dvmm_clock_state *clock;
+
+	atomic64_t next_id;
+	struct dvmm_stats_cpu __percpu *stats;
+	struct dentry *debugfs;
+};
+
+static inline bool dvmm_machine_ready(const struct dvmm_machine *m)
+{
+	return atomic_read(&m->links_up) == m->nodes - 1;
+}
+
+static inline bool dvmm_machine_stopped(const struct dvmm_machine *m)
+{
+	return READ_ONCE(m->stopped);
+}
+
+/** dvmm_machine_create - DVMM_CREATE_MACHINE; a descriptor or -errno */
+int dvmm_machine_create(const struct dvmm_create_machine *arg);
+struct dvmm_machine *dvmm_machine_hold(struct dvmm_machine *m);
+void dvmm_machine_drop(struct dvmm_machine *m);
+/** dvmm_machine_event - queue an event for the reader of the machine descriptor */
+void dvmm_machine_event(struct dvmm_machine *m, u16 type, u16 node, const char *reason);
+/** dvmm_machine_stop - stop here for @reason; the first call wins.  Any context */
+void dvmm_machine_stop(struct dvmm_machine *m, const char *reason);
+
+#endif

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0
+/* dvmm.ko: initialise in order, undo in reverse. */
+#include <linux/module.h>
+
+#include "chardev.h"
+#include "debugfs.h"
+#include "dispatch.h"
+#include "link.h"
+#include "region.h"
+
+static int __init dvmm_init(void)
+{
+	int ret;
+
+	ret = dvmm_dispatch_init();
+	if (ret)
+		return ret;
+	ret = dvmm_link_init();
+	if (ret)
+		goto dispatch;
+	ret = dvmm_region_init();
+	if (ret)
+		goto link;
+	dvmm_debugfs_init();
+	ret = dvmm_chardev_init();
+	if (ret)
+		goto region;
+	return 0;
+region:
+	dvmm_debugfs_exit();
+	dvmm_region_exit();
+link:
+	dvmm_link_exit();
+dispatch:
+	dvmm_dispatch_exit();
+	return ret;
+}
+
+static void __exit dvmm_exit(void)
+{
+	dvmm_chardev_exit();
+	dvmm_debugfs_exit();
+	dvmm_region_exit();
+	dvmm_link_exit();
+	dvmm_dispatch_exit();
+}
+
+module_init(dvmm_init);
+module_exit(dvmm_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("Distributed virtual machines: coherent guest memory across hosts");
+MODULE_AUTHOR("The dvmm developers");
+MODULE_VERSION("0.1.0");

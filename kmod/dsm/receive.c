@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What arrives on a link.  Nothing here trusts the peer. */
+#include <linux/ctype.h>
+#include <linux/mm.h>
+
+#include <dvmm/channel.h>
+
+#include "channel.h"
+#include "dispatch.h"
+#include "machine.h"
+#include "receive.h"
+#include "region.h"
+#include "stats.h"
+#include "trace.h"
+
+/* ---- frames of the link itself ---- */
+
+static void send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32 length)
+{
+	struct dvmm_frame f = {
+		.kind = DVMM_WIRE_LINK,
+		.length = length,
+		.epoch = l->m->epoch,
+		.msg = { .type = type, .id = id },
+	};
+	struct page *page = NULL;
+
+	if (length) {
+		page = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
+		memcpy(page_address(page), data, length);
+	}
+	dvmm_link_send_own(l, &f, page);
+}
+
+void dvmm_receive_hello_send(struct dvmm_link *l)
+{
+	struct dvmm_wire_hello h = {
+		.version_min = cpu_to_le16(DVMM_WIRE_VERSION_MIN),
+		.version_max = cpu_to_le16(DVMM_WIRE_VERSION),
+		.node = cpu_to_le16(l->m->self),
+		.nodes = cpu_to_le16(l->m->nodes),
+		.page_size = cpu_to_le32(DVMM_PAGE_SIZE),
+	};
+
+	memcpy(h.machine, l->m->uuid, sizeof(h.machine));
+	memcpy(h.config, l->m->config, sizeof(h.config));
+	send_own(l, DVMM_WIRE_HELLO, 0, &h, sizeof(h));
+}
+
+void dvmm_receive_bye_send(struct dvmm_link *l, const char *reason)
+{
+	enum dvmm_link_state state = READ_ONCE(l->state);
+
+	if (state == DVMM_LINK_HELLO || state == DVMM_LINK_UP)
+		send_own(l, DVMM_WIRE_BYE, 0, reason, strlen(reason));
+}
+
+static const char *hello_mismatch(const struct dvmm_link *l, const struct dvmm_wire_hello *h)
+{
+	const struct dvmm_machine *m = l->m;
+
+	if (le16_to_cpu(h->version_min) > DVMM_WIRE_VERSION ||
+	    le16_to_cpu(h->version_max) < DVMM_WIRE_VERSION_MIN)
+		return "no common wire version: install the same dvmm on both";
+	if (memcmp(h->machine, m->uuid, sizeof(h->machine)))
+		return "it belongs to another machine";
+	if (le16_to_cpu(h->node) != l->peer)
+		return "it is another node than expected";
+	if (le16_to_cpu(h->nodes) != m->nodes || memcmp(h->config, m->config, sizeof(h->config)))
+		return "its machine file differs from ours";
+	if (le32_to_cpu(h->page_size) != DVMM_PAGE_SIZE)
+		return "its page size differs from ours";
+	return NULL;
+}
+
+static const char *rx_hello(struct dvmm_link *l, const struct dvmm_frame *f, const void *data)
+{
+	const char *why;
+
+	if (READ_ONCE(l->state) != DVMM_LINK_HELLO)
+		return "HELLO out of turn";
+	if (f->length != sizeof(struct dvmm_wire_hello))
+		return "HELLO of a wrong length";
+	why = hello_mismatch(l, data);
+	if (why)
+		return why;
+	dvmm_link_established(l);
+	dvmm_channels_node_up(l->m, l->peer);
+	return NULL;
+}
+
+static const char *rx_bye(struct dvmm_link *l, const struct dvmm_frame *f, const void *data)
+{
+	char reason[DVMM_REASON_LEN];
+	size_t n = min_t(size_t, f->length, sizeof(reason) - 1), i;
+
+	if (!n)
+		return "BYE without a reason";
+	for (i = 0; i < n; i++)
+		reason[i] = isprint(((const u8 *)data)[i]) ? ((const char *)data)[i] : '?';
+	reason[n] = 0;
+	dvmm_machine_stop(l->m, reason);
+	WRITE_ONCE(l->bye, true);
+	wake_up_all(&l->wait);
+	return NULL;
+}
+
+static const char *rx_link(struct dvmm_link *l, const struct dvmm_frame *f, const void *data)
+{
+	switch (f->msg.type) {
+	case DVMM_WIRE_HELLO:
+		return rx_hello(l, f, data);
+	case DVMM_WIRE_BYE:
+		return rx_bye(l, f, data);
+	case DVMM_WIRE_PING:
+		send_own(l, DVMM_WIRE_PONG, f->msg.id, data, f->length);
+		return NULL;
+	}
+	return "unknown link message";
+}
+
+/* ---- the others ---- */
+
+static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
+				struct page **page)
+{
+	struct dvmm_machine *m = l->m;
+	struct dvmm_region *r;
+
+	if (f->epoch != m->epoch) {
+		dvmm_stats_count(m, discarded);
+		return NULL;
+	}
+	r = dvmm_region_get(m, f->index);
+	if (!r)
+		return "message for an unknown region";
+	if (f->page >= r->npages) {
+		dvmm_region_put(r);
+		return "message for a page beyond its region";
+	}
+	dvmm_dispatch_message(r, f->page, &f->msg, *page);
+	*page = NULL;
+	dvmm_region_put(r);
+	return NULL;
+}
+
+/* HELLO comes on the CTL lane; what overtook it on another lane waits here. */
+static bool wait_up(struct dvmm_link *l)
+{
+	wait_event_timeout(l->wait, READ_ONCE(l->state) >= DVMM_LINK_UP, 5 * HZ);
+	return READ_ONCE(l->state) == DVMM_LINK_UP;
+}
+
+static void count_received(struct dvmm_link *l, const struct dvmm_frame *f)
+{
+	struct dvmm_machine *m = l->m;
+
+	atomic64_inc(&l->received);
+	dvmm_stats_count(m, messages_received);
+	dvmm_stats_add(m, bytes_received, DVMM_XPORT_HDR + f->length);
+	if (f->msg.flags & DVMM_MSGF_PAGE)
+		dvmm_stats_count(m, pages_received);
+	trace_dvmm_receive(m->self, l->peer, f->kind, f->msg.type, f->index, f->page,
+			   f->msg.id);
+}
+
+static const char *receive(struct dvmm_link *l, unsigned int lane,
+			   const struct dvmm_frame *f, struct page **page)
+{
+	const void *data = *page ? page_address(*page) : NULL;
+
+	count_received(l, f);
+	if (f->kind == DVMM_WIRE_LINK)
+		return rx_link(l, f, data);
+	if (READ_ONCE(l->state) != DVMM_LINK_UP && !wait_up(l))
+		return "message before HELLO";
+	if (dvmm_machine_stopped(l->m)) {
+		dvmm_stats_count(l->m, discarded);
+		return NULL;
+	}
+	if (f->kind == DVMM_WIRE_CHANNEL)
+		return dvmm_channel_receive(l->m, l->peer, f, data);
+	return rx_coherence(l, f, page);
+}
+
+int dvmm_receive(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
+		 struct page *page)
+{
+	struct dvmm_link *l = x->core;
+	struct dvmm_frame f;
+	const char *why;
+
+	why = dvmm_wire_decode(hdr, lane, l->peer, l->m->nodes, &f);
+	if (!why && !!f.length != !!page)
+		why = "payload is missing";
+	if (!why)
+		why = receive(l, lane, &f, &page);
+	if (page)
+		put_page(page);
+	if (!why)
+		return 0;
+	dvmm_link_fence(l->m, l->peer, why);
+	return -EPROTO;
+}

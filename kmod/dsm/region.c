@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A region: creation, its descriptor, and waiting for a page. */
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/mount.h>
+#include <linux/pagemap.h>
+#include <linux/pseudo_fs.h>
+#include <linux/slab.h>
+#include <linux/vmalloc.h>
+
+#include "dispatch.h"
+#include "evict.h"
+#include "region.h"
+#include "stats.h"
+
+#define DVMM_FS_MAGIC	0x64766d6d	/* "dvmm" */
+
+static struct vfsmount *region_mnt;
+
+/* ---- the priv word ---- */
+
+static void priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_page *pg = dvmm_region_page(r, index);
+
+	spin_lock(&b->lock);
+	WRITE_ONCE(pg->priv, (pg->priv & ~clear) | set);
+	spin_unlock(&b->lock);
+}
+
+void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm)
+{
+	priv_change(r, index, DVMM_PRIV_PERM, perm);
+}
+
+void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there)
+{
+	if (dvmm_page_has_frame(dvmm_region_page(r, index)) == there)
+		return;
+	priv_change(r, index, DVMM_PRIV_FRAME, there ? DVMM_PRIV_FRAME : 0);
+	spin_lock(&r->room_lock);
+	r->frames += there ? 1 : -1;
+	spin_unlock(&r->room_lock);
+	if (!there)
+		wake_up_all(&r->room);
+}
+
+/* ---- waiting ---- */
+
+static bool look_again(struct dvmm_region *r, struct dvmm_bucket *b, u64 index,
+		       u8 need, u32 wakes)
+{
+	return dvmm_page_perm(dvmm_region_page(r, index)) >= need ||
+	       READ_ONCE(b->wakes) != wakes || dvmm_machine_stopped(r->m);
+}
+
+static int wait_ready(struct dvmm_machine *m)
+{
+	if (likely(dvmm_machine_ready(m)))
+		return 0;
+	return wait_event_killable(m->wait, dvmm_machine_ready(m) || dvmm_machine_stopped(m)) ?
+	       -EINTR : 0;
+}
+
+/* Ask, and wait until the engine has something to say about the page. */
+static int ask(struct dvmm_region *r, u64 index, u8 need)
+{
+	u8 type = need == DVMM_PERM_WRITE ? DVMM_EV_STORE : DVMM_EV_LOAD;
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	u32 wakes = READ_ONCE(b->wakes);
+
+	dvmm_dispatch_local(r, index, type);
+	return wait_event_killable(b->wait, look_again(r, b, index, need, wakes)) ? -EINTR : 0;
+}
+
+static int acquire_slow(struct dvmm_region *r, u64 index, u8 need)
+{
+	struct dvmm_page *pg = dvmm_region_page(r, index);
+	int ret = wait_ready(r->m);
+
+	while (!ret && dvmm_page_perm(pg) < need) {
+		bool reserved = false;
+
+		if (dvmm_machine_stopped(r->m))
+			return -EIO;
+		if (!dvmm_page_has_frame(pg)) {
+			ret = dvmm_evict_reserve(r);
+			reserved = !ret;
+		}
+		ret = ret ?: ask(r, index, need);
+		if (reserved)
+			dvmm_evict_unreserve(r);
+	}
+	return ret;
+}
+
+int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
+{
+	u8 had = dvmm_page_perm(dvmm_region_page(r, index));
+	u64 start;
+	int ret;
+
+	if (had >= need) {
+		dvmm_stats_count(r->m, faults_local);
+		return 0;
+	}
+	start = ktime_get_ns();
+	ret = acquire_slow(r, index, need);
+	dvmm_stats_fault(r->m, had, need, ktime_get_ns() - start);
+	return ret;
+}
+
+void dvmm_regions_wake(struct dvmm_machine *m)
+{
+	struct dvmm_region *r;
+	unsigned long id;
+	int i;
+
+	mutex_lock(&m->lock);
+	xa_for_each(&m->regions, id, r) {
+		for (i = 0; i < DVMM_BUCKETS; i++)
+			wake_up_all(&r->buckets[i].wait);
+		wake_up_all(&r->room);
+	}
+	mutex_unlock(&m->lock);
+}
+
+/* ---- references ---- */
+
+static void region_free(struct kref *ref)
+{
+	struct dvmm_region *r = container_of(ref, struct dvmm_region, ref);
+
+	dvmm_dispatch_forget(r);
+	iput(r->inode);
+	vfree(r->pages);
+	dvmm_machine_drop(r->m);
+	kvfree(r);
+}
+
+void dvmm_region_put(struct dvmm_region *r)
+{
+	kref_put(&r->ref, region_free);
+}
+
+struct dvmm_region *dvmm_region_get(struct dvmm_machine *m, u16 id)
+{
+	struct dvmm_region *r;
+
+	/* The machine's reference outlives its links, and only they call this. */
+	r = xa_load(&m->regions, id);
+	if (r)
+		kref_get(&r->ref);
+	return r;
+}
+
+void dvmm_regions_release(struct dvmm_machine *m)
+{
+	struct dvmm_region *r;
+	unsigned long id;
+
+	xa_for_each(&m->regions, id, r) {
+		mutex_lock(&m->lock);
+		xa_erase(&m->regions, id);
+		mutex_unlock(&m->lock);
+		dvmm_region_put(r);
+	}
+}
+
+/* ---- the descriptor ---- */
+
+static int region_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct dvmm_region *r = file->private_data;
+
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	if (vma->vm_pgoff >= r->npages || vma_pages(vma) > r->npages - vma->vm_pgoff)
+		return -ENXIO;
+	/* VM_RAND_READ: an unmapped young page is not worth an LRU activation. */
+	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP | VM_RAND_READ);
+	vma->vm_ops = &dvmm_vm_ops;
+	return 0;
+}
+
+static int region_release(struct inode *inode, struct file *file)
+{
+	dvmm_region_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations region_fops = {
+	.owner = THIS_MODULE,
+	.mmap = region_mmap,
+	.release = region_release,
+	.llseek = noop_llseek,
+};
+
+/* ---- creation ---- */
+
+static int region_check(struct dvmm_machine *m, const struct dvmm_create_region *arg)
+{
+	if (arg->reserved || arg->id > DVMM_MAX_REGION || arg->home >= m->nodes)
+		return -EINVAL;
+	if (!arg->bytes || arg->bytes > MAX_LFS_FILESIZE ||
+	    (arg->bytes | arg->cache_bytes) & (PAGE_SIZE - 1))
+		return -EINVAL;
+	if (arg->cache_bytes && arg->cache_bytes < DVMM_REGION_CACHE_MIN)
+		return -EINVAL;
+	if (arg->home == m->self && arg->bytes >> PAGE_SHIFT > (u64)si_mem_available())
+		return -ENOMEM;
+	return 0;
+}
+
+static struct inode *region_inode(u64 bytes)
+{
+	struct inode *inode = alloc_anon_inode(region_mnt->mnt_sb);
+
+	if (IS_ERR(inode))
+		return inode;
+	i_size_write(inode, bytes);
+	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
+	/* Frames leave by the protocol only, not by reclaim. */
+	mapping_set_unevictable(inode->i_mapping);
+	return inode;
+}
+
+static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
+			const struct dvmm_create_region *arg)
+{
+	int i;
+
+	kref_init(&r->ref);
+	r->m = dvmm_machine_hold(m);
+	r->mem = &dvmm_mem_vma;
+	r->id = arg->id;
+	r->home = arg->home;
+	r->npages = arg->bytes >> PAGE_SHIFT;
+	r->limit = r->home == m->self ? 0 : arg->cache_bytes >> PAGE_SHIFT;
+	spin_lock_init(&r->room_lock);
+	init_waitqueue_head(&r->room);
+	for (i = 0; i < DVMM_BUCKETS; i++) {
+		spin_lock_init(&r->buckets[i].lock);
+		init_waitqueue_head(&r->buckets[i].wait);
+	}
+}
+
+static struct dvmm_region *region_alloc(struct dvmm_machine *m,
+					const struct dvmm_create_region *arg)
+{
+	struct dvmm_region *r = kvzalloc(sizeof(*r), GFP_KERNEL);
+	size_t entry;
+
+	if (!r)
+		return ERR_PTR(-ENOMEM);
+	region_init(r, m, arg);
+	entry = dvmm_region_is_home(r) ? sizeof(struct dvmm_home_page) :
+					 sizeof(struct dvmm_page);
+	r->pages = vzalloc(array_size(r->npages, entry));
+	r->inode = region_inode(arg->bytes);
+	if (r->pages && !IS_ERR(r->inode)) {
+		r->mapping = r->inode->i_mapping;
+		return r;
+	}
+	if (!IS_ERR(r->inode))
+		iput(r->inode);
+	vfree(r->pages);
+	dvmm_machine_drop(m);
+	kvfree(r);
+	return ERR_PTR(-ENOMEM);
+}
+
+static struct file *region_file(struct dvmm_region *r)
+{
+	struct file *file;
+
+	ihold(r->inode);
+	file = alloc_file_pseudo(r->inode, region_mnt, "dvmm-region", O_RDWR | O_LARGEFILE,
+				 &region_fops);
+	if (IS_ERR(file)) {
+		iput(r->inode);
+		return file;
+	}
+	kref_get(&r->ref);
+	file->private_data = r;
+	return file;
+}
+
+/* Make the region known; from here on peers may ask for it. */
+static int region_publish(struct dvmm_region *r)
+{
+	struct dvmm_machine *m = r->m;
+	int ret;
+
+	mutex_lock(&m->lock);
+	if (m->started || dvmm_machine_stopped(m))
+		ret = -EBUSY;
+	else
+		ret = xa_insert(&m->regions, r->id, r, GFP_KERNEL);
+	mutex_unlock(&m->lock);
+	return ret == -EBUSY && xa_load(&m->regions, r->id) ? -EEXIST : ret;
+}
+
+int dvmm_region_create(struct dvmm_machine *m, const struct dvmm_create_region *arg)
+{
+	struct dvmm_region *r;
+	struct file *file;
+	int fd, ret;
+
+	ret = region_check(m, arg);
+	if (ret)
+		return ret;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	r = region_alloc(m, arg);
+	ret = PTR_ERR_OR_ZERO(r);
+	if (ret)
+		goto put_fd;
+	file = region_file(r);
+	ret = PTR_ERR_OR_ZERO(file);
+	if (ret)
+		goto put_region;
+	ret = region_publish(r);
+	if (ret) {
+		fput(file);
+		goto put_region;
+	}
+	fd_install(fd, file);
+	return fd;
+put_region:
+	dvmm_region_put(r);
+put_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
+/* ---- the file system that holds the inodes ---- */
+
+static int region_fs_init(struct fs_context *fc)
+{
+	return init_pseudo(fc, DVMM_FS_MAGIC) ? 0 : -ENOMEM;
+}
+
+/* No owner: a mount would pin the module for ever; open files pin it anyway. */
+static struct file_system_type region_fs = {
+	.name = "dvmm",
+	.init_fs_context = region_fs_init,
+	.kill_sb = kill_anon_super,
+};
+
+int dvmm_region_init(void)
+{
+	region_mnt = kern_mount(&region_fs);
+	return PTR_ERR_OR_ZERO(region_mnt);
+}
+
+void dvmm_region_exit(void)
+{
+	kern_unmount(region_mnt);
+}

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A region: a range of guest memory with one home, seen from one node.
+ *
+ * Ownership: the machine holds one reference until it leaves, every descriptor
+ * and mapping (through the file) one more; a region holds its machine.
+ *
+ * Concurrency: struct dvmm_page of a page belongs to whoever runs its flight
+ * (dispatch.h); its @priv word is shared and changes only under the page's
+ * bucket lock:
+ *
+ *	bits 0-1  enum dvmm_perm that local mappings may have
+ *	bit  2    a frame is in the page cache
+ *	bits 3-   struct dvmm_flight, or 0
+ */
+#ifndef DVMM_REGION_H
+#define DVMM_REGION_H
+
+#include <linux/fs.h>
+#include <linux/kref.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+
+#include "engine/engine.h"
+#include "machine.h"
+#include "mem.h"
+
+#define DVMM_BUCKETS	256
+
+struct dvmm_bucket {
+	spinlock_t lock;
+	u32 wakes;			/* counts WAKE actions */
+	wait_queue_head_t wait;
+};
+
+struct dvmm_region {
+	struct kref ref;
+	struct dvmm_machine *m;
+	const struct dvmm_mem_ops *mem;
+	u16 id;
+	u16 home;
+	u64 npages;
+	void *pages;			/* of struct dvmm_page, or struct home_page */
+	bool dying;			/* flights are freed by their owner only */
+	struct inode *inode;
+	struct address_space *mapping;
+
+	/* Room: frames + reserved <= limit, under room_lock, where not home. */
+	u64 limit;			/* pages; 0: none */
+	u64 frames;
+	u64 reserved;
+	u64 hand;			/* where the search for victims goes on */
+	spinlock_t room_lock;
+	wait_queue_head_t room;
+
+	struct dvmm_bucket buckets[DVMM_BUCKETS];
+};
+
+struct dvmm_home_page {
+	struct dvmm_page page;
+	struct dvmm_dir dir;
+};
+
+static inline bool dvmm_region_is_home(const struct dvmm_region *r)
+{
+	return r->home == r->m->self;
+}
+
+static inline struct dvmm_page *dvmm_region_page(struct dvmm_region *r, u64 index)
+{
+	if (dvmm_region_is_home(r))
+		return &((struct dvmm_home_page *)r->pages)[index].page;
+	return &((struct dvmm_page *)r->pages)[index];
+}
+
+static inline struct dvmm_dir *dvmm_region_dir(struct dvmm_region *r, u64 index)
+{
+	if (!dvmm_region_is_home(r))
+		return NULL;
+	return &((struct dvmm_home_page *)r->pages)[index].dir;
+}
+
+static inline struct dvmm_bucket *dvmm_region_bucket(struct dvmm_region *r, u64 index)
+{
+	return &r->buckets[index % DVMM_BUCKETS];
+}
+
+#define DVMM_PRIV_PERM	3ull
+#define DVMM_PRIV_FRAME	4ull
+#define DVMM_PRIV_BITS	7ull
+
+/** dvmm_page_perm - the permission that mappings may have; no lock needed */
+static inline u8 dvmm_page_perm(const struct dvmm_page *pg)
+{
+	return READ_ONCE(pg->priv) & DVMM_PRIV_PERM;
+}
+
+static inline bool dvmm_page_has_frame(const struct dvmm_page *pg)
+{
+	return READ_ONCE(pg->priv) & DVMM_PRIV_FRAME;
+}
+
+/** dvmm_page_set_perm - publish a permission; called by the flight's runner */
+void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm);
+/** dvmm_page_set_frame - record that a frame came or went, and account for it */
+void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there);
+
+int dvmm_region_init(void);
+void dvmm_region_exit(void);
+
+/** dvmm_region_create - DVMM_CREATE_REGION; a descriptor or -errno */
+int dvmm_region_create(struct dvmm_machine *m, const struct dvmm_create_region *arg);
+/** dvmm_region_get - find a region for a peer's message; dvmm_region_put() it */
+struct dvmm_region *dvmm_region_get(struct dvmm_machine *m, u16 id);
+void dvmm_region_put(struct dvmm_region *r);
+/** dvmm_regions_wake - let all waiters of a stopped machine look again */
+void dvmm_regions_wake(struct dvmm_machine *m);
+/** dvmm_regions_release - drop the machine's own references */
+void dvmm_regions_release(struct dvmm_machine *m);
+
+/**
+ * dvmm_region_acquire - wait until this node may access a page
+ * @r: the region
+ * @index: page number
+ * @need: DVMM_PERM_READ or DVMM_PERM_WRITE
+ *
+ * The permission may be gone again when this returns: check under the folio
+ * lock.  No folio lock may be held.  Return: 0, -EINTR (killed), -EIO (the
+ * machine has stopped).
+ */
+int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need);
+
+#endif
