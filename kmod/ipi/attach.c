@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Binding a VM to a node, and proving that its interrupts are seen. */
+#define pr_fmt(fmt) "dvmm-ipi: " fmt
+
+#include <linux/dvmm.h>
+#include <linux/module.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+#include "attach.h"
+#include "hook.h"
+#include "ipi.h"
+#include "kvm_compat.h"
+#include "send.h"
+#include "watch.h"
+
+static void destroy(struct dvmm_ipi *a)
+{
+	kvfree(a->table.node_of);
+	kvfree(a->ring);
+	kvfree(a);
+}
+
+static struct dvmm_ipi *create(struct dvmm_machine *m, const u16 *nodes_of, unsigned int count)
+{
+	struct dvmm_ipi *a = kvzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
+	u16 *table;
+
+	if (!a)
+		return NULL;
+	a->ring = kvzalloc(sizeof(*a->ring), GFP_KERNEL_ACCOUNT);
+	table = kvmalloc_array(count, sizeof(*table), GFP_KERNEL_ACCOUNT);
+	a->table.node_of = table;
+	if (!a->ring || !table) {
+		destroy(a);
+		return NULL;
+	}
+	memcpy(table, nodes_of, count * sizeof(*table));
+	a->table.self = dvmm_machine_self(m);
+	a->table.nodes = dvmm_machine_nodes(m);
+	a->table.count = count;
+	a->machine = m;
+	a->ops = &dvmm_kvm_sink;
+	raw_spin_lock_init(&a->lock);
+	init_waitqueue_head(&a->work);
+	return a;
+}
+
+static int bind(struct dvmm_ipi *a, struct file *vm)
+{
+	int foreign;
+
+	a->sink = a->ops->bind(vm);
+	if (IS_ERR(a->sink))
+		return PTR_ERR(a->sink);
+	a->vm = a->sink;
+	foreign = dvmm_kvm_foreign(a->vm, &a->table);
+	if (foreign < 0)
+		return 0;
+	pr_err("node %u: this VM has vCPU %d, which does not belong to this node\n",
+	       a->table.self, foreign);
+	a->ops->unbind(a->sink);
+	return -EINVAL;
+}
+
+/* The hook is worth nothing unless it fires on this very kernel. */
+static int test_hook(struct dvmm_ipi *a)
+{
+	WRITE_ONCE(a->prober, current);
+	dvmm_kvm_probe(a->vm);
+	WRITE_ONCE(a->prober, NULL);
+	if (a->probed)
+		return 0;
+	pr_err("the hook on KVM's %s does not fire on this kernel: no VM can be attached\n",
+	       DVMM_KVM_DELIVER);
+	return -ENODEV;
+}
+
+static int watch(struct dvmm_ipi *a)
+{
+	int err;
+
+	if (dvmm_ipi_hook_get())
+		return -ENODEV;
+	err = dvmm_ipi_watch(a);
+	if (err)
+		goto put_hook;
+	err = test_hook(a);
+	if (err)
+		goto unwatch;
+	return 0;
+
+unwatch:
+	dvmm_ipi_unwatch(a);
+put_hook:
+	dvmm_ipi_hook_put();
+	return err;
+}
+
+/* The sender needs the channel, and must run before the hook fills the ring. */
+static int connect(struct dvmm_ipi *a)
+{
+	int err;
+
+	a->channel = dvmm_channel_open(a->machine, DVMM_CHANNEL_IPI, &dvmm_ipi_channel_ops, a);
+	if (IS_ERR(a->channel))
+		return PTR_ERR(a->channel);
+	err = dvmm_ipi_send_start(a);
+	if (err)
+		dvmm_channel_close(a->channel);
+	return err;
+}
+
+static void disconnect(struct dvmm_ipi *a)
+{
+	dvmm_ipi_send_stop(a);
+	dvmm_channel_close(a->channel);
+}
+
+static void *attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
+		    unsigned int count)
+{
+	struct dvmm_ipi *a = create(m, nodes_of, count);
+	int err;
+
+	if (!a)
+		return ERR_PTR(-ENOMEM);
+	err = bind(a, vm);
+	if (err)
+		goto free;
+	err = connect(a);
+	if (err)
+		goto unbind;
+	err = watch(a);
+	if (err)
+		goto disconnect;
+	return a;
+
+disconnect:
+	disconnect(a);
+unbind:
+	a->ops->unbind(a->sink);
+free:
+	destroy(a);
+	return ERR_PTR(err);
+}
+
+static void detach(void *priv)
+{
+	struct dvmm_ipi *a = priv;
+
+	dvmm_ipi_unwatch(a);
+	dvmm_ipi_hook_put();
+	disconnect(a);
+	a->ops->unbind(a->sink);
+	destroy(a);
+}
+
+static void show(void *priv, struct seq_file *m)
+{
+	static const char * const names[] = {
+#define X(name) #name,
+		DVMM_IPI_COUNTS(X)
+#undef X
+	};
+	struct dvmm_ipi *a = priv;
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(names); i++)
+		seq_printf(m, "ipi_%s: %lld\n", names[i], atomic64_read(&a->counts[i]));
+}
+
+const struct dvmm_kvm_service dvmm_ipi_service = {
+	.owner = THIS_MODULE,
+	.attach = attach,
+	.detach = detach,
+	.show = show,
+};

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Everything that dvmm-ipi knows about the inside of KVM (6.12).
+ *
+ * Functions that KVM exports are linked, so that a kernel with other types
+ * refuses to load this module (CONFIG_MODVERSIONS), and one without them does
+ * not link it.
+ */
+#define pr_fmt(fmt) "dvmm-ipi: " fmt
+
+#include <linux/kallsyms.h>
+#include <linux/kprobes.h>
+#include <linux/kvm_host.h>
+#include <linux/sched.h>
+#include <asm/apicdef.h>
+
+#include "kvm_compat.h"
+#include "kvm_exports.h"
+#include "symbol.h"
+
+/* Broadcasts of the two modes; likewise KVM's own names. */
+#define XAPIC_BROADCAST		0xffu
+#define X2APIC_BROADCAST	0xffffffffu
+
+#define MODE_SHIFT		8
+#define SHORTHAND_SHIFT		18
+
+/* Where kvm_arch_set_irq_inatomic() lies: the first try of an irqfd. */
+static unsigned long first_try, first_try_end;
+
+int dvmm_kvm_init(void)
+{
+	unsigned long size;
+	int err;
+
+	err = dvmm_ipi_symbol("kvm_arch_set_irq_inatomic", &first_try, &size);
+	if (err) {
+		pr_warn("broadcast device interrupts may come twice: %s is unknown\n",
+			"kvm_arch_set_irq_inatomic");
+		first_try = 0;
+		size = 0;
+	}
+	first_try_end = first_try + size;
+	return 0;
+}
+
+static bool in_x2apic_mode(const struct kvm_vcpu *vcpu)
+{
+	const u64 mode = X2APIC_ENABLE | MSR_IA32_APICBASE_ENABLE;
+
+	return (vcpu->arch.apic_base & mode) == mode;
+}
+
+static enum dvmm_ipi_space map_space(const struct kvm_apic_map *map)
+{
+	switch (map ? map->logical_mode : KVM_APIC_MODE_MAP_DISABLED) {
+	case KVM_APIC_MODE_XAPIC_FLAT:
+		return DVMM_IPI_FLAT;
+	case KVM_APIC_MODE_XAPIC_CLUSTER:
+		return DVMM_IPI_CLUSTER;
+	case KVM_APIC_MODE_X2APIC:
+		return DVMM_IPI_X2APIC;
+	default:
+		return DVMM_IPI_MIXED;
+	}
+}
+
+/* The sender's own mode rules over the width of a vCPU's destinations. */
+static enum dvmm_ipi_space ipi_space(const struct kvm_apic_map *map, const void *src)
+{
+	struct kvm_vcpu *vcpu = kvm_get_running_vcpu();
+	enum dvmm_ipi_space space = map_space(map);
+
+	if (!vcpu || vcpu->arch.apic != src)
+		return DVMM_IPI_MIXED;
+	if (in_x2apic_mode(vcpu))
+		return DVMM_IPI_X2APIC;
+	return space == DVMM_IPI_X2APIC ? DVMM_IPI_MIXED : space;
+}
+
+static enum dvmm_ipi_space msi_space(const struct kvm_apic_map *map, const struct kvm *vm,
+				     u32 dest)
+{
+	/* With the quirk KVM takes 0xff of a device for x2APIC's broadcast. */
+	if (dest == XAPIC_BROADCAST && !vm->arch.x2apic_broadcast_quirk_disabled)
+		return DVMM_IPI_MIXED;
+	return map_space(map);
+}
+
+static bool is_broadcast(const struct kvm_apic_map *map, const struct kvm *vm, u32 dest)
+{
+	if (!vm->arch.x2apic_broadcast_quirk_disabled)
+		return dest == XAPIC_BROADCAST;
+	return dest == X2APIC_BROADCAST ||
+	       (dest == XAPIC_BROADCAST && map->logical_mode != KVM_APIC_MODE_X2APIC);
+}
+
+/* Where KVM's fast function says "no", an irqfd's message comes a second time. */
+static bool comes_again(const struct kvm_apic_map *map, const struct kvm *vm,
+			const struct kvm_lapic_irq *irq)
+{
+	if (!map || is_broadcast(map, vm, irq->dest_id))
+		return true;
+	return irq->dest_mode == APIC_DEST_LOGICAL &&
+	       map->logical_mode == KVM_APIC_MODE_MAP_DISABLED;
+}
+
+static bool in_first_try(unsigned long caller)
+{
+	return caller >= first_try && caller < first_try_end;
+}
+
+/*
+ * A device may signal an eventfd from a work item as well, so that the worker
+ * alone proves nothing; its first try has another caller.
+ */
+static bool is_retry(const struct kvm_apic_map *map, const struct kvm *vm,
+		     const struct kvm_lapic_irq *irq, unsigned long caller)
+{
+	return first_try_end && current->flags & PF_WQ_WORKER && !in_first_try(caller) &&
+	       comes_again(map, vm, irq);
+}
+
+void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src,
+		   const void *argument, unsigned long caller)
+{
+	const struct kvm_apic_map *map = rcu_dereference(vm->arch.apic_map);
+	const struct kvm_lapic_irq *irq = argument;
+
+	sight->msg = (struct dvmm_ipi_msg) {
+		.dest = irq->dest_id,
+		.vector = irq->vector,
+		.mode = irq->delivery_mode >> MODE_SHIFT & 7,
+		.shorthand = irq->shorthand >> SHORTHAND_SHIFT & 3,
+		.flags = (irq->dest_mode == APIC_DEST_LOGICAL ? DVMM_IPI_LOGICAL : 0) |
+			 (irq->trig_mode ? DVMM_IPI_LEVEL : 0) |
+			 (irq->level ? DVMM_IPI_ASSERT : 0) |
+			 (src ? 0 : DVMM_IPI_MSI),
+	};
+	sight->one_only = irq->msi_redir_hint || irq->delivery_mode == APIC_DM_LOWEST;
+	sight->space = src ? ipi_space(map, src) : msi_space(map, vm, irq->dest_id);
+	sight->retried = !src && is_retry(map, vm, irq, caller);
+}
+
+void dvmm_kvm_redirect(void *irq, u32 dest)
+{
+	((struct kvm_lapic_irq *)irq)->dest_id = dest;
+}
+
+static bool present(const struct kvm_vcpu *vcpu)
+{
+	return vcpu->arch.apic && vcpu->arch.apic_base & MSR_IA32_APICBASE_ENABLE;
+}
+
+/* De-asserting a level-triggered fixed interrupt is a no-op of every local APIC. */
+void dvmm_kvm_probe(struct kvm *vm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, vm) {
+		if (vcpu->arch.apic) {
+			kvm_apic_send_ipi(vcpu->arch.apic,
+					  APIC_DEST_SELF | APIC_INT_LEVELTRIG, 0);
+			return;
+		}
+	}
+}
+
+int dvmm_kvm_foreign(struct kvm *vm, const struct dvmm_ipi_table *t)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, vm) {
+		u32 id = vcpu->vcpu_id;
+
+		if (id >= t->count || t->node_of[id] != t->self)
+			return id;
+	}
+	return -1;
+}
+
+/*
+ * AMD's AVIC delivers a broadcast to running vCPUs without an exit, so that
+ * other nodes would miss it.  A split irqchip has no PIT in the kernel, hence
+ * nobody else sets or clears this reason, and Intel's APICv, which exits on
+ * everything but a unicast, does not know it and stays on.
+ */
+static void inhibit_avic(struct kvm *vm, bool inhibit)
+{
+	kvm_set_or_clear_apicv_inhibit(vm, APICV_INHIBIT_REASON_PIT_REINJ, inhibit);
+}
+
+static void *sink_bind(struct file *file)
+{
+	struct kvm *vm;
+
+	if (!file_is_kvm(file))
+		return ERR_PTR(-EINVAL);
+	vm = file->private_data;
+	if (READ_ONCE(vm->arch.irqchip_mode) != KVM_IRQCHIP_SPLIT) {
+		pr_err("the VM needs a split irqchip (KVM_CAP_SPLIT_IRQCHIP)\n");
+		return ERR_PTR(-EINVAL);
+	}
+	if (!atomic_read(&vm->online_vcpus)) {
+		pr_err("the VM has no vCPU yet\n");
+		return ERR_PTR(-EINVAL);
+	}
+	kvm_get_kvm(vm);
+	inhibit_avic(vm, true);
+	return vm;
+}
+
+static void sink_unbind(void *sink)
+{
+	inhibit_avic(sink, false);
+	kvm_put_kvm(sink);
+}
+
+static bool addressed(struct kvm_vcpu *vcpu, const struct dvmm_ipi_msg *msg)
+{
+	/* Only whether there is a source matters: devices have other broadcasts. */
+	struct kvm_lapic *source = msg->flags & DVMM_IPI_MSI ? NULL : vcpu->arch.apic;
+
+	if (!present(vcpu))
+		return false;
+	if (msg->shorthand != DVMM_IPI_TO_DEST)
+		return true;
+	return kvm_apic_match_dest(vcpu, source, 0, msg->dest,
+				   msg->flags & DVMM_IPI_LOGICAL ? APIC_DEST_LOGICAL :
+								   APIC_DEST_PHYSICAL);
+}
+
+/*
+ * "Self" delivers any mode to exactly this vCPU, whatever mode its APIC is in
+ * (an APIC in xAPIC mode could not name an id above 255), and the hook never
+ * takes it for something to forward.
+ */
+static u32 icr_to_self(const struct dvmm_ipi_msg *msg)
+{
+	return msg->vector | msg->mode << MODE_SHIFT | APIC_DEST_SELF |
+	       (msg->flags & DVMM_IPI_LEVEL ? APIC_INT_LEVELTRIG : 0) |
+	       (msg->flags & DVMM_IPI_ASSERT ? APIC_INT_ASSERT : 0);
+}
+
+static unsigned int sink_inject(void *sink, const struct dvmm_ipi_msg *msg)
+{
+	u32 icr = icr_to_self(msg);
+	unsigned int reached = 0;
+	struct kvm *vm = sink;
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, vm) {
+		if (addressed(vcpu, msg)) {
+			kvm_apic_send_ipi(vcpu->arch.apic, icr, 0);
+			reached++;
+		}
+	}
+	return reached;
+}
+
+const struct dvmm_irq_sink_ops dvmm_kvm_sink = {
+	.bind = sink_bind,
+	.unbind = sink_unbind,
+	.inject = sink_inject,
+};

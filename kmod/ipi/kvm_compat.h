@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Everything that dvmm-ipi knows about the inside of KVM. */
+#ifndef DVMM_IPI_KVM_COMPAT_H
+#define DVMM_IPI_KVM_COMPAT_H
+
+#include "route.h"
+#include "sink.h"
+
+struct kvm;
+
+/* The functions of KVM that are watched. */
+#define DVMM_KVM_DELIVER	"kvm_irq_delivery_to_apic_fast"
+#define DVMM_KVM_PV_SEND_IPI	"kvm_pv_send_ipi"
+
+/**
+ * struct dvmm_kvm_sight - an interrupt message as KVM was given it
+ * @msg: the message
+ * @space: how this guest's destinations are to be read at the moment
+ * @one_only: lowest priority: one vCPU takes it
+ * @retried: KVM was given it before and comes back to it from a work item
+ */
+struct dvmm_kvm_sight {
+	struct dvmm_ipi_msg msg;
+	enum dvmm_ipi_space space;
+	bool one_only;
+	bool retried;
+};
+
+/**
+ * dvmm_kvm_init - find what the other functions need
+ *
+ * Return: 0 or -errno.  Process context.
+ */
+int dvmm_kvm_init(void);
+
+/**
+ * dvmm_kvm_read - understand the arguments of DVMM_KVM_DELIVER
+ * @sight: result
+ * @vm: first argument
+ * @src: second argument: the sender's local APIC, NULL for a device
+ * @irq: third argument
+ * @caller: return address
+ *
+ * Inside rcu_read_lock(); any context but NMI.
+ */
+void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src,
+		   const void *irq, unsigned long caller);
+
+/**
+ * dvmm_kvm_redirect - give KVM another destination than it was called with
+ * @irq: third argument of DVMM_KVM_DELIVER, on the caller's stack
+ * @dest: the new destination, in the same mode
+ */
+void dvmm_kvm_redirect(void *irq, u32 dest);
+
+/**
+ * dvmm_kvm_probe - let KVM deliver a message that changes nothing
+ * @vm: a VM with a vCPU
+ */
+void dvmm_kvm_probe(struct kvm *vm);
+
+/**
+ * dvmm_kvm_foreign - find a vCPU that is not @t's own
+ * @vm: the VM
+ * @t: table with this node's number
+ *
+ * Return: APIC id of a vCPU that @t gives to another node or none, or -1.
+ */
+int dvmm_kvm_foreign(struct kvm *vm, const struct dvmm_ipi_table *t);
+
+/** dvmm_kvm_sink - KVM as a sink; its word is the struct kvm */
+extern const struct dvmm_irq_sink_ops dvmm_kvm_sink;
+
+#endif

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: GPL-2.0
+/* dvmm-ipi.ko: interrupts between the nodes of a machine. */
+#include <linux/module.h>
+
+#include <dvmm/channel.h>
+
+#include "attach.h"
+#include "kvm_compat.h"
+
+static int __init dvmm_ipi_init(void)
+{
+	dvmm_kvm_init();
+	return dvmm_kvm_register(&dvmm_ipi_service);
+}
+
+static void __exit dvmm_ipi_exit(void)
+{
+	dvmm_kvm_unregister(&dvmm_ipi_service);
+}
+
+module_init(dvmm_ipi_init);
+module_exit(dvmm_ipi_exit);
+MODULE_DESCRIPTION("dvmm: interrupts between the nodes of a distributed KVM guest");
+MODULE_LICENSE("GPL");
+MODULE_IMPORT_NS(DVMM);

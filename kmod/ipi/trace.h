@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Tracepoints: every interrupt message that is seen, sent and injected. */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM dvmm_ipi
+
+#if !defined(DVMM_IPI_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define DVMM_IPI_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "message.h"
+
+#define dvmm_ipi_modes				\
+	{ DVMM_IPI_FIXED, "fixed" },		\
+	{ DVMM_IPI_LOWEST, "lowest" },		\
+	{ DVMM_IPI_SMI, "smi" },		\
+	{ DVMM_IPI_REMRD, "unhalt" },		\
+	{ DVMM_IPI_NMI, "nmi" },		\
+	{ DVMM_IPI_INIT, "init" },		\
+	{ DVMM_IPI_SIPI, "sipi" },		\
+	{ DVMM_IPI_EXTINT, "extint" }
+
+#define dvmm_ipi_shorthands			\
+	{ DVMM_IPI_TO_DEST, "dest" },		\
+	{ DVMM_IPI_TO_SELF, "self" },		\
+	{ DVMM_IPI_TO_ALL, "all" },		\
+	{ DVMM_IPI_TO_OTHERS, "others" }
+
+#define dvmm_ipi_flag_names			\
+	{ DVMM_IPI_LOGICAL, "logical" },	\
+	{ DVMM_IPI_LEVEL, "level" },		\
+	{ DVMM_IPI_ASSERT, "assert" },		\
+	{ DVMM_IPI_MSI, "msi" }
+
+/* KVM was given a message.  route: a node, -1: no other node, -2: all others. */
+TRACE_EVENT(dvmm_ipi_seen,
+	    TP_PROTO(u16 node, const struct dvmm_ipi_msg *msg, int route),
+	    TP_ARGS(node, msg, route),
+	    TP_STRUCT__entry(__field(int, route)
+			     __field(u16, node)
+			     __field_struct(struct dvmm_ipi_msg, msg)),
+	    TP_fast_assign(__entry->route = route;
+			   __entry->node = node;
+			   __entry->msg = *msg;),
+	    TP_printk("node %u route %d: %s to %s 0x%x vector 0x%02x %s",
+		      __entry->node, __entry->route,
+		      __print_symbolic(__entry->msg.mode, dvmm_ipi_modes),
+		      __print_symbolic(__entry->msg.shorthand, dvmm_ipi_shorthands),
+		      __entry->msg.dest, __entry->msg.vector,
+		      __print_flags(__entry->msg.flags, "|", dvmm_ipi_flag_names))
+);
+
+/* Messages go to a node. */
+TRACE_EVENT(dvmm_ipi_send,
+	    TP_PROTO(u16 node, u16 to, unsigned int count),
+	    TP_ARGS(node, to, count),
+	    TP_STRUCT__entry(__field(u16, node)
+			     __field(u16, to)
+			     __field(unsigned int, count)),
+	    TP_fast_assign(__entry->node = node;
+			   __entry->to = to;
+			   __entry->count = count;),
+	    TP_printk("node %u to %u: %u messages",
+		      __entry->node, __entry->to, __entry->count)
+);
+
+/* A message of a node was given to KVM, for so many vCPUs. */
+TRACE_EVENT(dvmm_ipi_inject,
+	    TP_PROTO(u16 node, u16 from, const struct dvmm_ipi_msg *msg, unsigned int reached),
+	    TP_ARGS(node, from, msg, reached),
+	    TP_STRUCT__entry(__field(unsigned int, reached)
+			     __field(u16, node)
+			     __field(u16, from)
+			     __field_struct(struct dvmm_ipi_msg, msg)),
+	    TP_fast_assign(__entry->reached = reached;
+			   __entry->node = node;
+			   __entry->from = from;
+			   __entry->msg = *msg;),
+	    TP_printk("node %u from %u: %s to %s 0x%x vector 0x%02x %s reached %u",
+		      __entry->node, __entry->from,
+		      __print_symbolic(__entry->msg.mode, dvmm_ipi_modes),
+		      __print_symbolic(__entry->msg.shorthand, dvmm_ipi_shorthands),
+		      __entry->msg.dest, __entry->msg.vector,
+		      __print_flags(__entry->msg.flags, "|", dvmm_ipi_flag_names),
+		      __entry->reached)
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_PATH .
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>

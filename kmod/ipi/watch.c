@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What happens when KVM is given an interrupt message. */
+#include <linux/hash.h>
+#include <linux/rculist.h>
+#include <linux/sched.h>
+
+#include "ipi.h"
+#include "kvm_compat.h"
+#include "trace.h"
+#include "watch.h"
+
+#define BUCKET_BITS	6
+
+static struct hlist_head watched[1 << BUCKET_BITS];
+static DEFINE_SPINLOCK(watched_lock);
+
+static struct hlist_head *bucket(const struct kvm *vm)
+{
+	return &watched[hash_ptr(vm, BUCKET_BITS)];
+}
+
+static struct dvmm_ipi *find(const struct kvm *vm)
+{
+	struct dvmm_ipi *a;
+
+	hlist_for_each_entry_rcu(a, bucket(vm), link, lockdep_is_held(&watched_lock)) {
+		if (a->vm == vm)
+			return a;
+	}
+	return NULL;
+}
+
+int dvmm_ipi_watch(struct dvmm_ipi *a)
+{
+	int err = 0;
+
+	spin_lock(&watched_lock);
+	if (find(a->vm))
+		err = -EBUSY;
+	else
+		hlist_add_head_rcu(&a->link, bucket(a->vm));
+	spin_unlock(&watched_lock);
+	return err;
+}
+
+void dvmm_ipi_unwatch(struct dvmm_ipi *a)
+{
+	spin_lock(&watched_lock);
+	hlist_del_rcu(&a->link);
+	spin_unlock(&watched_lock);
+	synchronize_rcu();
+}
+
+/* A lost IPI would hang the guest in silence: stop it with the reason instead. */
+static void queue(struct dvmm_ipi *a, const struct dvmm_ipi_entry *entry)
+{
+	unsigned long flags;
+	int ret;
+
+	raw_spin_lock_irqsave(&a->lock, flags);
+	ret = dvmm_ipi_ring_put(a->ring, entry);
+	raw_spin_unlock_irqrestore(&a->lock, flags);
+	if (ret < 0) {
+		dvmm_machine_fail(a->machine,
+				  "node %u: more than %u interrupts wait for other nodes",
+				  a->table.self, DVMM_IPI_RING_SIZE);
+		return;
+	}
+	if (ret)
+		dvmm_ipi_count(a, merged);
+	wake_up(&a->work);
+}
+
+static void forward(struct dvmm_ipi *a, struct dvmm_kvm_sight *sight, void *irq)
+{
+	u32 dest = sight->msg.dest;
+	struct dvmm_ipi_entry entry;
+
+	entry.to = dvmm_ipi_route(&a->table, sight->space, sight->one_only, &sight->msg);
+	entry.msg = sight->msg;
+	trace_dvmm_ipi_seen(a->table.self, &entry.msg, entry.to);
+	if (entry.msg.dest != dest)
+		dvmm_kvm_redirect(irq, entry.msg.dest);
+	if (entry.to == DVMM_IPI_NOWHERE)
+		return;
+	if (entry.to == DVMM_IPI_EVERYWHERE)
+		dvmm_ipi_count(a, every_node);
+	else
+		dvmm_ipi_count(a, one_node);
+	queue(a, &entry);
+}
+
+static void deliver(struct dvmm_ipi *a, const void *src, void *irq, unsigned long caller)
+{
+	struct dvmm_kvm_sight sight;
+
+	if (READ_ONCE(a->prober) == current) {
+		a->probed = true;
+		return;
+	}
+	dvmm_kvm_read(&sight, a->vm, src, irq, caller);
+	if (sight.msg.shorthand == DVMM_IPI_TO_SELF)
+		return;
+	dvmm_ipi_count(a, seen);
+	if (sight.retried)
+		dvmm_ipi_count(a, retried);
+	else
+		forward(a, &sight, irq);
+}
+
+void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq, unsigned long caller)
+{
+	struct dvmm_ipi *a;
+
+	rcu_read_lock();
+	a = find(vm);
+	if (a)
+		deliver(a, src, irq, caller);
+	rcu_read_unlock();
+}
+
+void dvmm_ipi_bypassed(struct kvm *vm)
+{
+	struct dvmm_ipi *a;
+
+	rcu_read_lock();
+	a = find(vm);
+	if (a)
+		dvmm_machine_fail(a->machine,
+				  "node %u: the guest used KVM's PV_SEND_IPI: hide that CPUID bit",
+				  a->table.self);
+	rcu_read_unlock();
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What happens when KVM is given an interrupt message. */
+#ifndef DVMM_IPI_WATCH_H
+#define DVMM_IPI_WATCH_H
+
+struct dvmm_ipi;
+struct kvm;
+
+/** dvmm_ipi_watch - from now on the messages of @a's VM; -EBUSY if it is watched */
+int dvmm_ipi_watch(struct dvmm_ipi *a);
+
+/** dvmm_ipi_unwatch - undo; on return no handler uses @a.  Process context */
+void dvmm_ipi_unwatch(struct dvmm_ipi *a);
+
+/**
+ * dvmm_ipi_deliver - KVM is about to resolve a message
+ * @vm: the VM, watched or not
+ * @src: sender's local APIC, NULL for a device
+ * @irq: the message, on the stack of KVM
+ * @caller: who gave it to KVM
+ *
+ * Any context but NMI.
+ */
+void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq, unsigned long caller);
+
+/** dvmm_ipi_bypassed - KVM delivers a hypercall's IPIs without resolving them there */
+void dvmm_ipi_bypassed(struct kvm *vm);
+
+#endif
