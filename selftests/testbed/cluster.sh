@@ -20,7 +20,7 @@ result $? "its status comes back"
 on -t 1 0 sleep 30 2> /dev/null
 test $? = 124
 result $? "a command that exceeds its bound is ended"
-! on 0 pgrep -x sleep > /dev/null
+test -z "$(on 0 pidof sleep)"
 result $? "and is gone"
 reach 0 1 5
 result $? "node 0 reaches node 1"

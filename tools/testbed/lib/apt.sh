@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+# Debian packages, by name.
+
+as_root() {
+	if test "$(id -u)" = 0; then
+		"$@"
+	elif command -v sudo > /dev/null; then
+		sudo "$@"
+	else
+		die "needs root once: $*"
+	fi
+}
+
+missing_packages() {
+	for package; do
+		dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || echo "$package"
+	done
+}
+
+known_packages() {
+	apt-cache show --no-all-versions "$@" > /dev/null 2>&1
+}
+
+# apt_install PACKAGE...: those that are not there yet
+apt_install() {
+	wanted=$(missing_packages "$@")
+	test -n "$wanted" || return 0
+	say "installing packages:" $wanted
+	known_packages $wanted || quietly "$tree/apt-update.log" as_root apt-get update
+	quietly "$tree/apt.log" as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends $wanted
+}
+
+setup_packages() {
+	apt_install $(sed 's/#.*//' "$here/packages")
+}
