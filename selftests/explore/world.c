@@ -30,7 +30,7 @@ static bool homed(const struct world *w, unsigned int node, unsigned int page)
 /* Messages. */
 
 static void put(struct world *w, unsigned int src, unsigned int dst,
-		unsigned int page, const struct dvmm_msg *msg, u8 data)
+		const struct w_event *cause, const struct dvmm_msg *msg, u8 data)
 {
 	struct w_queue *q;
 
@@ -44,8 +44,11 @@ static void put(struct world *w, unsigned int src, unsigned int dst,
 		return;
 	}
 	q->e[q->count++] = (struct w_event) {
-		.ev = { .type = msg->type, .msg = *msg }, .page = (u8)page, .data = data,
+		.ev = { .type = msg->type, .msg = *msg }, .page = cause->page, .data = data,
+		.hops = cause->hops + 1,
 	};
+	w->sent++;
+	w->pages += msg->flags & DVMM_MSGF_PAGE;
 }
 
 static struct w_event take(struct world *w, unsigned int src, unsigned int dst,
@@ -80,15 +83,17 @@ static enum dvmm_perm perm_allowed(const struct dvmm_msg *m)
 
 static void check_send(struct world *w, const struct w_page *p, const struct dvmm_action *a)
 {
+	bool flagged = a->msg.flags & DVMM_MSGF_PAGE;
+
 	if (p->perm > perm_allowed(&a->msg))
 		broken(w, "message sent before the permission was taken away");
 	if (a->type == DVMM_ACT_SEND_PAGE && p->frame == W_NO_DATA)
 		broken(w, "page sent without a frame");
-	if (!(a->msg.flags & DVMM_MSGF_PAGE) != (a->type != DVMM_ACT_SEND_PAGE))
+	if (a->type == DVMM_ACT_SEND_PAGE ? !flagged : flagged)
 		broken(w, "payload and PAGE flag differ");
 }
 
-static void send_set(struct world *w, unsigned int node, unsigned int page,
+static void send_set(struct world *w, unsigned int node, const struct w_event *e,
 		     const struct dvmm_action *a)
 {
 	unsigned int nodes = w->cfg->machine;
@@ -97,7 +102,7 @@ static void send_set(struct world *w, unsigned int node, unsigned int page,
 	for (dst = dvmm_set_next(a->set, nodes, -1); dst >= 0;
 	     dst = dvmm_set_next(a->set, nodes, dst))
 		if (dst != (int)node && dst != a->skip)
-			put(w, node, (unsigned int)dst, page, &a->msg, W_NO_DATA);
+			put(w, node, (unsigned int)dst, e, &a->msg, W_NO_DATA);
 }
 
 static u8 payload(const struct world *w, unsigned int page, const struct dvmm_action *a,
@@ -114,6 +119,7 @@ static void wake(struct world *w, struct w_page *p)
 		broken(w, "woken before the permission was set");
 	p->loading = false;
 	p->storing = false;
+	w->hops = p->hops;
 }
 
 static void fill(struct world *w, struct w_page *p, unsigned int page,
@@ -152,11 +158,11 @@ static bool execute(struct world *w, unsigned int node, const struct w_event *e,
 		case DVMM_ACT_SEND:
 		case DVMM_ACT_SEND_PAGE:
 			check_send(w, p, a);
-			put(w, node, a->dst, e->page, &a->msg, payload(w, e->page, a, p));
+			put(w, node, a->dst, e, &a->msg, payload(w, e->page, a, p));
 			break;
 		case DVMM_ACT_SEND_SET:
 			check_send(w, p, a);
-			send_set(w, node, e->page, a);
+			send_set(w, node, e, a);
 			break;
 		case DVMM_ACT_SET_PERM:
 			p->perm = a->perm;
@@ -205,6 +211,10 @@ static bool step(struct world *w, unsigned int node, const struct w_event *e, bo
 	struct dvmm_actions acts;
 	bool deferred;
 
+	if (e->ev.type >= DVMM_EV_LOAD)
+		p->hops = 0;
+	else if (e->hops > p->hops)
+		p->hops = e->hops;
 	w_cells[dvmm_table_row(p->pg.state, ctx.dir)][e->ev.type]++;
 	dvmm_step(&ctx, &p->pg, &p->txn, &e->ev, &acts);
 	w->changed |= acts.count || e->ev.type < DVMM_EV_LOAD || e->ev.type == DVMM_EV_TIMER;
@@ -488,6 +498,19 @@ bool w_fire(struct world *w, const struct w_move *m)
 	}
 	if (w->changed)
 		check_world(w);
+	return !w->error;
+}
+
+bool w_settle(struct world *w)
+{
+	struct w_move moves[W_MAX_MOVES];
+	unsigned int count, i;
+
+	do {
+		count = w_moves(w, moves);
+		for (i = 0; i < count && !w_progress(&moves[i]); i++)
+			;
+	} while (i < count && w_fire(w, &moves[i]));
 	return !w->error;
 }
 

@@ -22,6 +22,7 @@ struct w_event {
 	struct dvmm_event ev;
 	u8 page;
 	u8 data;
+	u8 hops;		/* messages in a row that led here */
 };
 
 struct w_queue {
@@ -39,6 +40,7 @@ struct w_page {
 	bool loading;		/* a vCPU sleeps until its LOAD is answered */
 	bool storing;
 	bool timer;
+	u8 hops;		/* longest way of what came since the last fault */
 	u8 deferred;
 	struct w_event defer[W_DEFER];
 };
@@ -62,6 +64,9 @@ struct world {
 	struct w_queue q[W_NODES][W_NODES][W_LANES];
 	bool changed;		/* by the last move; false is certain, true is not */
 	const char *error;	/* first rule that was broken */
+	unsigned int sent;	/* messages so far, and how many of them with a page */
+	unsigned int pages;
+	unsigned int hops;	/* on the critical path of the last wake-up */
 	FILE *log;		/* steps and actions are told here, if set */
 };
 
@@ -89,6 +94,8 @@ unsigned int w_moves(const struct world *w, struct w_move *moves);
 bool w_fire(struct world *w, const struct w_move *m);
 /** w_quiescent - nothing is under way and nobody waits */
 bool w_quiescent(const struct world *w);
+/** w_settle - deliver what is under way, until nothing is */
+bool w_settle(struct world *w);
 /** w_print_move - the move as a line of a scenario */
 void w_print_move(const struct world *w, const struct w_move *m, FILE *f);
 /** w_progress - true if the move needs no new wish of a vCPU or of eviction */

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The wire format: round trips, each field refused, and noise. */
+#include <stdlib.h>
+#include "tap.h"
+#include "wire.h"
+
+#define NODES	4
+#define PEER	2
+
+static struct dvmm_frame frame(u8 type)
+{
+	struct dvmm_frame f = {
+		.kind = DVMM_WIRE_COHERENCE, .index = 3, .page = 0x123456789abcULL,
+		.epoch = 0xfedcba9876543210ULL,
+		.msg = { .type = type, .src = PEER, .requester = 1, .acks = 3,
+			 .id = 0x1122334455667788ULL },
+	};
+
+	if (dvmm_msg_may_carry_page(type)) {
+		f.msg.flags = DVMM_MSGF_PAGE;
+		f.length = DVMM_WIRE_PAYLOAD_MAX;
+	}
+	return f;
+}
+
+static bool same(const struct dvmm_frame *a, const struct dvmm_frame *b)
+{
+	return a->kind == b->kind && a->index == b->index && a->length == b->length &&
+	       a->page == b->page && a->epoch == b->epoch && a->msg.type == b->msg.type &&
+	       a->msg.flags == b->msg.flags && a->msg.src == b->msg.src &&
+	       a->msg.requester == b->msg.requester && a->msg.acks == b->msg.acks &&
+	       a->msg.id == b->msg.id;
+}
+
+static void test_round_trip(void)
+{
+	unsigned int bad = 0;
+	u8 type;
+
+	for (type = 1; type < DVMM_MSG_COUNT; type++) {
+		struct dvmm_frame f = frame(type), g;
+		struct dvmm_wire_hdr hdr;
+
+		dvmm_wire_encode(&f, &hdr);
+		bad += dvmm_wire_decode(&hdr, dvmm_msg_lane(type), PEER, NODES, &g) ||
+		       !same(&f, &g);
+	}
+	tap(!bad, "every message survives the wire");
+}
+
+static void test_bytes(void)
+{
+	static const u8 want[40] = {
+		0xd5, 1, DVMM_MSG_DATA, 1, 2, 0, 3, 0, 1, 0, 3, 0, 0, 0x10, 0, 0,
+		0xbc, 0x9a, 0x78, 0x56, 0x34, 0x12, 0, 0,
+		0x10, 0x32, 0x54, 0x76, 0x98, 0xba, 0xdc, 0xfe,
+		0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11,
+	};
+	struct dvmm_frame f = frame(DVMM_MSG_DATA);
+	struct dvmm_wire_hdr hdr;
+
+	dvmm_wire_encode(&f, &hdr);
+	tap(!memcmp(&hdr, want, sizeof(want)), "every byte is where the format says");
+}
+
+static bool refused(const struct dvmm_wire_hdr *hdr, u8 lane)
+{
+	struct dvmm_frame f;
+
+	return dvmm_wire_decode(hdr, lane, PEER, NODES, &f);
+}
+
+static void test_refusals(void)
+{
+	struct dvmm_frame f = frame(DVMM_MSG_DATA);
+	struct dvmm_wire_hdr good, h;
+
+	dvmm_wire_encode(&f, &good);
+#define REFUSES(what, change) do {					\
+		h = good;						\
+		change;							\
+		tap(refused(&h, DVMM_LANE_FWD), "refused: " what);	\
+	} while (0)
+	tap(!refused(&good, DVMM_LANE_FWD), "a good header is taken");
+	tap(refused(&good, DVMM_LANE_REQ), "refused: wrong lane");
+	REFUSES("magic", h.magic = 0);
+	REFUSES("kind 0", h.kind = 0);
+	REFUSES("kind 4", h.kind = 4);
+	REFUSES("type 0", h.type = 0);
+	REFUSES("a local event", h.type = DVMM_EV_LOAD);
+	REFUSES("type 255", h.type = 255);
+	REFUSES("unknown flag", h.flags |= 0x10);
+	REFUSES("page and zero", h.flags |= DVMM_MSGF_ZERO);
+	REFUSES("page where none may be", h.type = DVMM_MSG_INV);
+	REFUSES("payload without its flag", h.flags = 0);
+	REFUSES("flag without its payload", h.length = 0);
+	REFUSES("short page", h.length = htole32(4095));
+	REFUSES("long page", h.length = htole32(4097));
+	REFUSES("endless page", h.length = 0xffffffff);
+	REFUSES("sender is someone else", h.src = htole16(1));
+	REFUSES("requester beyond the machine", h.requester = htole16(NODES));
+	REFUSES("too many acknowledgements", h.acks = htole16(NODES));
+#undef REFUSES
+}
+
+static void test_other_kinds(void)
+{
+	struct dvmm_frame f = { .kind = DVMM_WIRE_LINK, .length = sizeof(struct dvmm_wire_hello),
+				.msg = { .type = DVMM_WIRE_HELLO, .src = PEER } }, g;
+	struct dvmm_wire_hdr h;
+
+	dvmm_wire_encode(&f, &h);
+	tap(!dvmm_wire_decode(&h, DVMM_LANE_CTL, PEER, NODES, &g), "HELLO is taken");
+	h.length = htole32(sizeof(struct dvmm_wire_hello) - 1);
+	tap(refused(&h, DVMM_LANE_CTL), "refused: short HELLO");
+	h.type = DVMM_WIRE_LINK_TYPES;
+	tap(refused(&h, DVMM_LANE_CTL), "refused: unknown link message");
+	f.kind = DVMM_WIRE_CHANNEL;
+	f.msg.type = 200;
+	f.msg.flags = 0xff;
+	dvmm_wire_encode(&f, &h);
+	tap(!dvmm_wire_decode(&h, DVMM_LANE_CTL, PEER, NODES, &g) && g.msg.flags == 0xff,
+	    "type and flags of a channel are its own");
+	h.length = htole32(DVMM_WIRE_PAYLOAD_MAX + 1);
+	tap(refused(&h, DVMM_LANE_CTL), "refused: long channel payload");
+}
+
+/* What decode lets through must be in range, whatever came. */
+static void test_noise(void)
+{
+	unsigned int i, j, taken = 0, bad = 0;
+
+	srandom(1);
+	for (i = 0; i < 200000; i++) {
+		u8 lane = (u8)(random() & 3);
+		struct dvmm_wire_hdr h;
+		struct dvmm_frame f;
+
+		f = frame((u8)(1 + random() % (DVMM_MSG_COUNT - 1)));
+		dvmm_wire_encode(&f, &h);
+		for (j = random() % 4; j; j--)
+			((u8 *)&h)[random() % sizeof(h)] = (u8)random();
+		if (dvmm_wire_decode(&h, lane, PEER, NODES, &f))
+			continue;
+		taken++;
+		bad += f.length > DVMM_WIRE_PAYLOAD_MAX || f.msg.src != PEER ||
+		       (f.kind == DVMM_WIRE_COHERENCE &&
+			(f.msg.requester >= NODES || f.msg.acks >= NODES || !f.msg.type ||
+			 f.msg.type >= DVMM_MSG_COUNT || dvmm_msg_lane(f.msg.type) != lane));
+	}
+	tap(taken && !bad, "200000 damaged headers: %u taken, all in range", taken);
+}
+
+int main(void)
+{
+	test_round_trip();
+	test_bytes();
+	test_refusals();
+	test_other_kinds();
+	test_noise();
+	return tap_done();
+}
