@@ -19,11 +19,15 @@ TOOL_DIRS := $(patsubst %/Makefile,%,$(wildcard tools/*/Makefile))
 TEST_DIRS := $(patsubst %/Makefile,%,$(wildcard selftests/*/Makefile))
 SUBDIRS := $(TOOL_DIRS) $(TEST_DIRS)
 
-all: modules tools selftests
+all: test-modules tools selftests
 
 # One kernel build at a time in this tree: Kbuild itself does not check.
 modules: | kdir
 	+flock .build.lock $(KBUILD) modules
+
+# The modules that only tests use, and all others.
+test-modules:
+	+$(MAKE) modules DVMM_TESTS=y
 
 kdir:
 	@test -f "$(KDIR)/Makefile" || { \
@@ -78,7 +82,7 @@ clean-modules:
 	$(KBUILD) clean
 	rm -f .build.lock
 
-.PHONY: all modules kdir tools selftests install dkms-tree dkms-install \
+.PHONY: all modules test-modules kdir tools selftests install dkms-tree dkms-install \
 	dkms-remove sparse lint clean clean-modules $(SUBDIRS)
 
 -include tools/testbed/testbed.mk

@@ -24,6 +24,7 @@ ignore=$ignore,TYPO_SPELLING,BIT_MACRO
 # Userspace and the engine's shim have the types of the C library.
 user=$ignore,PREFER_KERNEL_TYPES,CAMELCASE,CONST_STRUCT,SSCANF_TO_KSTRTO
 user=$user,CONSTANT_COMPARISON,PREFER_FALLTHROUGH,VOLATILE
+user=$user,STRNCPY,STRCPY,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
 
 # check IGNORE: complaints about the files named on stdin, NUL-terminated
 check()

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Conformance of a transport: conformance NAME [bench]. What every transport has
+ * to do is in tests[], what concerns sockets in tcp.c.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "sockets.h"
+#include "suite.h"
+
+int device = -1;
+
+const char *failed(const char *fmt, ...)
+{
+	static char text[400];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	return text;
+}
+
+/* 0 or the errno */
+int ask(unsigned long what, struct xt_request *q)
+{
+	return ioctl(device, what, q) ? errno : 0;
+}
+
+int open_link(const char *transport, struct xt_request *q)
+{
+	int err;
+
+	memset(q, 0, sizeof(*q));
+	memset(q->fd, -1, sizeof(q->fd));
+	strncpy(q->transport, transport, sizeof(q->transport) - 1);
+	if (!strcmp(transport, "tcp"))
+		connect_lanes(q->fd);
+	err = ask(XT_OPEN, q);
+	close_lanes(q->fd, 2 * XT_LANES);
+	return err;
+}
+
+/* The module finds frames that never came back, and upcalls that came too late. */
+const char *close_link(void)
+{
+	struct xt_request q = {};
+	int err = ask(XT_CLOSE, &q);
+
+	return err ? failed("close: %s (%s)", strerror(err), q.text) : NULL;
+}
+
+static const char *start(const char *transport)
+{
+	struct xt_request q;
+	int err = open_link(transport, &q);
+
+	return err ? failed("open: %s (%s)", strerror(err), q.text) : NULL;
+}
+
+/* One request on a fresh link. */
+static const char *with_link(const char *transport, unsigned long what, struct xt_request *q)
+{
+	const char *bad = start(transport), *left;
+	int err;
+
+	if (bad)
+		return bad;
+	err = ask(what, q);
+	left = close_link();
+	if (err)
+		return failed("%s (%s)", strerror(err), q->text);
+	return left;
+}
+
+static const char *registry(const char *transport)
+{
+	struct xt_request q = {};
+	int err = ask(XT_REGISTRY, &q);
+
+	(void)transport;
+	return err ? failed("%s (%s)", strerror(err), q.text) : NULL;
+}
+
+static const char *idle(const char *transport)
+{
+	struct xt_request q = {};
+
+	return with_link(transport, XT_COUNTS, &q);
+}
+
+static const char *refusals(const char *transport)
+{
+	struct xt_request q = {};
+
+	return with_link(transport, XT_REFUSALS, &q);
+}
+
+static const char *traffic(const char *transport)
+{
+	struct xt_request q = {
+		.flags = XT_BOTH_WAYS | XT_RANDOM_LENGTH,
+		.lanes = 15, .frames = 400, .streams = 4, .bytes = 4096, .seed = 1, .ms = 120000,
+	};
+
+	return with_link(transport, XT_TRAFFIC, &q);
+}
+
+static const char *every_length(const char *transport)
+{
+	const char *bad = start(transport);
+	unsigned int length;
+
+	for (length = 0; !bad && length <= 4096; length += length < 64 || length > 4030 ? 1 : 61) {
+		struct xt_request q = {
+			.lanes = 1u << length % 4, .frames = 1, .bytes = length, .seed = length,
+		};
+		int err = ask(XT_TRAFFIC, &q);
+
+		if (err)
+			bad = failed("%u bytes: %s (%s)", length, strerror(err), q.text);
+	}
+	return close_link() ?: bad;
+}
+
+static const char *nowait_burst(const char *transport)
+{
+	struct xt_request q = {
+		.flags = XT_BOTH_WAYS | XT_NOWAIT,
+		.lanes = 15, .frames = 3000, .streams = 1, .bytes = 0, .seed = 5, .ms = 120000,
+	};
+
+	return with_link(transport, XT_TRAFFIC, &q);
+}
+
+/* While one lane's receiver stands still, frames on every other lane arrive. */
+static const char *stall(const char *transport, unsigned int lane)
+{
+	struct xt_request hold = { .lanes = 1u << lane, .flags = XT_HOLD }, go = {};
+	struct xt_request send = {
+		.lanes = 1u << lane, .frames = 2000, .bytes = 4096, .flags = XT_NOWAIT,
+	};
+	struct xt_request others = {
+		.lanes = 15 & ~(1u << lane), .frames = 200, .streams = 2, .bytes = 4096,
+		.flags = XT_RANDOM_LENGTH, .ms = 20000,
+	};
+	struct xt_request all = { .out = { 2000 + 3 * 2 * 200 }, .ms = 60000 };
+	const char *bad = start(transport);
+	int err;
+
+	if (bad)
+		return bad;
+	ask(XT_STALL, &hold);
+	err = ask(XT_SEND, &send);
+	if (err)
+		bad = failed("lane %u, sending: %s", lane, strerror(err));
+	err = ask(XT_TRAFFIC, &others);
+	if (err)
+		bad = failed("lane %u stands still: %s (%s)", lane, strerror(err), others.text);
+	ask(XT_STALL, &go);
+	err = ask(XT_ARRIVED, &all);
+	if (err && !bad)
+		bad = failed("lane %u goes on: %s (%s)", lane, strerror(err), all.text);
+	return close_link() ?: bad;
+}
+
+static const char *lanes_independent(const char *transport)
+{
+	const char *bad = NULL;
+	unsigned int lane;
+
+	for (lane = 0; !bad && lane < XT_LANES; lane++)
+		bad = stall(transport, lane);
+	return bad;
+}
+
+static pid_t blocked_sender(unsigned int lane)
+{
+	struct xt_request q = { .lanes = 1u << lane, .frames = 1000000, .bytes = 4096 };
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	/* ends by a signal, or with the link */
+	_exit(ask(XT_SEND, &q) == ENOTCONN ? 7 : 8);
+}
+
+/* Waits until the number of frames taken stands still; 0 if it never does. */
+static __u64 standstill(void)
+{
+	struct xt_request q = {};
+	__u64 last = 0;
+	int i, quiet = 0;
+
+	for (i = 0; i < 600; i++) {
+		ask(XT_COUNTS, &q);
+		quiet = q.out[0] == last && last ? quiet + 1 : 0;
+		if (quiet == 10)
+			return last;
+		last = q.out[0];
+		usleep(50000);
+	}
+	return 0;
+}
+
+static int reap(pid_t pid)
+{
+	int status, i;
+
+	for (i = 0; i < 200; i++) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		usleep(50000);
+	}
+	return -1;
+}
+
+/* send() waits when the queue is full, and a signal that kills ends the wait. */
+static const char *back_pressure(const char *transport)
+{
+	struct xt_request hold = { .lanes = 8, .flags = XT_HOLD }, go = {};
+	struct xt_request one = { .lanes = 8, .frames = 1, .flags = XT_NOWAIT };
+	struct xt_request all = { .ms = 60000 };
+	const char *bad = start(transport);
+	pid_t pid;
+	int err;
+
+	if (bad)
+		return bad;
+	ask(XT_STALL, &hold);
+	pid = blocked_sender(3);
+	all.out[0] = standstill();
+	if (all.out[0] < 1024)
+		bad = failed("%llu frames taken", all.out[0]);
+	kill(pid, SIGKILL);
+	err = reap(pid);
+	if (err < 0 || !WIFSIGNALED(err))
+		bad = failed("the sender that waits cannot be killed");
+	/* the killed sender's stream number was not used up */
+	err = ask(XT_SEND, &one);
+	if (err)
+		bad = failed("nowait on a full lane: %s", strerror(err));
+	ask(XT_STALL, &go);
+	all.out[0]++;
+	err = ask(XT_ARRIVED, &all);
+	if (err && !bad)
+		bad = failed("after the stall: %s (%s)", strerror(err), all.text);
+	return close_link() ?: bad;
+}
+
+/* A sender that waits for room learns that the link has gone. */
+static const char *close_wakes_sender(const char *transport)
+{
+	struct xt_request hold = { .lanes = 8, .flags = XT_HOLD };
+	const char *bad = start(transport), *left;
+	pid_t pid;
+	int status;
+
+	if (bad)
+		return bad;
+	ask(XT_STALL, &hold);
+	pid = blocked_sender(3);
+	if (!standstill())
+		bad = failed("the sender never waits");
+	left = close_link();
+	status = reap(pid);
+	if (status < 0) {
+		kill(pid, SIGKILL);
+		return failed("the sender still waits");
+	}
+	if (!WIFEXITED(status) || WEXITSTATUS(status) != 7)
+		return failed("the sender ended with %#x", status);
+	return left ?: bad;
+}
+
+static const char *refused_frame(const char *transport)
+{
+	struct xt_request send = { .lanes = 4, .frames = 1, .bytes = 100, .flags = XT_BAD_RX };
+	struct xt_request down = { .bytes = 1, .ms = 10000 }, other = { .ms = 10000 };
+	const char *bad = start(transport);
+
+	if (bad)
+		return bad;
+	ask(XT_SEND, &send);
+	if (ask(XT_WAIT_DOWN, &down) || down.out[1] != 1 || strcmp(down.text, "protocol error"))
+		bad = failed("receiver: %llu link_down, '%s'", down.out[1], down.text);
+	if (ask(XT_WAIT_DOWN, &other) || other.out[1] != 1)
+		bad = failed("sender: %llu link_down, '%s'", other.out[1], other.text);
+	return close_link() ?: bad;
+}
+
+/* Torn at random points, under load, both ways on every lane. */
+static const char *torn(const char *transport)
+{
+	const char *bad = NULL;
+	unsigned int i;
+
+	for (i = 0; !bad && i < 40; i++) {
+		struct xt_request q = {
+			.lanes = 15, .streams = 1, .bytes = 4096, .seed = i * 7919,
+			.flags = XT_RANDOM_LENGTH, .ms = 10000,
+		};
+
+		bad = with_link(transport, XT_TEAR, &q);
+		if (!bad && q.out[0] > 5000000000ull)
+			bad = failed("disconnect() took %llu ms", q.out[0] / 1000000);
+		if (bad)
+			bad = failed("round %u: %s", i, strdup(bad));
+	}
+	return bad;
+}
+
+static const char *last_words(const char *transport)
+{
+	const char *bad = NULL;
+	unsigned int i;
+
+	for (i = 0; !bad && i < 20; i++) {
+		struct xt_request q = {
+			.lanes = 7, .streams = 1, .bytes = 4096, .seed = i,
+			.flags = XT_RANDOM_LENGTH, .ms = 10000,
+		};
+
+		bad = with_link(transport, XT_LAST_WORDS, &q);
+	}
+	return bad;
+}
+
+static const char *many_lives(const char *transport)
+{
+	const char *bad = NULL;
+	unsigned int i;
+
+	for (i = 0; !bad && i < 100; i++) {
+		bad = start(transport);
+		bad = bad ?: close_link();
+	}
+	return bad;
+}
+
+static const struct test tests[] = {
+	{ "the registry refuses what does not fit", registry },
+	{ "a link comes up and goes", idle },
+	{ "send() refuses lanes and lengths that do not exist", refusals },
+	{ "every length arrives, with zeros behind", every_length },
+	{ "random frames on all lanes, both ways, keep order and contents", traffic },
+	{ "bursts without waiting are neither lost nor refused", nowait_burst },
+	{ "a lane that stands still holds up no other", lanes_independent },
+	{ "a full lane makes senders wait, killably", back_pressure },
+	{ "disconnect wakes a sender that waits", close_wakes_sender },
+	{ "a refused frame takes the link down", refused_frame },
+	{ "the last frame on CTL comes before link_down", last_words },
+	{ "torn under load: one link_down, every frame done", torn },
+	{ "many links, one after the other", many_lives },
+	{ }
+};
+
+static int run(const struct test *t, const char *transport, int number)
+{
+	int failures = 0;
+
+	for (; t->name; t++) {
+		const char *bad = t->run(transport);
+
+		if (bad) {
+			struct xt_request q = {};
+
+			printf("# %s\n", bad);
+			/* the next test starts without a link */
+			ask(XT_CLOSE, &q);
+			failures++;
+		}
+		printf("%sok %d - %s: %s\n", bad ? "not " : "", number++, transport, t->name);
+		fflush(stdout);
+	}
+	return failures;
+}
+
+static int count(const struct test *t)
+{
+	int n = 0;
+
+	while (t[n].name)
+		n++;
+	return n;
+}
+
+int main(int argc, char **argv)
+{
+	const char *transport = argc > 1 ? argv[1] : "loop";
+	int tcp = !strcmp(transport, "tcp"), failures, n = count(tests);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (system("modprobe dvmm-xport-test"))
+		fprintf(stderr, "modprobe dvmm-xport-test failed\n");
+	device = open("/dev/dvmm-xport-test", O_RDWR | O_CLOEXEC);
+	if (device < 0)
+		die("/dev/dvmm-xport-test");
+	if (argc > 2 && !strcmp(argv[2], "bench")) {
+		bench(transport);
+		return 0;
+	}
+	printf("TAP version 13\n1..%d\n", n + (tcp ? count(tcp_tests) : 0));
+	failures = run(tests, transport, 1);
+	if (tcp)
+		failures += run(tcp_tests, transport, n + 1);
+	return failures ? 1 : 0;
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The conformance suite: a test takes a connected link's transport by name and
+ * returns NULL, or what is wrong.
+ */
+#ifndef SUITE_H
+#define SUITE_H
+
+#include "module/xport-test.h"
+
+struct test {
+	const char *name;
+	const char *(*run)(const char *transport);
+};
+
+extern int device;
+extern const struct test tcp_tests[];
+
+const char *failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int ask(unsigned long what, struct xt_request *q);
+int open_link(const char *transport, struct xt_request *q);
+const char *close_link(void);
+void bench(const char *transport);
+
+#endif
