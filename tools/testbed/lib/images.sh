@@ -11,7 +11,7 @@ build_images() {
 	done
 	quietly "$tree/initramfs.log" "$here/image/initramfs" "$1" "$(recall KERNEL_DIR)" "$(recall VERSION)" "$1/agent"
 	cp "$(recall KERNEL)" "$1/images/vmlinuz"
-	mv "$1/guest.cpio" "$1/images/"
+	mv "$1/guest.cpio" "$1/debian.initrd" "$1/images/"
 	touch "$1/done"
 }
 

@@ -6,6 +6,7 @@ Each line of a "tests" file: WHERE NODES SECONDS PROGRAM [ARGUMENT...]
   node     inside node 0
   cluster  on this machine, with nodes to reach through "on" and "cluster"
   manual   not part of a check; listed so that nothing is forgotten
+node+ept runs inside the emulated Intel host of check-ept as well.
 """
 import os
 import shlex
@@ -20,7 +21,9 @@ class Test:
     """One program to run."""
 
     def __init__(self, group, where, nodes, bound, argv):
-        self.group, self.where, self.nodes, self.bound, self.argv = group, where, nodes, bound, argv
+        self.group, self.nodes, self.bound, self.argv = group, nodes, bound, argv
+        self.where, *flags = where.split('+')
+        self.ept = 'ept' in flags
         self.name = group + '/' + ' '.join(argv)
         self.directory = os.path.join(SELFTESTS, group)
 
@@ -37,7 +40,7 @@ def _parse(group, path):
                 continue
             try:
                 where, nodes, bound, *argv = words
-                if where not in ('host', 'node', 'cluster', 'manual') or not argv:
+                if where not in ('host', 'node', 'node+ept', 'cluster', 'manual') or not argv:
                     raise ValueError
                 yield Test(group, where, int(nodes) if nodes != '-' else 0, float(bound), argv)
             except ValueError:

@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The demonstration: what a newcomer should see, in order."""
+import json
+import os
+import sys
+import threading
+import time
+
+from . import config
+from .agent import Lost, Timeout
+from .cluster import Cluster
+
+BOLD, DIM, RED, PLAIN = ('\033[1m', '\033[2m', '\033[31m', '\033[0m') if sys.stdout.isatty() else ('',) * 4
+GUEST_BOOT = 300
+
+
+class Failed(Exception):
+    """The demonstration cannot go on."""
+
+
+class Stage:
+    """The screen: headings with the time, and lines with who says them."""
+
+    def __init__(self):
+        self.start = time.monotonic()
+        self.lock = threading.Lock()
+
+    def heading(self, text):
+        """A step of the demonstration."""
+        with self.lock:
+            print(f'\n{BOLD}[{time.monotonic() - self.start:4.0f} s] {text}{PLAIN}', flush=True)
+
+    def lines(self, who, text):
+        """What somebody printed."""
+        with self.lock:
+            for row in text.rstrip().splitlines():
+                print(f'{DIM}{who:>6} |{PLAIN} {row.rstrip()}', flush=True)
+
+
+class Follower(threading.Thread):
+    """Shows a growing file until told to stop."""
+
+    def __init__(self, stage, who, path):
+        super().__init__(daemon=True)
+        self.stage, self.who, self.path = stage, who, path
+        self.over = threading.Event()
+        self.start()
+
+    def run(self):
+        """Looks several times a second; only for the eye, nothing waits for it."""
+        rest, done = b'', 0
+        while True:
+            last = self.over.wait(0.2)
+            if os.path.exists(self.path):
+                with open(self.path, 'rb') as f:
+                    f.seek(done)
+                    data = f.read()
+                done += len(data)
+                *rows, rest = (rest + data).split(b'\n')
+                rows = [r.decode('utf-8', 'replace').rstrip() for r in rows]
+                self.stage.lines(self.who, '\n'.join(r for r in rows if r and '\033' not in r))
+            if last:
+                return
+
+    def stop(self):
+        """Shows what is left and ends."""
+        self.over.set()
+        self.join(2)
+
+
+class Demo:
+    """One run."""
+
+    def __init__(self, args, cluster, stage):
+        self.args, self.cluster, self.stage = args, cluster, stage
+        self.vcpus = args.nodes * args.cpus
+        self.memory = args.nodes * args.memory
+
+    def must(self, node, script, bound=60, quiet=False, who=None):
+        """Runs a script on a node; its output is shown; it must succeed."""
+        status, text = self.cluster.nodes[node].sh(script, bound)
+        if not quiet or status:
+            self.stage.lines(who or f'node{node}', text)
+        if status:
+            raise Failed(f'node {node}: "{script}" ended with status {status}')
+        return text
+
+    def in_guest(self, script, bound=120):
+        """A script in the guest, shown."""
+        quoted = "'" + script.replace("'", "'\\''") + "'"
+        return self.must(0, f'guest run -t {bound} demo sh -c {quoted}', bound + 10, who='guest')
+
+    def boot_nodes(self):
+        """The hosts."""
+        self.stage.heading(f'Booting {len(self.cluster.nodes)} hosts, each with its own stock Debian kernel')
+        self.cluster.boot()
+        for node in self.cluster.nodes:
+            self.must(node.index, 'echo "$(hostname): Linux $(uname -r), $(nproc) CPU, '
+                      '$(free -m | awk \'/Mem/{print $2}\') MiB, $(ls /dev/kvm)"')
+
+    def load_modules(self):
+        """modprobe."""
+        self.stage.heading('modprobe dvmm on every host')
+        for node in self.cluster.nodes:
+            self.must(node.index, 'modprobe dvmm && lsmod | grep ^dvmm && ls -l /dev/dvmm')
+
+    def start_guest(self):
+        """The same QEMU command on every host."""
+        extra = self.guest_options()
+        if self.args.plain:
+            self.stage.heading(f'Starting one guest with {self.vcpus} vCPUs on one host, without dvmm')
+            self.must(0, f'guest start -c {self.vcpus} -m {self.memory} {extra}')
+        else:
+            self.stage.heading(f'Starting one guest: {self.vcpus} vCPUs and {self.memory} MiB, '
+                               f'{self.args.cpus} vCPUs and {self.args.memory} MiB on each host')
+            self.must(0, f'machine-file -n {self.args.nodes} -c {self.args.cpus} -m {self.args.memory} '
+                      '> /log/machine && cat /log/machine')
+            for node in self.cluster.nodes:
+                self.must(node.index, f'guest start -c {self.vcpus} -m {self.memory} -M /log/machine {extra}')
+        self.must(0, 'tail -n 1 /log/guest-demo.node0.qemu')
+
+    def guest_options(self):
+        """Options of the guest command: what to boot, and its name."""
+        if self.args.guest == 'debian':
+            return "-d /log/debian.img -i /images/debian.initrd -k 'root=/dev/vda rw' demo"
+        return '-k loglevel=6 demo'
+
+    def wait_for_guest(self):
+        """Its console runs over the screen until its agent answers."""
+        self.stage.heading('The guest boots')
+        console = Follower(self.stage, 'guest', os.path.join(self.cluster.directory, 'guest-demo.node0.console'))
+        begin = time.monotonic()
+        try:
+            self.must(0, f'guest up -t {GUEST_BOOT} demo', GUEST_BOOT + 30)
+        finally:
+            console.stop()
+        self.stage.heading(f'The guest is up after {time.monotonic() - begin:.0f} s. What it sees:')
+
+    def look_around(self):
+        """The guest's own view."""
+        self.in_guest('uname -sr; lscpu | grep -E "^CPU\\(s\\)|On-line|Model name|Hypervisor|NUMA"')
+        self.in_guest('numactl --hardware 2>/dev/null || grep . /sys/devices/system/node/node*/cpulist')
+        self.in_guest('grep -E "^(processor|cpu MHz|apicid)" /proc/cpuinfo | paste - - - 2>/dev/null || '
+                      'grep -E "^processor" /proc/cpuinfo')
+        self.in_guest('cat /sys/devices/system/clocksource/clocksource0/current_clocksource')
+        text = self.in_guest('nproc')
+        if int(text.split()[-1]) != self.vcpus:
+            raise Failed(f'the guest has {text.strip()} CPUs, not {self.vcpus}')
+
+    def work(self):
+        """A job with a checked result on all CPUs."""
+        self.stage.heading('A parallel job on all vCPUs, with its result checked')
+        self.in_guest('work 2000000', 240)
+
+    def contributions(self):
+        """What each node gave."""
+        self.stage.heading('What each host contributed')
+        rows = [['host', 'vCPUs', 'CPU time', 'faults', 'messages', 'bytes']]
+        for node in self.cluster.nodes if not self.args.plain else self.cluster.nodes[:1]:
+            rows.append([f'node{node.index}'] + self.contribution(node))
+        widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
+        for row in rows:
+            self.stage.lines('', '  '.join(cell.rjust(w) for cell, w in zip(row, widths)))
+
+    def contribution(self, node):
+        """vCPUs, CPU seconds, faults, messages and bytes of a node."""
+        text = self.must(node.index, 'guest vcpus demo', quiet=True)
+        seconds = [float(row.split()[2]) for row in text.splitlines()]
+        cells = [str(len(seconds)), f'{sum(seconds):.1f} s', '-', '-', '-']
+        if self.args.plain:
+            return cells
+        status, text = node.sh('dvmm status --json', 20)
+        if status:
+            self.stage.lines(f'node{node.index}', text)
+            return cells
+        return cells[:2] + counters(json.loads(text))
+
+    def leave(self):
+        """Power off; nothing stays behind."""
+        self.stage.heading('The guest powers off; the modules are unloaded')
+        self.cluster.nodes[0].sh('guest run -t 5 demo poweroff -f' if self.args.guest == 'busybox'
+                                 else 'guest run -t 20 demo systemctl poweroff', 30)
+        for node in self.cluster.nodes[:1] if self.args.plain else self.cluster.nodes:
+            self.must(node.index, 'guest wait -t 120 demo && echo "QEMU ended with status 0"', 130)
+        for node in self.cluster.nodes:
+            self.must(node.index, 'sh /dvmm/tools/testbed/node-bin/tidy && ! grep ^dvmm /proc/modules && '
+                      'echo "no dvmm module left"')
+
+    def run(self):
+        """All of it."""
+        self.boot_nodes()
+        if not self.args.plain:
+            self.load_modules()
+        self.start_guest()
+        self.wait_for_guest()
+        self.look_around()
+        self.work()
+        self.contributions()
+        self.leave()
+        reports = self.cluster.reports()
+        if reports:
+            raise Failed('kernel log: ' + '; '.join(f'node {n}: {line}' for n, line in reports))
+
+
+def counters(status):
+    """Faults, messages and bytes of a node, from `dvmm status --json`."""
+    totals = {'faults': 0, 'messages': 0, 'bytes': 0}
+
+    def walk(value, under=None):
+        if isinstance(value, dict):
+            for name, inner in value.items():
+                walk(inner, next((t for t in totals if t in name), under))
+        elif isinstance(value, list):
+            for inner in value:
+                walk(inner, under)
+        elif under and isinstance(value, int):
+            totals[under] += value
+    walk(status)
+    return [str(totals[name]) for name in totals]
+
+
+def show(args):
+    """Runs the demonstration; the exit status."""
+    stage = Stage()
+    conf = config.Config(1536 + args.memory)
+    logs = config.new_log_directory('demo')
+    print(f'{conf.describe()}\nlogs: {logs}')
+    if args.guest == 'debian':
+        config.copy_sparse(os.path.join(conf.images, 'debian.img'), os.path.join(logs, 'debian.img'))
+    with Cluster(1 if args.plain else args.nodes, conf, logs) as cluster:
+        try:
+            Demo(args, cluster, stage).run()
+        except (Failed, Lost, Timeout) as e:
+            stage.heading(f'{RED}The demonstration failed: {e}')
+            print(f'consoles and logs: {logs}', flush=True)
+            return 1
+        except KeyboardInterrupt:
+            return 130
+    stage.heading('Done. Logs: ' + logs)
+    return 0
