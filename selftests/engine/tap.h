@@ -9,9 +9,7 @@
 
 static int tap_count, tap_failed;
 
-#define __printf(a, b) __attribute__((format(printf, a, b)))
-
-__printf(2, 3)
+__attribute__((__format__(__printf__, 2, 3)))
 static inline bool tap(bool fine, const char *fmt, ...)
 {
 	va_list ap;

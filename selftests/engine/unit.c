@@ -126,6 +126,9 @@ static void test_hostile(void)
 		{ "sender beyond the machine", DVMM_ST_H_U,
 		  { .type = DVMM_MSG_GET_S, .src = 4, .requester = 4 } },
 		{ "sender is this node", DVMM_ST_H_U, { .type = DVMM_MSG_GET_S } },
+		{ "answer from beyond the machine", DVMM_ST_IM_AD,
+		  { .type = DVMM_MSG_OWN_DATA, .src = 4, .requester = 1, .id = 5,
+		    .flags = DVMM_MSGF_PAGE | DVMM_MSGF_EXCL } },
 		{ "requester beyond the machine", DVMM_ST_S,
 		  { .type = DVMM_MSG_INV, .requester = 0xffff } },
 		{ "request for someone else", DVMM_ST_H_U,
@@ -231,15 +234,16 @@ static void test_hold(void)
 	b.policy.hold_us = 100;
 	b.pg.flags = DVMM_PAGE_HELD;
 	b.pg.stamp = 0xffffffe0;
-	b.ctx.now = 0x10;
+	b.ctx.now = 0xfffffff0;
 	m = message(&b, DVMM_MSG_INV);
 	m.requester = 2;
 	send(&b, &m);
 	held = b.out.count == 2 && b.out.act[0].type == DVMM_ACT_DEFER &&
-	       b.out.act[1].type == DVMM_ACT_TIMER && b.out.act[1].delay_us == 100 - 0x30;
-	tap(held, "hold time counts across the wrap of the clock");
+	       b.out.act[1].type == DVMM_ACT_TIMER && b.out.act[1].delay_us == 100 - 0x10;
+	tap(held, "hold time counts just before the wrap of the clock");
+	b.ctx.now = 0x10;
 	send(&b, &m);
-	tap(b.out.count == 1 && b.out.act[0].type == DVMM_ACT_DEFER, "one timer at a time");
+	tap(b.out.count == 1 && b.out.act[0].type == DVMM_ACT_DEFER, "and after it, with one timer at a time");
 	b.ctx.now = 100 - 0x20;
 	send(&b, &m);
 	late = b.pg.state == DVMM_ST_I && !(b.pg.flags & DVMM_PAGE_HELD);

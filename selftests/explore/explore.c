@@ -326,11 +326,12 @@ static void report_cells(void)
 	printf("# cells covered: %u of %u that are possible\n", hit, all);
 }
 
+/* explore [--big] [NAME OF A CONFIGURATION] */
 int main(int argc, char **argv)
 {
 	bool big = argc > 1 && !strcmp(argv[1], "--big");
-	int only = argc > 1 && !big ? atoi(argv[1]) : 0;
-	int n = CONFIGS, i, failed = 0;
+	const char *only = argc > 1 + big ? argv[1 + big] : NULL;
+	int n = CONFIGS, i, done = 0, failed = 0;
 	char told[128];
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -338,15 +339,19 @@ int main(int argc, char **argv)
 	for (i = 0; i < n; i++) {
 		const char *why;
 
-		if (only && only != i + 1)
+		if (only && strcmp(only, configs[i].w.name))
 			continue;
+		done++;
 		why = explore(&configs[i], big, told, sizeof(told));
 		if (why)
 			printf("# %s\n", why);
-		printf("%sok %d %s: %s\n", why ? "not " : "", only ? 1 : i + 1,
+		printf("%sok %d %s: %s\n", why ? "not " : "", done,
 		       configs[i].w.name, told);
 		failed += !!why;
 	}
-	report_cells();
-	return failed != 0;
+	if (!only)
+		report_cells();
+	if (!done)
+		printf("Bail out! no configuration is called \"%s\"\n", only);
+	return failed || !done;
 }

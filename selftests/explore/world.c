@@ -188,13 +188,15 @@ static bool execute(struct world *w, unsigned int node, const struct w_event *e,
 
 static void check_page(struct world *w, struct w_page *p)
 {
+	static const struct dvmm_txn none;
+
 	if (p->perm != dvmm_state_perm(p->pg.state))
 		broken(w, "permission differs from the state's");
 	if (!dvmm_state_has_frame(p->pg.state))
 		p->frame = W_NO_DATA;
 	else if (p->frame == W_NO_DATA)
 		broken(w, "state needs a frame");
-	if (dvmm_state_stable(p->pg.state) && p->txn.id)
+	if (dvmm_state_stable(p->pg.state) && memcmp(&p->txn, &none, sizeof(none)))
 		broken(w, "transaction outlives its transient state");
 }
 
