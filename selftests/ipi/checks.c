@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the interrupt tests look at. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "checks.h"
+#include "tap.h"
+
+#define SETTLE_MS	40	/* how long a second delivery is waited for */
+
+void pause_ms(unsigned int ms)
+{
+	struct timespec t = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000l };
+
+	nanosleep(&t, NULL);
+}
+
+int ioctl_create_plain(int kvm)
+{
+	int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+	int vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+
+	if (vcpu < 0)
+		tap_bail("a VM without irqchip: %s", strerror(errno));
+	close(vcpu);
+	return vm;
+}
+
+uint64_t msi_address(uint32_t dest, uint32_t flags)
+{
+	return 0xfee00000 | (dest & 0xff) << 12 | flags | (uint64_t)(dest & ~0xffu) << 32;
+}
+
+void expect_times(struct guest *g, unsigned int vector, uint32_t set, unsigned int times,
+		  const char *what)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < g->cpus; i++) {
+		if (set & 1u << i)
+			wait_for(slot(g, i, SLOT_COUNTS + vector * 4), times, 10000);
+	}
+	pause_ms(SETTLE_MS);
+	for (i = 0; i < g->cpus; i++)
+		wrong += taken(g, i, vector) != (set & 1u << i ? times : 0);
+	if (!tap_ok(!wrong, "%s", what)) {
+		for (i = 0; i < g->cpus; i++)
+			tap_diag("CPU %u took vector 0x%x %u times, want %u", i, vector,
+				 taken(g, i, vector), set & 1u << i ? times : 0);
+	}
+	clear_counts(g);
+}
+
+void expect(struct guest *g, unsigned int vector, uint32_t set, const char *what)
+{
+	expect_times(g, vector, set, 1, what);
+}
+
+static unsigned int takers(struct guest *g, unsigned int vector, uint32_t *set)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < g->cpus; i++) {
+		n += taken(g, i, vector);
+		if (taken(g, i, vector))
+			*set |= 1u << i;
+	}
+	return n;
+}
+
+void lowest(struct guest *g, uint32_t set, uint32_t dest, const char *what)
+{
+	unsigned int vector, wrong = 0;
+	uint32_t used = 0;
+
+	for (vector = 0xc0; vector < 0xd0; vector++)
+		cpu_send(g, vector & 3, vector | 0x4000 | 0x100 | 0x800, dest);
+	pause_ms(SETTLE_MS * 4);
+	for (vector = 0xc0; vector < 0xd0; vector++)
+		wrong += takers(g, vector, &used) != 1;
+	if (!tap_ok(!wrong && used == set, "%s, lowest priority: 16 messages, each taken once", what))
+		tap_diag("%u taken wrongly; CPUs 0x%x of 0x%x took some", wrong, used, set);
+	clear_counts(g);
+}
+
+static uint32_t all_taken(struct guest *g, unsigned int cpu)
+{
+	unsigned int vector;
+	uint32_t sum = 0;
+
+	for (vector = 0; vector < 256; vector++)
+		sum += taken(g, cpu, vector);
+	return sum;
+}
+
+void wait_quiet(struct guest *g, unsigned int cpu)
+{
+	uint32_t now, before = ~0u;
+
+	while ((now = all_taken(g, cpu)) != before) {
+		before = now;
+		pause_ms(SETTLE_MS * 5);
+	}
+}
+
+/* ---- order ---- */
+
+static bool put(const char *root, const char *name, const char *text)
+{
+	char path[256];
+	bool ok;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	fd = open(path, O_WRONLY | O_TRUNC);
+	if (fd < 0)
+		return false;
+	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+	close(fd);
+	return ok;
+}
+
+bool order_begin(struct order *o)
+{
+	o->root = "/sys/kernel/tracing";
+	mount("tracefs", o->root, "tracefs", 0, NULL);
+	return put(o->root, "buffer_size_kb", "4096") && put(o->root, "trace", "") &&
+	       put(o->root, "events/dvmm_ipi/dvmm_ipi_inject/enable", "1");
+}
+
+void order_end(struct order *o, unsigned int count)
+{
+	unsigned int vector, want = 0x30, seen = 0, wrong = 0;
+	char path[256], line[512];
+	const char *p;
+	FILE *f;
+
+	put(o->root, "events/dvmm_ipi/dvmm_ipi_inject/enable", "0");
+	snprintf(path, sizeof(path), "%s/trace", o->root);
+	f = fopen(path, "r");
+	while (f && fgets(line, sizeof(line), f)) {
+		p = strstr(line, "vector 0x");
+		if (line[0] == '#' || !p || sscanf(p, "vector 0x%x", &vector) != 1)
+			continue;
+		seen++;
+		wrong += vector != want;
+		want = vector == 0xef ? 0x30 : vector + 1;
+	}
+	if (f)
+		fclose(f);
+	if (!tap_ok(seen == count && !wrong, "%u messages to one CPU keep their order", count))
+		tap_diag("%u came, %u not after its predecessor", seen, wrong);
+}

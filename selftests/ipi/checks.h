@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What the interrupt tests look at. */
+#ifndef DVMM_TEST_IPI_CHECKS_H
+#define DVMM_TEST_IPI_CHECKS_H
+
+#include "vm.h"
+
+#define MSI_LOGICAL	0x4
+#define MSI_REDIRECT	0x8
+#define MSI_LEVEL	0xc000	/* level-triggered, asserted; in the data */
+
+/** pause_ms - only where nothing shall happen, or between looks */
+void pause_ms(unsigned int ms);
+
+/** ioctl_create_plain - a VM without any irqchip, with a vCPU */
+int ioctl_create_plain(int kvm);
+
+/** msi_address - address of a message in KVM's x2APIC format */
+uint64_t msi_address(uint32_t dest, uint32_t flags);
+
+/** expect_times - a result: just the CPUs of @set took @vector, @times each; then forgotten */
+void expect_times(struct guest *g, unsigned int vector, uint32_t set, unsigned int times,
+		  const char *what);
+/** expect - the same, once */
+void expect(struct guest *g, unsigned int vector, uint32_t set, const char *what);
+
+/** lowest - a result: every lowest-priority message to @dest is taken once, within @set */
+void lowest(struct guest *g, uint32_t set, uint32_t dest, const char *what);
+
+/** wait_quiet - until @cpu takes no more interrupts */
+void wait_quiet(struct guest *g, unsigned int cpu);
+
+/** struct order - a look at the order of what is injected, by its tracepoint */
+struct order {
+	const char *root;
+};
+
+/** order_begin - false where there is no tracefs */
+bool order_begin(struct order *o);
+/** order_end - a result: @count messages came, their vectors in CMD_SWEEP's order */
+void order_end(struct order *o, unsigned int count);
+
+#endif

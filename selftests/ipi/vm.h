@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Nodes of one guest in one process: a KVM VM each, over the same memory. */
+#ifndef DVMM_TEST_IPI_VM_H
+#define DVMM_TEST_IPI_VM_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "guest.h"
+
+#define GUEST_CPUS	8
+#define GUEST_NODES	4
+#define MAX_IDS		512
+
+struct guest;
+
+/** struct vcpu - a vCPU and the thread that runs it */
+struct vcpu {
+	struct guest *g;
+	unsigned int index;
+	uint32_t id;
+	uint16_t node;
+	int fd;
+	struct kvm_run *run;
+	pthread_t thread;
+	bool started;
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int command;
+	bool asking;
+	volatile bool quit;
+	unsigned int eois[256];
+};
+
+/** struct guest - @machine, @link: descriptors of /dev/dvmm, -1 where there is none */
+struct guest {
+	unsigned int nodes;
+	unsigned int cpus;
+	uint8_t *memory;
+	struct vcpu cpu[GUEST_CPUS];
+	int vm[GUEST_NODES];
+	int machine[GUEST_NODES];
+	int link[GUEST_NODES][GUEST_NODES];
+	uint16_t node_of[MAX_IDS];
+};
+
+/** struct place - where a vCPU is to live */
+struct place {
+	uint32_t id;
+	uint16_t node;
+};
+
+/** kvm_open - /dev/kvm; ends the program with a skip where there is none */
+int kvm_open(void);
+/** vm_create - a VM with a split irqchip, 32-bit ids and, with @memory, memory */
+int vm_create(uint8_t *memory);
+
+/** guest_create - VMs and vCPUs; nothing runs, no machine is there */
+struct guest *guest_create(const struct place *places, unsigned int cpus, unsigned int nodes);
+/** guest_join - one dvmm machine for all nodes, linked by loop, not attached */
+void guest_join(struct guest *g);
+/** guest_attach - attach a VM to a node's machine; 0 or -1 with errno */
+int guest_attach(struct guest *g, unsigned int node, int vm);
+/** guest_run - let all vCPUs run; the first begins, the others wait for SIPI */
+void guest_run(struct guest *g);
+/** guest_leave - close a node's descriptors of /dev/dvmm */
+void guest_leave(struct guest *g, unsigned int node);
+void guest_destroy(struct guest *g);
+
+/** slot - a word of a vCPU's slot */
+volatile uint32_t *slot(struct guest *g, unsigned int cpu, unsigned int offset);
+/** taken - how often a vCPU took an interrupt */
+uint32_t taken(struct guest *g, unsigned int cpu, unsigned int vector);
+/** clear_counts - forget the interrupts that all vCPUs took */
+void clear_counts(struct guest *g);
+
+/** cpu_start - give a vCPU a command when it asks for one; false after 20 s */
+bool cpu_start(struct guest *g, unsigned int cpu, int command);
+/** cpu_do - the same, and wait until it asks for the next one */
+bool cpu_do(struct guest *g, unsigned int cpu, int command);
+/** cpu_send - have a vCPU write its ICR */
+bool cpu_send(struct guest *g, unsigned int cpu, uint32_t low, uint32_t high);
+
+/** msi_send - a device of @node sends a message */
+int msi_send(struct guest *g, unsigned int node, uint64_t address, uint32_t data);
+/** irqfd_create - an eventfd whose signal is a message on @node */
+int irqfd_create(struct guest *g, unsigned int node, unsigned int gsi, uint64_t address,
+		 uint32_t data);
+
+/** wait_for - until *@word is @value; false after @ms */
+bool wait_for(volatile uint32_t *word, uint32_t value, unsigned int ms);
+
+#endif
