@@ -203,7 +203,9 @@ static int act_set_perm(struct flight *f, const struct dvmm_action *a)
 
 	dvmm_page_set_perm(r, f->index, a->perm);
 	ret = r->mem->set_perm(r, f->index, a->perm);
-	if (!ret && a->perm < had && f->item->ev.type < DVMM_EV_LOAD)
+	if (a->perm < had && f->item->ev.type == DVMM_EV_EVICT)
+		dvmm_stats_count(r->m, evictions);
+	else if (a->perm < had)
 		dvmm_stats_taken(r->m, a->perm);
 	return ret;
 }

@@ -49,23 +49,37 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
+static bool lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
+{
+	folio_lock(folio);
+	if (folio->mapping == r->mapping &&
+	    dvmm_page_perm(dvmm_region_page(r, index)) == DVMM_PERM_WRITE)
+		return true;
+	folio_unlock(folio);
+	return false;
+}
+
 /*
- * The caller holds a reference on the folio: were we to wait for permission
- * here, a peer's invalidation would wait for that reference.  So the mapping is
- * taken away and the access comes back through ->fault, which holds none.
+ * The caller holds a reference on the folio all the while, and a peer's
+ * invalidation that comes first must not take it for a pin: hence the holder.
+ * Zapping the PTE and letting the access come back through ->fault would not
+ * do: an emulator that reads before it writes would map it read-only for ever.
  */
 static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 {
 	struct folio *folio = page_folio(vmf->page);
 	struct dvmm_region *r = vmf_region(vmf);
+	struct dvmm_holder holder;
+	int ret;
 
-	folio_lock(folio);
-	if (folio->mapping == r->mapping &&
-	    dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) == DVMM_PERM_WRITE)
+	if (lock_writable(r, folio, vmf->pgoff))
 		return VM_FAULT_LOCKED;
-	folio_unlock(folio);
-	unmap_mapping_pages(r->mapping, vmf->pgoff, 1, false);
-	return VM_FAULT_NOPAGE;
+	dvmm_region_hold(r, &holder, vmf->pgoff);
+	ret = dvmm_region_acquire(r, vmf->pgoff, DVMM_PERM_WRITE);
+	dvmm_region_unhold(r, &holder);
+	if (ret)
+		return VM_FAULT_SIGBUS;
+	return lock_writable(r, folio, vmf->pgoff) ? VM_FAULT_LOCKED : VM_FAULT_NOPAGE;
 }
 
 const struct vm_operations_struct dvmm_vm_ops = {

@@ -332,8 +332,8 @@ static struct dvmm_machine *machine_alloc(const struct dvmm_create_machine *arg)
 	machine_init(m, arg);
 	m->stats = dvmm_stats_alloc();
 	/* A page that waits for a pin must not hold up another: many workers. */
-	m->wq = alloc_workqueue("dvmm%pUb", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
-				256, m->uuid);
+	m->wq = alloc_workqueue("dvmm/%u", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 256,
+				m->self);
 	if (m->stats && m->wq)
 		return m;
 	if (m->wq)

@@ -22,12 +22,14 @@ static void unlock_frame(struct folio *folio)
 }
 
 /*
- * True if someone holds the frame beside the page cache and ourselves.  A folio
- * that is not on the LRU yet is held by a per-CPU batch on its way there.
+ * True if someone holds the frame beside the page cache, ourselves and faults
+ * that wait.  A folio that is not on the LRU yet is held by a per-CPU batch on
+ * its way there.
  */
-static bool frame_pinned(struct folio *folio)
+static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 {
-	int expected = 2 + folio_mapcount(folio) + (folio_test_lru(folio) ? 0 : 1);
+	int expected = 2 + folio_mapcount(folio) + (folio_test_lru(folio) ? 0 : 1) +
+		       dvmm_region_holders(r, folio->index);
 
 	return folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > expected;
 }
@@ -51,7 +53,7 @@ static int vma_set_perm(struct dvmm_region *r, u64 index, u8 perm)
 		unmap_mapping_pages(r->mapping, index, 1, false);
 	else
 		folio_mkclean(folio);
-	if (frame_pinned(folio))
+	if (frame_pinned(r, folio))
 		ret = -EAGAIN;
 	unlock_frame(folio);
 	return ret;

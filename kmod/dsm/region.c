@@ -47,6 +47,40 @@ void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there)
 		wake_up_all(&r->room);
 }
 
+/* ---- references that are no pins ---- */
+
+void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, u64 index)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+
+	h->index = index;
+	spin_lock(&b->lock);
+	list_add(&h->list, &b->holders);
+	spin_unlock(&b->lock);
+}
+
+void dvmm_region_unhold(struct dvmm_region *r, struct dvmm_holder *h)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, h->index);
+
+	spin_lock(&b->lock);
+	list_del(&h->list);
+	spin_unlock(&b->lock);
+}
+
+int dvmm_region_holders(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_holder *h;
+	int n = 0;
+
+	spin_lock(&b->lock);
+	list_for_each_entry(h, &b->holders, list)
+		n += h->index == index;
+	spin_unlock(&b->lock);
+	return n;
+}
+
 /* ---- waiting ---- */
 
 static bool look_again(struct dvmm_region *r, struct dvmm_bucket *b, u64 index,
@@ -244,6 +278,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	for (i = 0; i < DVMM_BUCKETS; i++) {
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);
+		INIT_LIST_HEAD(&r->buckets[i].holders);
 	}
 }
 
@@ -283,6 +318,8 @@ static struct file *region_file(struct dvmm_region *r)
 		iput(r->inode);
 		return file;
 	}
+	/* The last fput() drops this; alloc_file_pseudo() does not take it. */
+	__module_get(THIS_MODULE);
 	kref_get(&r->ref);
 	file->private_data = r;
 	return file;

@@ -27,8 +27,15 @@
 
 #define DVMM_BUCKETS	256
 
+/* A fault that holds a reference on a page's folio while it waits for WRITE. */
+struct dvmm_holder {
+	struct list_head list;
+	u64 index;
+};
+
 struct dvmm_bucket {
 	spinlock_t lock;
+	struct list_head holders;	/* of struct dvmm_holder */
 	u32 wakes;			/* counts WAKE actions */
 	wait_queue_head_t wait;
 };
@@ -104,6 +111,12 @@ static inline bool dvmm_page_has_frame(const struct dvmm_page *pg)
 void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm);
 /** dvmm_page_set_frame - record that a frame came or went, and account for it */
 void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there);
+
+/** dvmm_region_hold - announce a reference that is no pin; @h is the caller's */
+void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, u64 index);
+void dvmm_region_unhold(struct dvmm_region *r, struct dvmm_holder *h);
+/** dvmm_region_holders - how many references on the page were announced */
+int dvmm_region_holders(struct dvmm_region *r, u64 index);
 
 int dvmm_region_init(void);
 void dvmm_region_exit(void);
