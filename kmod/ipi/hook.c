@@ -70,6 +70,8 @@ static int place(struct hook *hook)
 	if (!err)
 		err = register_ftrace_function(&hook->ops);
 	if (err)
+		ftrace_set_filter_ip(&hook->ops, hook->address, 1, 0);
+	if (err)
 		pr_err("ftrace cannot watch KVM's %s (error %d); is kernel.ftrace_enabled 0?\n",
 		       hook->name, err);
 	return err;
@@ -78,7 +80,8 @@ static int place(struct hook *hook)
 static void displace(struct hook *hook)
 {
 	unregister_ftrace_function(&hook->ops);
-	ftrace_free_filter(&hook->ops);
+	/* Not ftrace_free_filter(): it leaves a dangling hash to the next user. */
+	ftrace_set_filter_ip(&hook->ops, hook->address, 1, 0);
 }
 
 static int place_all(void)
@@ -94,7 +97,6 @@ static int place_all(void)
 	return 0;
 
 undo:
-	ftrace_free_filter(&hooks[i].ops);
 	while (i--)
 		displace(&hooks[i]);
 	return err;
