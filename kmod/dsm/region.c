@@ -229,7 +229,7 @@ static const struct file_operations region_fops = {
 	.owner = THIS_MODULE,
 	.mmap = region_mmap,
 	.release = region_release,
-	.llseek = noop_llseek,
+	.llseek = generic_file_llseek,
 };
 
 /* ---- creation ---- */
