@@ -44,23 +44,10 @@ static int stats_show(struct seq_file *seq, void *unused)
 
 	dvmm_stats_sum(m, &s);
 	seq_puts(seq, "v: 1\n");
-#define SHOW(field) seq_printf(seq, #field ": %llu\n", s.field)
-	SHOW(faults_read);
-	SHOW(faults_write);
-	SHOW(faults_upgrade);
-	SHOW(faults_local);
-	SHOW(messages_sent);
-	SHOW(messages_received);
-	SHOW(bytes_sent);
-	SHOW(bytes_received);
-	SHOW(pages_sent);
-	SHOW(pages_received);
-	SHOW(invalidations);
-	SHOW(downgrades);
-	SHOW(evictions);
-	SHOW(discarded);
-	SHOW(frames);
-#undef SHOW
+#define X(field) seq_printf(seq, #field ": %llu\n", s.field);
+	DVMM_STATS(X)
+#undef X
+	seq_printf(seq, "frames: %llu\n", s.frames);
 	seq_printf(seq, "pin_waits: %llu\n", dvmm_stats_pin_waits(m));
 	seq_printf(seq, "latency_ns_p50: %llu\n", s.latency_ns[0]);
 	seq_printf(seq, "latency_ns_p90: %llu\n", s.latency_ns[1]);

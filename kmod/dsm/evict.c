@@ -61,6 +61,12 @@ static unsigned int evict_some(struct dvmm_region *r)
 	return sent;
 }
 
+static bool has_room(struct dvmm_region *r)
+{
+	return READ_ONCE(r->frames) + READ_ONCE(r->reserved) < r->limit ||
+	       dvmm_machine_stopped(r->m);
+}
+
 int dvmm_evict_reserve(struct dvmm_region *r)
 {
 	if (!r->limit)
@@ -70,9 +76,7 @@ int dvmm_evict_reserve(struct dvmm_region *r)
 			return -EIO;
 		evict_some(r);
 		/* The bound is for victims that a pin or a new request has saved. */
-		if (wait_event_killable_timeout(r->room,
-						READ_ONCE(r->frames) + READ_ONCE(r->reserved) < r->limit ||
-						dvmm_machine_stopped(r->m),
+		if (wait_event_killable_timeout(r->room, has_room(r),
 						msecs_to_jiffies(10)) < 0)
 			return -EINTR;
 	}

@@ -40,7 +40,7 @@ struct dvmm_link {
 	struct dvmm_machine *m;
 	u16 peer;
 	struct dvmm_xport_link x;
-	spinlock_t lock;
+	spinlock_t lock;		/* guards @state */
 	enum dvmm_link_state state;
 	bool attached;			/* connect() succeeded: disconnect() is due */
 	bool bye;			/* the peer has said why it stops */

@@ -38,7 +38,7 @@ struct dvmm_machine {
 	u64 epoch;
 	struct dvmm_policy policy;
 
-	struct mutex lock;
+	struct mutex lock;		/* guards what nodes are made of: see above */
 	bool started;			/* a link was connected: regions are fixed */
 	struct xarray regions;		/* id -> struct dvmm_region, no reference */
 	struct xarray links;		/* peer -> struct dvmm_link */
@@ -49,13 +49,13 @@ struct dvmm_machine {
 	atomic_t links_up;
 	bool stopped;
 	char reason[DVMM_REASON_LEN];
-	spinlock_t event_lock;
+	spinlock_t event_lock;		/* guards @events, @stopped and @reason */
 	struct list_head events;
 	wait_queue_head_t wait;		/* ready, stopped, events, room on channels */
 	struct work_struct stop_work;
 	struct workqueue_struct *wq;
 
-	struct mutex early_lock;
+	struct mutex early_lock;	/* see channel.h */
 	struct list_head early;		/* datagrams whose channel is not open yet */
 	unsigned int early_count;
 	struct dvmm_clock_state *clock;

@@ -34,7 +34,7 @@ struct dvmm_holder {
 };
 
 struct dvmm_bucket {
-	spinlock_t lock;
+	spinlock_t lock;		/* guards @holders, priv words and flights */
 	struct list_head holders;	/* of struct dvmm_holder */
 	u32 wakes;			/* counts WAKE actions */
 	wait_queue_head_t wait;

@@ -101,22 +101,9 @@ void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out)
 	for_each_possible_cpu(cpu) {
 		struct dvmm_stats_cpu *s = per_cpu_ptr(m->stats, cpu);
 
-#define SUM(field) (out->field += s->field)
-		SUM(faults_read);
-		SUM(faults_write);
-		SUM(faults_upgrade);
-		SUM(faults_local);
-		SUM(messages_sent);
-		SUM(messages_received);
-		SUM(bytes_sent);
-		SUM(bytes_received);
-		SUM(pages_sent);
-		SUM(pages_received);
-		SUM(invalidations);
-		SUM(downgrades);
-		SUM(evictions);
-		SUM(discarded);
-#undef SUM
+#define X(field) out->field += s->field;
+		DVMM_STATS(X)
+#undef X
 	}
 	sum_latency(m, out);
 	out->frames = sum_frames(m);

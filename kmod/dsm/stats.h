@@ -10,28 +10,34 @@
 
 #define DVMM_LATENCY_BUCKETS	256	/* 8 for each power of two of nanoseconds */
 
+/* Counters as in struct dvmm_stats, in its order. */
+#define DVMM_STATS(X)		\
+	X(faults_read)		\
+	X(faults_write)		\
+	X(faults_upgrade)	\
+	X(faults_local)		\
+	X(messages_sent)	\
+	X(messages_received)	\
+	X(bytes_sent)		\
+	X(bytes_received)	\
+	X(pages_sent)		\
+	X(pages_received)	\
+	X(invalidations)	\
+	X(downgrades)		\
+	X(evictions)		\
+	X(discarded)
+
 struct dvmm_stats_cpu {
-	u64 faults_read;
-	u64 faults_write;
-	u64 faults_upgrade;
-	u64 faults_local;
-	u64 messages_sent;
-	u64 messages_received;
-	u64 bytes_sent;
-	u64 bytes_received;
-	u64 pages_sent;
-	u64 pages_received;
-	u64 invalidations;
-	u64 downgrades;
-	u64 evictions;
-	u64 discarded;
+#define X(field) u64 field;
+	DVMM_STATS(X)
+#undef X
 	u64 pin_waits;
 	u64 latency_max;
 	u32 latency[DVMM_LATENCY_BUCKETS];
 };
 
-#define dvmm_stats_add(m, field, n)	this_cpu_add((m)->stats->field, n)
-#define dvmm_stats_count(m, field)	this_cpu_inc((m)->stats->field)
+#define dvmm_stats_add(m, counter, n)	this_cpu_add((m)->stats->counter, n)
+#define dvmm_stats_count(m, counter)	this_cpu_inc((m)->stats->counter)
 
 struct dvmm_stats_cpu __percpu *dvmm_stats_alloc(void);
 /** dvmm_stats_fault - a fault on a page held with @had waited @ns for @need */

@@ -78,7 +78,7 @@ struct dvmm_create_machine {
 	__u32 reserved;
 };
 
-#define DVMM_POLICY_MIGRATORY	(1u << 0)
+#define DVMM_POLICY_MIGRATORY	0x1	/* grant reads of migrating pages exclusively */
 
 /**
  * struct dvmm_create_region - DVMM_CREATE_REGION, on a machine
@@ -154,7 +154,8 @@ struct dvmm_link_connect {
  * Return: a channel descriptor.  read() and write() move whole datagrams:
  * struct dvmm_datagram, then @length bytes.  Datagrams between two nodes keep
  * their order; those that arrive before the channel exists are kept (at most
- * 1,024), later ones wait for the reader.
+ * 1,024).  The machine stops if a reader lets 16,384 pile up.  read() returns 0
+ * once the machine has stopped and nothing is left to read.
  */
 struct dvmm_create_channel {
 	__u32 size;

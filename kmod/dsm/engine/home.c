@@ -179,7 +179,7 @@ void dvmm_do_r_write(struct dvmm_step *s)
 
 void dvmm_do_r_read(struct dvmm_step *s)
 {
-	if (dvmm_migratory_read(s))
+	if (s->msg->src != s->pg->peer && dvmm_migratory_read(s))
 		dvmm_do_r_write(s);
 	else
 		forward_get(s, DVMM_MSG_FWD_GET_S, DVMM_ST_H_FS);
