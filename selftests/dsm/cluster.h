@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* All nodes of a machine in this kernel, held by this process. */
+#ifndef DVMM_TEST_CLUSTER_H
+#define DVMM_TEST_CLUSTER_H
+
+#include "node.h"
+
+#define CLUSTER_NODES	4
+#define CLUSTER_REGIONS	4
+
+struct cluster_region {
+	int home;
+	size_t bytes;
+	size_t cache;
+};
+
+/**
+ * struct cluster - a machine
+ * @nodes: set by the caller
+ * @transport: set by the caller
+ * @regions: set by the caller; 0: one of @bytes for each node
+ * @bytes: set by the caller, see @regions
+ * @cache: set by the caller, see @regions
+ * @spec: set by the caller if @regions is not 0
+ * @hold_us: set by the caller
+ * @policy: set by the caller
+ * @machine: descriptor of each node
+ * @region: [node][region]
+ * @link: [node][peer], -1 on the diagonal
+ * @sock: [node][peer][lane]: this process' references on the TCP sockets, so that
+ *	a test can cut them; -1 otherwise
+ * @why: what went wrong in cluster_open()
+ */
+struct cluster {
+	int nodes;
+	const char *transport;
+	int regions;
+	size_t bytes;
+	size_t cache;
+	struct cluster_region spec[CLUSTER_REGIONS];
+	uint32_t hold_us;
+	uint32_t policy;
+	int machine[CLUSTER_NODES];
+	int region[CLUSTER_NODES][CLUSTER_REGIONS];
+	int link[CLUSTER_NODES][CLUSTER_NODES];
+	int sock[CLUSTER_NODES][CLUSTER_NODES][DVMM_LINK_LANES];
+	char why[200];
+};
+
+/** cluster_open - create everything and wait until all links are up; 0 or -1 */
+int cluster_open(struct cluster *c);
+/** cluster_close - close all descriptors, node 0 last */
+void cluster_close(struct cluster *c);
+/** cluster_keep - close the descriptors of all nodes but @node */
+void cluster_keep(struct cluster *c, int node);
+
+#endif

@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A peer that speaks the wire format badly: truncated, oversized, impossible and
+ * random frames.  The link goes down with a reason, and the kernel is unharmed.
+ *
+ * usage: hostile [SEED [CASES-PER-FAMILY]]
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster.h"
+#include "peer.h"
+#include "tap.h"
+
+#define DOWN_MS		6000	/* 5 s are allowed, the rest is this machine's */
+#define BEFORE_HELLO_MS	12000	/* other lanes wait 5 s for the HELLO first */
+
+enum verdict { FINE, DIED, SILENT, MUTE };
+
+/* Something is wrong with the case if this is not one of the two first. */
+static const char * const verdict_names[] = {
+	"unharmed", "down with a reason", "down without a reason", "neither up nor down",
+};
+
+static char reason[DVMM_REASON_LEN];
+
+static enum verdict await_down(struct peer *p, int ms)
+{
+	struct dvmm_event_record ev;
+
+	if (event_want(p->machine, DVMM_EVENT_STOPPED, &ev, ms) != 1)
+		return MUTE;
+	memcpy(reason, ev.reason, sizeof(reason));
+	return ev.reason[0] ? DIED : SILENT;
+}
+
+/* ---- the families: each spoils the link in its own way ---- */
+
+typedef void (*family_fn)(struct peer *p);
+
+static void bad_hello(struct peer *p)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO,
+					  sizeof(struct dvmm_wire_hello));
+	struct dvmm_wire_hello o = peer_hello(p);
+	uint16_t any = rnd_range(2, 0xffff);
+
+	switch (rnd() % 8) {
+	case 0: o.version_min = cpu_to_le16(any); break;
+	case 1: o.version_max = 0; break;
+	case 2: o.node = cpu_to_le16(any); break;
+	case 3: o.nodes = cpu_to_le16(any + 1); break;
+	case 4: o.page_size = cpu_to_le32(rnd() | 1); break;
+	case 5: o.machine[rnd() % 16] ^= 1 << rnd() % 8; break;
+	case 6: o.config[rnd() % 16] ^= 1 << rnd() % 8; break;
+	case 7:
+		h.length = cpu_to_le32(rnd() % sizeof(o));
+		break;
+	}
+	peer_send(p, DVMM_LANE_CTL, &h, &o, le32_to_cpu(h.length));
+}
+
+static void second_hello(struct peer *p)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO,
+					  sizeof(struct dvmm_wire_hello));
+	struct dvmm_wire_hello o = peer_hello(p);
+
+	peer_send(p, rnd() % DVMM_LANES, &h, &o, sizeof(o));
+}
+
+/* A sound coherence message of a type, for a page that exists. */
+static struct dvmm_wire_hdr sound(int type)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_COHERENCE, type, 0);
+
+	h.index = cpu_to_le16(rnd() % PEER_NODES);
+	h.page = cpu_to_le64(rnd() % PEER_PAGES);
+	h.requester = cpu_to_le16(PEER_SELF);
+	h.id = cpu_to_le64(rnd_range(1, 1000));
+	return h;
+}
+
+static void bad_header(struct peer *p)
+{
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	int type = rnd_range(1, DVMM_MSG_COUNT - 1);
+	struct dvmm_wire_hdr h = sound(type);
+	int lane = peer_lane(type);
+	size_t n = 0;
+
+	switch (rnd() % 12) {
+	case 0: h.magic ^= rnd_range(1, 255); break;
+	case 1: h.kind = rnd_range(4, 255); break;
+	case 2: h.type = rnd_range(DVMM_MSG_COUNT, 255); break;
+	case 3: h.flags = rnd_range(0x10, 0xff); break;
+	case 4: h.src = cpu_to_le16(rnd_range(2, 0xffff)); break;
+	case 5: h.length = cpu_to_le32(rnd_range(DVMM_WIRE_PAYLOAD_MAX + 1, UINT32_MAX)); break;
+	case 6: h.requester = cpu_to_le16(rnd_range(PEER_NODES, 0xffff)); break;
+	case 7: h.acks = cpu_to_le16(rnd_range(PEER_NODES, 0xffff)); break;
+	case 8: lane = (lane + rnd_range(1, DVMM_LANES - 1)) % DVMM_LANES; break;
+	case 9: h.page = cpu_to_le64(rnd_range(PEER_PAGES, UINT64_MAX)); break;
+	case 10: h.index = cpu_to_le16(rnd_range(PEER_NODES, 0xffff)); break;
+	case 11:
+		n = rnd_range(1, DVMM_WIRE_PAYLOAD_MAX - 1);
+		h.length = cpu_to_le32(n);
+		h.flags = rnd() & DVMM_MSGF_PAGE;
+		break;
+	}
+	peer_send(p, lane, &h, junk, n);
+}
+
+static void bad_link_frame(struct peer *p)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, 0);
+
+	switch (rnd() % 4) {
+	case 0: h.type = 0; break;
+	case 1: h.type = rnd_range(DVMM_WIRE_LINK_TYPES, 255); break;
+	case 2: h.flags = rnd_range(1, 255); break;
+	case 3: h.type = DVMM_WIRE_BYE; break;
+	}
+	peer_send(p, DVMM_LANE_CTL, &h, NULL, 0);
+}
+
+static void cut_header(struct peer *p)
+{
+	struct dvmm_wire_hdr h = sound(DVMM_MSG_GET_S);
+	int lane = rnd() % DVMM_LANES;
+
+	if (send(p->sock[lane], &h, rnd_range(0, sizeof(h) - 1), MSG_NOSIGNAL) < 0)
+		return;
+	shutdown(p->sock[lane], rnd() % 2 ? SHUT_WR : SHUT_RDWR);
+}
+
+static void cut_payload(struct peer *p)
+{
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	struct dvmm_wire_hdr h = sound(DVMM_MSG_PUT_M);
+
+	h.flags = DVMM_MSGF_PAGE;
+	h.length = cpu_to_le32(DVMM_WIRE_PAYLOAD_MAX);
+	peer_send(p, DVMM_LANE_REQ, &h, junk, rnd_range(0, sizeof(junk) - 1));
+	shutdown(p->sock[DVMM_LANE_REQ], SHUT_WR);
+}
+
+static void random_bytes(struct peer *p)
+{
+	uint8_t buf[512];
+	size_t n = rnd_range(sizeof(struct dvmm_wire_hdr), sizeof(buf)), i;
+
+	for (i = 0; i < n; i++)
+		buf[i] = rnd();
+	/* One byte that cannot begin a frame. */
+	buf[0] = DVMM_WIRE_MAGIC + 1;
+	if (send(p->sock[rnd() % DVMM_LANES], buf, n, MSG_NOSIGNAL) < 0)
+		return;
+}
+
+static void before_hello(struct peer *p)
+{
+	struct dvmm_wire_hdr h = sound(DVMM_MSG_GET_S);
+
+	peer_send(p, DVMM_LANE_REQ, &h, NULL, 0);
+}
+
+static void hang_up(struct peer *p)
+{
+	if (rnd() % 2)
+		close_all(&p->sock[rnd() % DVMM_LANES], 1);
+	else
+		peer_hang_up(p);
+}
+
+/* Every header is in order, and the protocol was never followed. */
+static void impossible(struct peer *p)
+{
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	unsigned int k, n = rnd_range(1, 20);
+
+	for (k = 0; k < n; k++) {
+		int type = rnd_range(1, DVMM_MSG_COUNT - 1);
+		struct dvmm_wire_hdr h = sound(type);
+		bool page = peer_carries(type) && rnd() % 2;
+
+		h.page = cpu_to_le64(rnd() % 4);
+		h.flags = rnd() & DVMM_MSGF_MASK & ~DVMM_MSGF_PAGE;
+		h.requester = cpu_to_le16(rnd() % PEER_NODES);
+		h.acks = cpu_to_le16(rnd() % PEER_NODES);
+		if (page) {
+			h.flags = (h.flags | DVMM_MSGF_PAGE) & ~DVMM_MSGF_ZERO;
+			h.length = cpu_to_le32(DVMM_WIRE_PAYLOAD_MAX);
+		}
+		if (peer_send(p, peer_lane(type), &h, junk, page ? sizeof(junk) : 0))
+			return;
+	}
+}
+
+/* Another epoch, channels nobody has, PINGs with anything in them. */
+static void harmless(struct peer *p)
+{
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	struct dvmm_wire_hdr h;
+	size_t n = rnd() % (sizeof(junk) + 1);
+
+	switch (rnd() % 3) {
+	case 0:
+		h = sound(DVMM_MSG_GET_M);
+		h.epoch = cpu_to_le64(rnd_range(2, UINT64_MAX));
+		peer_send(p, DVMM_LANE_REQ, &h, NULL, 0);
+		return;
+	case 1:
+		h = peer_hdr(DVMM_WIRE_CHANNEL, rnd(), n);
+		h.index = cpu_to_le16(rnd_range(DVMM_CHANNEL_USER, DVMM_MAX_CHANNEL));
+		break;
+	default:
+		h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, n);
+		h.id = cpu_to_le64(rnd());
+	}
+	peer_send(p, DVMM_LANE_CTL, &h, junk, n);
+}
+
+static void any_channel(struct peer *p)
+{
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	size_t n = rnd() % 64;
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_CHANNEL, rnd(), n);
+
+	h.index = cpu_to_le16(rnd() % 2 ? rnd() : rnd() % 4);
+	h.id = cpu_to_le64(rnd());
+	peer_send(p, DVMM_LANE_CTL, &h, junk, n);
+}
+
+/* ---- running them ---- */
+
+enum expect { MUST_DIE, MUST_LIVE, EITHER };
+
+static const struct family {
+	const char *name;
+	family_fn spoil;
+	bool joined;		/* after HELLOs */
+	enum expect expect;
+	int ms;
+	unsigned int share;	/* of a hundred of the cases asked for */
+} families[] = {
+	{ "HELLO that does not fit", bad_hello, false, MUST_DIE, DOWN_MS, 100 },
+	{ "a second HELLO", second_hello, true, MUST_DIE, DOWN_MS, 10 },
+	{ "message before HELLO", before_hello, false, MUST_DIE, BEFORE_HELLO_MS, 1 },
+	{ "header with one wrong field", bad_header, true, MUST_DIE, DOWN_MS, 300 },
+	{ "link frame with a wrong field", bad_link_frame, true, MUST_DIE, DOWN_MS, 50 },
+	{ "stream that ends in a header", cut_header, true, MUST_DIE, DOWN_MS, 100 },
+	{ "stream that ends in a payload", cut_payload, true, MUST_DIE, DOWN_MS, 50 },
+	{ "random bytes", random_bytes, true, MUST_DIE, DOWN_MS, 100 },
+	{ "random bytes instead of HELLO", random_bytes, false, MUST_DIE, DOWN_MS, 50 },
+	{ "peer hangs up", hang_up, true, MUST_DIE, DOWN_MS, 50 },
+	{ "peer hangs up before HELLO", hang_up, false, MUST_DIE, DOWN_MS, 20 },
+	{ "sound messages in an impossible order", impossible, true, EITHER, DOWN_MS, 300 },
+	{ "random channel messages", any_channel, true, EITHER, DOWN_MS, 50 },
+	{ "frames to be ignored or echoed", harmless, true, MUST_LIVE, DOWN_MS, 100 },
+};
+
+/* A process that uses the memory meanwhile; what it reads is the peer's affair. */
+static pid_t user_of(struct peer *p)
+{
+	pid_t pid = fork();
+	volatile char *m;
+	int i;
+
+	if (pid)
+		return pid;
+	alarm(60);
+	/* Or the link would not be cut when the parent closes its end. */
+	peer_hang_up(p);
+	close_all(&p->link, 1);
+	close_all(&p->machine, 1);
+	for (i = 0; i < 64; i++) {
+		m = mmap(NULL, PEER_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			 p->region[i / 2 % 2], 0);
+		if (m == MAP_FAILED)
+			break;
+		if (i % 2)
+			m[i % 4 * PAGE]++;
+		else
+			(void)m[i % 4 * PAGE];
+	}
+	_exit(0);
+}
+
+static enum verdict run_case(const struct family *f, bool with_user)
+{
+	enum verdict v = MUTE;
+	struct peer p;
+	pid_t user = 0;
+
+	reason[0] = 0;
+	if (peer_open(&p))
+		tap_bail("machine: %s", strerror(errno));
+	if (f->joined && peer_join(&p)) {
+		peer_close(&p);
+		snprintf(reason, sizeof(reason), "HELLO failed");
+		return MUTE;
+	}
+	if (with_user)
+		user = user_of(&p);
+	f->spoil(&p);
+	if (f->expect == MUST_DIE)
+		v = await_down(&p, f->ms);
+	else if (peer_alive(&p, 2000))
+		v = FINE;
+	else
+		v = await_down(&p, f->ms);
+	peer_close(&p);
+	if (user > 0) {
+		kill(user, SIGKILL);
+		waitpid(user, NULL, 0);
+	}
+	return v;
+}
+
+static bool as_expected(const struct family *f, enum verdict v)
+{
+	return f->expect == MUST_DIE ? v == DIED :
+	       f->expect == MUST_LIVE ? v == FINE : v == FINE || v == DIED;
+}
+
+static void run_family(const struct family *f, uint64_t seed, unsigned int cases)
+{
+	unsigned int i, n = cases * f->share / 100 + 1, bad = 0, count[4] = { 0 };
+	enum verdict v;
+
+	for (i = 0; i < n; i++) {
+		uint64_t s = rnd_seed(seed * 1000003 + (f - families) * 100000 + i);
+
+		v = run_case(f, f->joined && i % 4 == 3);
+		count[v]++;
+		if (as_expected(f, v) || bad++ > 4)
+			continue;
+		tap_diag("%s: case %u (state %llu): %s (%s)", f->name, i,
+			 (unsigned long long)s, verdict_names[v], reason);
+	}
+	tap_ok(!bad, "%s: %u cases, %u down with a reason, %u unharmed%s", f->name, n,
+	       count[DIED], count[FINE], bad ? ", others wrong" : "");
+}
+
+/* ---- a peer that never reads ---- */
+
+static long available_kib(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[100];
+	long kib = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %ld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+#define FLOOD_MIB 128
+
+static void flood(struct dvmm_wire_hdr h, const char *what)
+{
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	struct timeval bound = { .tv_sec = 5 };
+	long before, after;
+	struct peer p;
+	int i;
+
+	if (peer_open(&p) || peer_join(&p)) {
+		peer_close(&p);
+		tap_ok(false, "%s: no link", what);
+		return;
+	}
+	setsockopt(p.sock[DVMM_LANE_CTL], SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
+	before = available_kib();
+	for (i = 0; i < FLOOD_MIB * 256; i++)
+		if (peer_send(&p, DVMM_LANE_CTL, &h, junk, sizeof(junk)))
+			break;
+	after = available_kib();
+	tap_diag("%s: %d MiB were taken, memory fell by %ld MiB", what, i / 256,
+		 (before - after) / 1024);
+	peer_close(&p);
+	tap_ok(before - after < FLOOD_MIB * 1024 / 2,
+	       "%s: a peer that does not read cannot fill the memory", what);
+}
+
+static void floods(void)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, DVMM_WIRE_PAYLOAD_MAX);
+
+	flood(h, "PINGs whose answers nobody reads");
+	h = peer_hdr(DVMM_WIRE_CHANNEL, 0, DVMM_WIRE_PAYLOAD_MAX);
+	h.index = cpu_to_le16(DVMM_CHANNEL_USER);
+	flood(h, "datagrams for a channel that nobody reads");
+}
+
+static void still_works(void)
+{
+	struct cluster c = { .nodes = 2, .transport = "tcp", .bytes = 64 * PAGE };
+	int ret = cluster_open(&c);
+
+	tap_ok(!ret, "afterwards a sound cluster comes up%s%s", ret ? ": " : "", ret ? c.why : "");
+	if (!ret)
+		cluster_close(&c);
+}
+
+int main(int argc, char **argv)
+{
+	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
+	unsigned int cases = argc > 2 ? atoi(argv[2]) : 200;
+	size_t i;
+
+	tap_start(900);
+	klog_open();
+	close(dev_open());
+	tap_diag("seed %llu, %u cases", (unsigned long long)seed, cases);
+	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
+		run_family(&families[i], seed, cases);
+	floods();
+	still_works();
+	tap_ok(klog_clean(), "the kernel did not complain");
+	return tap_end();
+}

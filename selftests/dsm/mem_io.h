@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+#ifndef DVMM_TEST_MEM_IO_H
+#define DVMM_TEST_MEM_IO_H
+
+#include "cluster.h"
+
+/** mem_io - file and socket I/O from and to shared memory; @c has 2 nodes */
+void mem_io(struct cluster *c);
+
+#endif

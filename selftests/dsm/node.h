@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Descriptors of /dev/dvmm, one call each; all return what the system call returned. */
+#ifndef DVMM_TEST_NODE_H
+#define DVMM_TEST_NODE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <linux/dvmm.h>
+
+#define PAGE 4096ul
+
+struct machine_params {
+	uint8_t uuid[16];
+	uint8_t config[16];
+	uint16_t self;
+	uint16_t nodes;
+	uint32_t hold_us;
+	uint32_t policy;
+};
+
+/** dev_there - loads the module if need be */
+bool dev_there(void);
+/** dev_open - /dev/dvmm; ends the program with a skip where there is none */
+int dev_open(void);
+void random_uuid(uint8_t uuid[16]);
+
+int machine_create(const struct machine_params *p);
+int region_create(int machine, int id, int home, size_t bytes, size_t cache);
+int link_create(int machine, int peer, const char *transport);
+/** link_connect - @sock is NULL, or one socket for each lane */
+int link_connect(int link, const int *sock);
+int channel_create(int machine, int id);
+int machine_stop(int machine, const char *reason);
+int machine_stats(int machine, struct dvmm_stats *s);
+
+/**
+ * event_next - wait for the next event of a machine
+ *
+ * Return: 1, 0 after @ms milliseconds, or -1 with errno.
+ */
+int event_next(int machine, struct dvmm_event_record *ev, int ms);
+/** event_want - wait for an event of @type, passing over others; 1, 0 or -1 */
+int event_want(int machine, int type, struct dvmm_event_record *ev, int ms);
+
+/** channel_send - one datagram */
+int channel_send(int channel, int node, int type, uint64_t id, const void *data, size_t n);
+/**
+ * channel_recv - the next datagram
+ *
+ * Return: bytes of data, -1 with errno (ETIME after @ms milliseconds).
+ */
+int channel_recv(int channel, struct dvmm_datagram *d, void *data, size_t room, int ms);
+
+/** tcp_pair - two ends of a new TCP connection over 127.0.0.1; 0 or -1 */
+int tcp_pair(int end[2]);
+/** close_all - close @n descriptors that are not -1 */
+void close_all(int *fd, int n);
+
+#endif

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A peer made by hand: one real node of a machine of two, and this program as the other. */
+#ifndef DVMM_TEST_PEER_H
+#define DVMM_TEST_PEER_H
+
+#include <stdbool.h>
+
+#include "node.h"
+#include "wire.h"
+
+#define PEER_SELF	1	/* the program's node; the kernel's is 0 */
+#define PEER_NODES	2
+#define PEER_PAGES	64	/* of each region; region r is homed on node r */
+
+/**
+ * struct peer - both ends
+ * @machine: the kernel's node
+ * @region: its regions
+ * @link: its link
+ * @sock: our end of each lane
+ * @uuid: of the machine
+ */
+struct peer {
+	int machine;
+	int region[PEER_NODES];
+	int link;
+	int sock[DVMM_LINK_LANES];
+	uint8_t uuid[16];
+};
+
+struct peer_frame {
+	struct dvmm_wire_hdr hdr;
+	uint8_t data[DVMM_WIRE_PAYLOAD_MAX];
+};
+
+/** peer_open - a machine whose link waits for our HELLO; 0 or -1 */
+int peer_open(struct peer *p);
+/** peer_hang_up - close our ends */
+void peer_hang_up(struct peer *p);
+/** peer_close - hang up and close the kernel's node */
+void peer_close(struct peer *p);
+
+/** peer_hdr - a sound header of ours */
+struct dvmm_wire_hdr peer_hdr(int kind, int type, unsigned int length);
+/** peer_hello - the HELLO that the kernel's node expects */
+struct dvmm_wire_hello peer_hello(const struct peer *p);
+/** peer_lane - the lane of a coherence message */
+int peer_lane(int type);
+/** peer_carries - true if a coherence message may carry a page */
+bool peer_carries(int type);
+
+/** peer_send - a header and @n bytes of payload, whatever the header says; 0 or -1 */
+int peer_send(struct peer *p, int lane, const struct dvmm_wire_hdr *h, const void *data, size_t n);
+/** peer_recv - the next frame on a lane; 1, 0 after @ms milliseconds, -1 at its end */
+int peer_recv(struct peer *p, int lane, struct peer_frame *f, int ms);
+/** peer_join - exchange HELLOs and wait for LINK_UP; 0 or -1 */
+int peer_join(struct peer *p);
+/** peer_alive - true if a PING is answered */
+bool peer_alive(struct peer *p, int ms);
+
+#endif
