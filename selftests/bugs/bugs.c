@@ -19,6 +19,8 @@
 
 #define ENGINE	"../../kmod/dsm/engine"
 #define CC	"cc -std=gnu11 -O1 -w -I../explore -I../engine"
+#define TESTS	"explore/world explore/pack explore/explore " EXTRA
+#define EXTRA	"engine/scenario engine/cost engine/unit engine/wire"
 #define MAX	4096
 
 struct bug {
@@ -26,7 +28,7 @@ struct bug {
 	char old[MAX], new[MAX];
 };
 
-static char dir[] = "/tmp/dvmm-bugs-XXXXXX";
+static char dir[64];
 
 __attribute__((__format__(__printf__, 1, 2)))
 static int sh(const char *fmt, ...)
@@ -121,14 +123,13 @@ static bool build(const char *file, const char *main)
 			 (int)(dot - file), file, dir, file);
 	else
 		ret = sh("cd %s && " CC " -I%s/src -c src/*.c", dir, dir) ||
-		      sh("for i in explore/world explore/pack explore/explore engine/scenario "
-			 "engine/cost engine/unit engine/wire; do " CC
+		      sh("for i in %s; do " CC
 			 " -I%s/src -c -o %s/test-$(basename $i).o ../$i.c || exit 1; done",
-			 dir, dir);
+			 TESTS, dir, dir);
 	if (ret || !main)
 		return !ret;
 	/* The engine's own wire.o and the test of that name are two. */
-	return !sh("cd %s && cc -o run test-%s.o $(ls *.o | grep -v test-) test-world.o test-pack.o",
+	return !sh("cd %s && cc -o run test-%s.o test-[pw][ao][cr]*.o $(ls *.o | grep -v test-)",
 		   dir, main);
 }
 
@@ -158,7 +159,7 @@ static bool try(const struct bug *b)
 	}
 	caught = run(main, arg);
 	if (caught)
-		sh("grep -B1 '^not ok' %s/log | head -n 1 | cut -c 1-100 | sed 's/^#*/# /'", dir);
+		sh("grep -m1 -B1 '^not ok' %s/log | cut -c 1-100 | sed 's/^#* */# /'", dir);
 	else
 		sh("tail -n 3 %s/log | cut -c 1-100 | sed 's/^/# /'", dir);
 	/* Back to the engine as it is. */
@@ -174,7 +175,7 @@ int main(int argc, char **argv)
 	struct bug b;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if (!f || !mkdtemp(dir) ||
+	if (!f || !mkdtemp(strcpy(dir, "/tmp/dvmm-bugs-XXXXXX")) ||
 	    sh("mkdir %s/src %s/engine && cp " ENGINE "/*.[ch] %s/engine && cp %s/engine/* %s/src",
 	       dir, dir, dir, dir, dir) || !build("all", "explore")) {
 		printf("Bail out! no list, or the engine does not compile\n");

@@ -243,7 +243,8 @@ static void test_hold(void)
 	tap(held, "hold time counts just before the wrap of the clock");
 	b.ctx.now = 0x10;
 	send(&b, &m);
-	tap(b.out.count == 1 && b.out.act[0].type == DVMM_ACT_DEFER, "and after it, with one timer at a time");
+	tap(b.out.count == 1 && b.out.act[0].type == DVMM_ACT_DEFER,
+	    "and after it, with one timer at a time");
 	b.ctx.now = 100 - 0x20;
 	send(&b, &m);
 	late = b.pg.state == DVMM_ST_I && !(b.pg.flags & DVMM_PAGE_HELD);
