@@ -55,6 +55,12 @@ static struct hook hooks[] = {
 static DEFINE_MUTEX(users_lock);
 static unsigned int users;
 
+/* Not ftrace_free_filter(): it leaves a freed hash to the next user. */
+static void clear_filter(struct hook *hook)
+{
+	ftrace_set_filter_ip(&hook->ops, hook->address, 1, 0);
+}
+
 static int place(struct hook *hook)
 {
 	unsigned long size;
@@ -66,22 +72,26 @@ static int place(struct hook *hook)
 		       hook->name, err);
 		return err;
 	}
-	err = ftrace_set_filter_ip(&hook->ops, hook->address, 0, 1);
-	if (!err)
-		err = register_ftrace_function(&hook->ops);
+	err = ftrace_set_filter_ip(&hook->ops, hook->address, 0, 0);
 	if (err)
-		ftrace_set_filter_ip(&hook->ops, hook->address, 1, 0);
+		goto fail;
+	err = register_ftrace_function(&hook->ops);
 	if (err)
-		pr_err("ftrace cannot watch KVM's %s (error %d); is kernel.ftrace_enabled 0?\n",
-		       hook->name, err);
+		goto clear;
+	return 0;
+
+clear:
+	clear_filter(hook);
+fail:
+	pr_err("ftrace cannot watch KVM's %s (error %d); is kernel.ftrace_enabled 0?\n",
+	       hook->name, err);
 	return err;
 }
 
 static void displace(struct hook *hook)
 {
 	unregister_ftrace_function(&hook->ops);
-	/* Not ftrace_free_filter(): it leaves a dangling hash to the next user. */
-	ftrace_set_filter_ip(&hook->ops, hook->address, 1, 0);
+	clear_filter(hook);
 }
 
 static int place_all(void)

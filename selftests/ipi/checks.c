@@ -86,7 +86,8 @@ void lowest(struct guest *g, uint32_t set, uint32_t dest, const char *what)
 	pause_ms(SETTLE_MS * 4);
 	for (vector = 0xc0; vector < 0xd0; vector++)
 		wrong += takers(g, vector, &used) != 1;
-	if (!tap_ok(!wrong && used == set, "%s, lowest priority: 16 messages, each taken once", what))
+	if (!tap_ok(!wrong && used == set, "%s, lowest priority: 16 messages, each taken once",
+		    what))
 		tap_diag("%u taken wrongly; CPUs 0x%x of 0x%x took some", wrong, used, set);
 	clear_counts(g);
 }

@@ -7,6 +7,10 @@
 
 #define LOCAL	DVMM_IPI_NOWHERE
 #define ALL	DVMM_IPI_EVERYWHERE
+#define FLAT	DVMM_IPI_FLAT
+#define CLUSTER	DVMM_IPI_CLUSTER
+#define X2	DVMM_IPI_X2APIC
+#define MIXED	DVMM_IPI_MIXED
 #define PHYS	0
 #define LOG	DVMM_IPI_LOGICAL
 #define MSI	DVMM_IPI_MSI
@@ -29,48 +33,48 @@ struct row {
  * 0's, 255 and 300 node 2's.
  */
 static const struct row rows[] = {
-	{ "physical to another node", DVMM_IPI_FLAT, PHYS, 0, 0, 2, 0, 0x31, 0, 2 },
-	{ "physical to this node", DVMM_IPI_FLAT, PHYS, 0, 0, 5, 0, 0x31, LOCAL, 5 },
-	{ "physical to nobody", DVMM_IPI_FLAT, PHYS, 0, 0, 9, 0, 0x31, LOCAL, 9 },
-	{ "physical beyond the table", DVMM_IPI_X2APIC, PHYS, 0, 0, 100000, 0, 0x31, LOCAL, 100000 },
-	{ "physical x2APIC id above 255", DVMM_IPI_X2APIC, PHYS, 0, 0, 300, 0, 0x31, 2, 300 },
-	{ "xAPIC 0xff is everybody", DVMM_IPI_FLAT, PHYS, 0, 0, 0xff, 0, 0x31, ALL, 0xff },
-	{ "x2APIC 0xff is a vCPU", DVMM_IPI_X2APIC, PHYS, 0, 0, 0xff, 0, 0x31, 2, 0xff },
-	{ "x2APIC 0xffffffff is everybody", DVMM_IPI_X2APIC, PHYS, 0, 0, ~0u, 0, 0x31, ALL, ~0u },
-	{ "in doubt 0xff is everybody", DVMM_IPI_MIXED, MSI, 0, 0, 0xff, 0, 0x31, ALL, 0xff },
-	{ "in doubt 0xffffffff is everybody", DVMM_IPI_MIXED, PHYS, 0, 0, ~0u, 0, 0x31, ALL, ~0u },
-	{ "in doubt a physical id is one vCPU", DVMM_IPI_MIXED, MSI, 0, 0, 17, 0, 0x31, 2, 17 },
-	{ "INIT to another node", DVMM_IPI_MIXED, PHYS, DVMM_IPI_INIT, 0, 17, 0, 0, 2, 17 },
-	{ "SIPI to an id above 255", DVMM_IPI_X2APIC, PHYS, DVMM_IPI_SIPI, 0, 300, 0, 8, 2, 300 },
-	{ "NMI to another node", DVMM_IPI_X2APIC, PHYS, DVMM_IPI_NMI, 0, 1, 0, 2, 0, 1 },
-	{ "SMI to another node", DVMM_IPI_FLAT, PHYS, DVMM_IPI_SMI, 0, 1, 0, 0, 0, 1 },
-	{ "unhalt another node's vCPU", DVMM_IPI_X2APIC, MSI, DVMM_IPI_REMRD, 0, 1, 0, 0, 0, 1 },
-	{ "EXTINT goes nowhere", DVMM_IPI_FLAT, PHYS, DVMM_IPI_EXTINT, 0, 1, 0, 0, LOCAL, 1 },
-	{ "shorthand self", DVMM_IPI_FLAT, PHYS, 0, 1, 2, 0, 0x31, LOCAL, 2 },
-	{ "shorthand all", DVMM_IPI_FLAT, PHYS, 0, 2, 5, 0, 0x31, ALL, 5 },
-	{ "shorthand all but self", DVMM_IPI_X2APIC, PHYS, DVMM_IPI_INIT, 3, 5, 0, 0, ALL, 5 },
-	{ "logical flat", DVMM_IPI_FLAT, LOG, 0, 0, 0x10, 0, 0x31, ALL, 0x10 },
-	{ "logical cluster", DVMM_IPI_CLUSTER, LOG, 0, 0, 0x13, 0, 0x31, ALL, 0x13 },
-	{ "logical in doubt", DVMM_IPI_MIXED, LOG, 0, 0, 0x10, 0, 0x31, ALL, 0x10 },
-	{ "logical x2APIC, all here", DVMM_IPI_X2APIC, LOG, 0, 0, 0x00f0, 0, 0x31, LOCAL, 0x00f0 },
-	{ "logical x2APIC, all on one node", DVMM_IPI_X2APIC, LOG, 0, 0, 0x10007, 0, 0x31, 2, 0x10007 },
-	{ "logical x2APIC, here and one node", DVMM_IPI_X2APIC, LOG, 0, 0, 0x0011, 0, 0x31, 0, 0x0011 },
-	{ "logical x2APIC, two nodes", DVMM_IPI_X2APIC, LOG, 0, 0, 0x1000f, 0, 0x31, ALL, 0x1000f },
-	{ "logical x2APIC, nobody", DVMM_IPI_X2APIC, LOG, 0, 0, 0x7ffff, 0, 0x31, LOCAL, 0x7ffff },
-	{ "logical x2APIC, highest cluster", DVMM_IPI_X2APIC, LOG, 0, 0, 0xfffffffe, 0, 0x31, LOCAL, 0xfffffffe },
-	{ "lowest priority, one candidate", DVMM_IPI_FLAT, LOG, 1, 0, 0x08, 1, 0x31, ALL, 0x08 },
-	{ "lowest priority, first of three", DVMM_IPI_FLAT, LOG, 1, 0, 0x1a, 1, 0x30, ALL, 0x02 },
-	{ "lowest priority, second of three", DVMM_IPI_FLAT, LOG, 1, 0, 0x1a, 1, 0x31, ALL, 0x08 },
-	{ "lowest priority, third of three", DVMM_IPI_FLAT, LOG, 1, 0, 0x1a, 1, 0x32, ALL, 0x10 },
-	{ "redirection hint counts as lowest", DVMM_IPI_FLAT, LOG | MSI, 0, 0, 0x1a, 1, 0x32, ALL, 0x10 },
-	{ "lowest priority in a cluster", DVMM_IPI_CLUSTER, LOG, 1, 0, 0x2c, 1, 0x31, ALL, 0x28 },
-	{ "lowest priority x2APIC, existing ids only", DVMM_IPI_X2APIC, LOG, 1, 0, 0x18008, 1, 0x31, 0, 0x10008 },
-	{ "lowest priority x2APIC, one of ours", DVMM_IPI_X2APIC, LOG, 1, 0, 0x0018, 1, 0x31, LOCAL, 0x0010 },
-	{ "lowest priority x2APIC, nobody", DVMM_IPI_X2APIC, LOG, 1, 0, 0x78000, 1, 0x31, LOCAL, 0x78000 },
-	{ "lowest priority to everybody stays here", DVMM_IPI_FLAT, LOG, 1, 0, 0xff, 1, 0x31, LOCAL, 0xff },
-	{ "lowest priority in doubt stays here", DVMM_IPI_MIXED, LOG, 1, 0, 0x0c, 1, 0x31, LOCAL, 0x0c },
-	{ "lowest priority, empty mask", DVMM_IPI_CLUSTER, LOG, 1, 0, 0x20, 1, 0x31, LOCAL, 0x20 },
-	{ "lowest priority, physical", DVMM_IPI_X2APIC, PHYS, 1, 0, 16, 1, 0x31, 2, 16 },
+	{ "physical to another node", FLAT, PHYS, 0, 0, 2, 0, 0x31, 0, 2 },
+	{ "physical to this node", FLAT, PHYS, 0, 0, 5, 0, 0x31, LOCAL, 5 },
+	{ "physical to nobody", FLAT, PHYS, 0, 0, 9, 0, 0x31, LOCAL, 9 },
+	{ "physical beyond the table", X2, PHYS, 0, 0, 100000, 0, 0x31, LOCAL, 100000 },
+	{ "physical x2APIC id above 255", X2, PHYS, 0, 0, 300, 0, 0x31, 2, 300 },
+	{ "xAPIC 0xff is everybody", FLAT, PHYS, 0, 0, 0xff, 0, 0x31, ALL, 0xff },
+	{ "x2APIC 0xff is a vCPU", X2, PHYS, 0, 0, 0xff, 0, 0x31, 2, 0xff },
+	{ "x2APIC 0xffffffff is everybody", X2, PHYS, 0, 0, ~0u, 0, 0x31, ALL, ~0u },
+	{ "in doubt 0xff is everybody", MIXED, MSI, 0, 0, 0xff, 0, 0x31, ALL, 0xff },
+	{ "in doubt 0xffffffff is everybody", MIXED, PHYS, 0, 0, ~0u, 0, 0x31, ALL, ~0u },
+	{ "in doubt a physical id is one vCPU", MIXED, MSI, 0, 0, 17, 0, 0x31, 2, 17 },
+	{ "INIT to another node", MIXED, PHYS, DVMM_IPI_INIT, 0, 17, 0, 0, 2, 17 },
+	{ "SIPI to an id above 255", X2, PHYS, DVMM_IPI_SIPI, 0, 300, 0, 8, 2, 300 },
+	{ "NMI to another node", X2, PHYS, DVMM_IPI_NMI, 0, 1, 0, 2, 0, 1 },
+	{ "SMI to another node", FLAT, PHYS, DVMM_IPI_SMI, 0, 1, 0, 0, 0, 1 },
+	{ "unhalt another node's vCPU", X2, MSI, DVMM_IPI_REMRD, 0, 1, 0, 0, 0, 1 },
+	{ "EXTINT goes nowhere", FLAT, PHYS, DVMM_IPI_EXTINT, 0, 1, 0, 0, LOCAL, 1 },
+	{ "shorthand self", FLAT, PHYS, 0, 1, 2, 0, 0x31, LOCAL, 2 },
+	{ "shorthand all", FLAT, PHYS, 0, 2, 5, 0, 0x31, ALL, 5 },
+	{ "shorthand all but self", X2, PHYS, DVMM_IPI_INIT, 3, 5, 0, 0, ALL, 5 },
+	{ "logical flat", FLAT, LOG, 0, 0, 0x10, 0, 0x31, ALL, 0x10 },
+	{ "logical cluster", CLUSTER, LOG, 0, 0, 0x13, 0, 0x31, ALL, 0x13 },
+	{ "logical in doubt", MIXED, LOG, 0, 0, 0x10, 0, 0x31, ALL, 0x10 },
+	{ "logical x2APIC, all here", X2, LOG, 0, 0, 0x00f0, 0, 0x31, LOCAL, 0x00f0 },
+	{ "logical x2APIC, all on one node", X2, LOG, 0, 0, 0x10007, 0, 0x31, 2, 0x10007 },
+	{ "logical x2APIC, here and one node", X2, LOG, 0, 0, 0x0011, 0, 0x31, 0, 0x0011 },
+	{ "logical x2APIC, two nodes", X2, LOG, 0, 0, 0x1000f, 0, 0x31, ALL, 0x1000f },
+	{ "logical x2APIC, nobody", X2, LOG, 0, 0, 0x7ffff, 0, 0x31, LOCAL, 0x7ffff },
+	{ "logical x2APIC, highest cluster", X2, LOG, 0, 0, 0xfffffffe, 0, 0x31, LOCAL, 0xfffffffe },
+	{ "lowest priority, one candidate", FLAT, LOG, 1, 0, 0x08, 1, 0x31, ALL, 0x08 },
+	{ "lowest priority, first of three", FLAT, LOG, 1, 0, 0x1a, 1, 0x30, ALL, 0x02 },
+	{ "lowest priority, second of three", FLAT, LOG, 1, 0, 0x1a, 1, 0x31, ALL, 0x08 },
+	{ "lowest priority, third of three", FLAT, LOG, 1, 0, 0x1a, 1, 0x32, ALL, 0x10 },
+	{ "redirection hint counts as lowest", FLAT, LOG | MSI, 0, 0, 0x1a, 1, 0x32, ALL, 0x10 },
+	{ "lowest priority in a cluster", CLUSTER, LOG, 1, 0, 0x2c, 1, 0x31, ALL, 0x28 },
+	{ "lowest priority x2APIC, existing ids only", X2, LOG, 1, 0, 0x18008, 1, 0x31, 0, 0x10008 },
+	{ "lowest priority x2APIC, one of ours", X2, LOG, 1, 0, 0x0018, 1, 0x31, LOCAL, 0x0010 },
+	{ "lowest priority x2APIC, nobody", X2, LOG, 1, 0, 0x78000, 1, 0x31, LOCAL, 0x78000 },
+	{ "lowest priority to everybody stays here", FLAT, LOG, 1, 0, 0xff, 1, 0x31, LOCAL, 0xff },
+	{ "lowest priority in doubt stays here", MIXED, LOG, 1, 0, 0x0c, 1, 0x31, LOCAL, 0x0c },
+	{ "lowest priority, empty mask", CLUSTER, LOG, 1, 0, 0x20, 1, 0x31, LOCAL, 0x20 },
+	{ "lowest priority, physical", X2, PHYS, 1, 0, 16, 1, 0x31, 2, 16 },
 };
 
 static u16 node_of[320];
@@ -252,7 +256,8 @@ int main(int argc, char **argv)
 	unsigned int i;
 
 	tap_start(60);
-	tap_diag("seed %llu", (unsigned long long)rnd_seed(argc > 1 ? strtoull(argv[1], NULL, 0) : 0));
+	tap_diag("seed %llu",
+		 (unsigned long long)rnd_seed(argc > 1 ? strtoull(argv[1], NULL, 0) : 0));
 	fill_table();
 	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++)
 		try_row(&rows[i]);

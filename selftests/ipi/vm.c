@@ -358,7 +358,7 @@ static bool wait_asking(struct vcpu *cpu)
 	int err = 0;
 
 	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += 20;
+	until.tv_sec += 60;
 	while (!(cpu->asking && !cpu->command) && !err)
 		err = pthread_cond_timedwait(&cpu->changed, &cpu->lock, &until);
 	return !err;

@@ -75,7 +75,7 @@ uint32_t taken(struct guest *g, unsigned int cpu, unsigned int vector);
 /** clear_counts - forget the interrupts that all vCPUs took */
 void clear_counts(struct guest *g);
 
-/** cpu_start - give a vCPU a command when it asks for one; false after 20 s */
+/** cpu_start - give a vCPU a command when it asks for one; false after 60 s */
 bool cpu_start(struct guest *g, unsigned int cpu, int command);
 /** cpu_do - the same, and wait until it asks for the next one */
 bool cpu_do(struct guest *g, unsigned int cpu, int command);
