@@ -13,6 +13,9 @@
 #include "stats.h"
 #include "trace.h"
 
+/* Answers must not wait for room, so a peer that reads none is stopped. */
+#define PINGS_MAX	(4 * DVMM_XPORT_QUEUE)
+
 /* ---- frames of the link itself ---- */
 
 static void send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32 length)
@@ -113,6 +116,8 @@ static const char *rx_link(struct dvmm_link *l, const struct dvmm_frame *f, cons
 	case DVMM_WIRE_BYE:
 		return rx_bye(l, f, data);
 	case DVMM_WIRE_PING:
+		if (atomic_read(&l->in_flight) > PINGS_MAX)
+			return "PINGs come faster than their answers are read";
 		send_own(l, DVMM_WIRE_PONG, f->msg.id, data, f->length);
 		return NULL;
 	}

@@ -245,6 +245,9 @@ static int region_check(struct dvmm_machine *m, const struct dvmm_create_region 
 		return -EINVAL;
 	if (arg->home == m->self && arg->bytes >> PAGE_SHIFT > (u64)si_mem_available())
 		return -ENOMEM;
+	/* vmalloc complains, loudly, of what can never fit. */
+	if (arg->bytes >> PAGE_SHIFT > (u64)totalram_pages() * PAGE_SIZE / sizeof(struct dvmm_home_page))
+		return -ENOMEM;
 	return 0;
 }
 
@@ -293,7 +296,8 @@ static struct dvmm_region *region_alloc(struct dvmm_machine *m,
 	region_init(r, m, arg);
 	entry = dvmm_region_is_home(r) ? sizeof(struct dvmm_home_page) :
 					 sizeof(struct dvmm_page);
-	r->pages = vzalloc(array_size(r->npages, entry));
+	r->pages = __vmalloc(array_size(r->npages, entry),
+			     GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
 	r->inode = region_inode(arg->bytes);
 	if (r->pages && !IS_ERR(r->inode)) {
 		r->mapping = r->inode->i_mapping;

@@ -451,7 +451,7 @@ static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_param
 	unsigned int i;
 	int err;
 
-	if (params->self == params->peer)
+	if (params->self == params->peer || *params->address)
 		return -EINVAL;
 	e = kzalloc(sizeof(*e), GFP_KERNEL);
 	if (!e)

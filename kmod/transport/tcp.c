@@ -620,6 +620,8 @@ static int check_socket(const struct dvmm_xport_params *params, unsigned int i)
 	const struct socket *sock = params->sock[i];
 	unsigned int k;
 
+	if (*params->address)
+		return -EINVAL;
 	if (!sock || !sock->sk || !sock->file)
 		return -EBADF;
 	if (sock->type != SOCK_STREAM || sock->sk->sk_protocol != IPPROTO_TCP)

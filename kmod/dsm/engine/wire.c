@@ -83,9 +83,11 @@ const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lan
 		return "payload is too long";
 	if (m->src != peer)
 		return "sender is not the node at the other end";
-	switch (f->kind) {
-	case DVMM_WIRE_COHERENCE:
+	if (f->kind == DVMM_WIRE_COHERENCE)
 		return check_coherence(f, lane, nodes);
+	if (lane != DVMM_LANE_CTL)
+		return "frame on the wrong lane";
+	switch (f->kind) {
 	case DVMM_WIRE_CHANNEL:
 		return NULL;
 	case DVMM_WIRE_LINK:
