@@ -123,6 +123,6 @@ void bench(const char *transport)
 	bench_ping(transport, 0, "ping of headers");
 	bench_ping(transport, 4096, "ping answered with a page");
 	bench_stream(transport);
-	if (close_link())
+	if (close_link(NULL))
 		die("close");
 }

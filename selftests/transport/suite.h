@@ -19,7 +19,7 @@ extern const struct test tcp_tests[];
 const char *failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int ask(unsigned long what, struct xt_request *q);
 int open_link(const char *transport, struct xt_request *q);
-const char *close_link(void);
+const char *close_link(const char *bad);
 void bench(const char *transport);
 
 #endif

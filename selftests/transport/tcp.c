@@ -53,7 +53,7 @@ static const char *bad_greeting(const struct greeting *g, unsigned int lane, con
 	send_bytes(mine[lane], g, sizeof(*g));
 	bad = expect_down(why, 0);
 	close_lanes(mine, XT_LANES);
-	return close_link() ?: bad;
+	return close_link(bad);
 }
 
 static const char *greetings(const char *transport)
@@ -108,7 +108,7 @@ static const char *bytes(unsigned int lane, const void *p, size_t length, int th
 		bad = expect_down(why, 1);
 	}
 	close_lanes(mine, XT_LANES);
-	return close_link() ?: bad;
+	return close_link(bad);
 }
 
 static void set_length(__u8 *hdr, __u32 length)
@@ -162,7 +162,7 @@ static const char *reset(const char *transport)
 	close_lanes(mine + 1, 1);
 	bad = bad ?: expect_down("connection reset by peer", 1);
 	close_lanes(mine, XT_LANES);
-	return close_link() ?: bad;
+	return close_link(bad);
 }
 
 /* Thousands of streams of noise: down, or waiting for more, but never harm. */
@@ -188,7 +188,7 @@ static const char *noise(const char *transport)
 		send(mine[rand() % XT_LANES], data, rand() % sizeof(data), MSG_NOSIGNAL);
 		close_lanes(mine, XT_LANES);
 		bad = expect_down("", -1);
-		bad = close_link() ?: bad;
+		bad = close_link(bad);
 	}
 	return bad;
 }

@@ -14,6 +14,7 @@
 #include <linux/uaccess.h>
 
 #include "end.h"
+#include "faulty.h"
 #include "senders.h"
 
 /**
@@ -198,9 +199,9 @@ static int do_traffic(struct test *t, struct xt_request *q)
 	err = xt_senders_add(&g[0], &t->end[0], q);
 	if (!err && q->flags & XT_BOTH_WAYS)
 		err = xt_senders_add(&g[1], &t->end[1], q);
-	want[1] += xt_senders_wait(&g[0], &err2);
+	want[1] += xt_senders_wait(&g[0], ms(q), &err2);
 	err = err ?: err2;
-	want[0] += xt_senders_wait(&g[1], &err2);
+	want[0] += xt_senders_wait(&g[1], ms(q), &err2);
 	err = err ?: err2;
 	if (!err)
 		err = wait_received(&t->end[1], want[1], q);
@@ -294,14 +295,12 @@ static int do_tear(struct test *t, struct xt_request *q)
 	start = ktime_get();
 	xt_end_close(&t->end[0]);
 	q->out[0] = ktime_to_ns(ktime_sub(ktime_get(), start));
-	q->out[1] = xt_senders_wait(&g[0], &err2);
-	if (err2 != -ENOTCONN)
-		err = err ?: -EBADE;
-	q->out[1] += xt_senders_wait(&g[1], &err2);
-	if (err2 != -ENOTCONN)
-		err = err ?: -EBADE;
+	q->out[1] = xt_senders_wait(&g[0], ms(q), &err2);
+	err = err ?: (err2 == -ENOTCONN ? 0 : err2);
+	q->out[1] += xt_senders_wait(&g[1], ms(q), &err2);
+	err = err ?: (err2 == -ENOTCONN ? 0 : err2);
 	if (err)
-		snprintf(q->text, XT_TEXT, "senders ended with %d", err2);
+		snprintf(q->text, XT_TEXT, "senders ended with %d", err);
 	kvfree(g);
 	return err ?: check_errors(t, q) ?: check_down(t, q) ?: check_refused(t, q);
 }
@@ -335,7 +334,7 @@ static int do_last_words(struct test *t, struct xt_request *q)
 	usleep_range(1000, 2000);
 	err = err ?: xt_end_send(&t->end[0], &last);
 	xt_end_close(&t->end[0]);
-	xt_senders_wait(g, &err2);
+	xt_senders_wait(g, ms(q), &err2);
 	kvfree(g);
 	err = err ?: check_down(t, q);
 	if (err || t->end[1].last)
@@ -550,7 +549,26 @@ static struct miscdevice test_device = {
 	.fops	= &test_fops,
 };
 
-module_misc_device(test_device);
+static int __init start_module(void)
+{
+	int err = xt_faulty_register();
+
+	if (err)
+		return err;
+	err = misc_register(&test_device);
+	if (err)
+		xt_faulty_unregister();
+	return err;
+}
+
+static void __exit end_module(void)
+{
+	misc_deregister(&test_device);
+	xt_faulty_unregister();
+}
+
+module_init(start_module);
+module_exit(end_module);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("dvmm: conformance tests of transports");
 MODULE_IMPORT_NS(DVMM);

@@ -30,7 +30,7 @@ static int send_all(void *data)
 	struct xt_sender *s = data;
 	u32 state = s->spec.seed;
 
-	while (!s->err && (!s->count || s->sent < s->count)) {
+	while (!s->err && !READ_ONCE(s->stop) && (!s->count || s->sent < s->count)) {
 		s->spec.length = s->fixed ? s->max : random_length(&state, s->max);
 		s->spec.seed = next_random(&state);
 		s->err = xt_end_send(s->end, &s->spec);
@@ -84,18 +84,27 @@ int xt_senders_add(struct xt_senders *g, struct xt_end *e, const struct xt_reque
 	return 0;
 }
 
-/* Returns how many frames were taken; *err: the last failure. */
-u64 xt_senders_wait(struct xt_senders *g, int *err)
+/*
+ * Returns how many frames were taken; *err: the last failure.  Those that do not
+ * come to an end in time are stopped.
+ */
+u64 xt_senders_wait(struct xt_senders *g, long timeout, int *err)
 {
 	unsigned int i;
 	u64 sent = 0;
 
 	*err = 0;
 	for (i = 0; i < g->n; i++) {
-		wait_for_completion(&g->s[i].finished);
-		sent += g->s[i].sent;
-		if (g->s[i].err)
-			*err = g->s[i].err;
+		struct xt_sender *s = &g->s[i];
+
+		if (!wait_for_completion_timeout(&s->finished, timeout)) {
+			WRITE_ONCE(s->stop, true);
+			wait_for_completion(&s->finished);
+			s->err = -ETIME;
+		}
+		sent += s->sent;
+		if (s->err)
+			*err = s->err;
 	}
 	return sent;
 }

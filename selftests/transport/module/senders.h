@@ -14,6 +14,7 @@
  * @count: frames to send; 0: until send() fails
  * @max: of the payload; random lengths up to it
  * @fixed: always @max
+ * @stop: enough
  * @err: what send() failed with
  * @sent: frames that send() took
  */
@@ -23,6 +24,7 @@ struct xt_sender {
 	u32 count;
 	u32 max;
 	bool fixed;
+	bool stop;
 	int err;
 	u64 sent;
 	struct completion finished;
@@ -38,6 +40,6 @@ struct xt_senders {
 };
 
 int xt_senders_add(struct xt_senders *g, struct xt_end *e, const struct xt_request *q);
-u64 xt_senders_wait(struct xt_senders *g, int *err);
+u64 xt_senders_wait(struct xt_senders *g, long timeout, int *err);
 
 #endif
