@@ -41,8 +41,8 @@ def nested_kvm():
 class Config:
     """Every value that a node's command line needs."""
 
-    def __init__(self, memory=2048, cpus=1, share=None, modules=None, append=''):
-        with open(os.path.join(tree_cache(), 'config')) as f:
+    def __init__(self, memory=2048, cpus=1, share=None, modules=None, append='', debug=False):
+        with open(os.path.join(tree_cache(), 'config.debug' if debug else 'config')) as f:
             self.set_up = dict(line.strip().split('=', 1) for line in f if '=' in line)
         self.memory, self.cpus, self.share, self.append = memory, cpus, share, append
         self.tree = TREE
@@ -56,6 +56,8 @@ class Config:
                       ['-accel', 'tcg,thread=multi', '-cpu', 'max'])
         self.firmware = [w for d in ('/usr/share/seabios', '/usr/share/qemu') for w in ('-L', d)]
         self.stream_options = stream_options(self.qemu)
+        if modules is None and 'MODULES' in self.set_up:
+            modules = [self.set_up['MODULES']]
         self.initrd = initrd(self.set_up, modules)
 
     def describe(self):
