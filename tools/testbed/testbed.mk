@@ -10,7 +10,7 @@ demo:
 	@tools/testbed/demo $(if $(GUEST),--guest $(GUEST))
 
 bench:
-	@tools/testbed/bench $(T)
+	@tools/testbed/check --bench $(T)
 
 # Intel: nodes of one kernel inside Bochs
 check-ept:

@@ -3,5 +3,6 @@
 
 setup_tree() {
 	say "building modules for $(recall VERSION), tools and tests"
-	quietly "$tree/make.log" nice make -C "$top" -j"$(nproc)" "KDIR=/usr/src/linux-headers-$(recall VERSION)"
+	quietly "$tree/make.log" nice make -C "$top" -j"$(nproc)" all DVMM_TESTS=y \
+		"KDIR=/usr/src/linux-headers-$(recall VERSION)"
 }

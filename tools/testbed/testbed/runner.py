@@ -18,8 +18,8 @@ IN_NODE = '/dvmm/selftests/'
 class Sink:
     """Output of a test: to its log, and by lines to TAP."""
 
-    def __init__(self, path, tap):
-        self.log, self.tap, self.rest = open(path, 'wb'), tap, b''
+    def __init__(self, path, tap, show=None):
+        self.log, self.tap, self.rest, self.show = open(path, 'wb'), tap, b'', show
 
     def data(self, kind, data):
         """Some bytes of standard output ('out') or error."""
@@ -28,8 +28,11 @@ class Sink:
         if kind != 'out':
             return
         *lines, self.rest = (self.rest + data).split(b'\n')
-        for text in lines:
-            self.tap.line(text.decode('utf-8', 'replace').rstrip('\r'))
+        for raw in lines:
+            text = raw.decode('utf-8', 'replace').rstrip('\r')
+            self.tap.line(text)
+            if self.show:
+                self.show(text)
 
     def close(self):
         """No more output."""
@@ -83,7 +86,7 @@ class Runner:
     def run(self, test):
         """Runs one test and says how it went."""
         tap, start = Tap(), time.monotonic()
-        sink = Sink(os.path.join(self.logs, test.file_name() + '.log'), tap)
+        sink = Sink(os.path.join(self.logs, test.file_name() + '.log'), tap, print if test.bench else None)
         try:
             status = self._status(test, sink)
             sink.close()

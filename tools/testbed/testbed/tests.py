@@ -6,7 +6,8 @@ Each line of a "tests" file: WHERE NODES SECONDS PROGRAM [ARGUMENT...]
   node     inside node 0
   cluster  on this machine, with nodes to reach through "on" and "cluster"
   manual   not part of a check; listed so that nothing is forgotten
-node+ept runs inside the emulated Intel host of check-ept as well.
+Flags after the first word: +ept, inside the emulated Intel host of check-ept
+as well; +bench, not in a check but in "make bench", and its output is shown.
 """
 import os
 import shlex
@@ -23,7 +24,9 @@ class Test:
     def __init__(self, group, where, nodes, bound, argv):
         self.group, self.nodes, self.bound, self.argv = group, nodes, bound, argv
         self.where, *flags = where.split('+')
-        self.ept = 'ept' in flags
+        self.ept, self.bench = 'ept' in flags, 'bench' in flags
+        if self.where not in ('host', 'node', 'cluster', 'manual') or set(flags) - {'ept', 'bench'}:
+            raise ValueError(where)
         self.name = group + '/' + ' '.join(argv)
         self.directory = os.path.join(SELFTESTS, group)
 
@@ -40,7 +43,7 @@ def _parse(group, path):
                 continue
             try:
                 where, nodes, bound, *argv = words
-                if where not in ('host', 'node', 'node+ept', 'cluster', 'manual') or not argv:
+                if not argv:
                     raise ValueError
                 yield Test(group, where, int(nodes) if nodes != '-' else 0, float(bound), argv)
             except ValueError:
@@ -76,12 +79,14 @@ def _group(group):
     return listed
 
 
-def find(wanted):
+def find(wanted, bench=False):
     """All tests, or those of the groups, or group/program, that are wanted."""
     found = []
     for group in sorted(os.listdir(SELFTESTS)):
         if os.path.isdir(os.path.join(SELFTESTS, group)):
             found += _group(group)
+    if bench:
+        found = [t for t in found if t.bench]
     if not wanted:
-        return [t for t in found if t.where != 'manual']
+        return [t for t in found if t.where != 'manual' and t.bench == bench]
     return [t for t in found if any(t.group == w or t.name == w or t.name.split(' ')[0] == w for w in wanted)]
