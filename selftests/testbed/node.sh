@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A node is what the other tests take for granted.
 echo "TAP version 13"
-echo "1..5"
+echo "1..4"
 n=0 failed=0
 try() {
 	what=$1
@@ -19,6 +19,5 @@ try() {
 try "/dev/kvm is there" test -c /dev/kvm
 try "the work tree is there" test -e /dvmm/selftests/testbed/node.sh
 try "logs can be written" sh -c 'echo x > /log/testbed.probe && rm /log/testbed.probe'
-try "kallsyms can be read" grep -q ' kvm_irq_delivery_to_apic_fast' /proc/kallsyms
 try "QEMU starts" qemu-system-x86_64 --version
 exit $failed

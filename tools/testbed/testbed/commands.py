@@ -26,6 +26,7 @@ def show(kind, data):
 
 
 def _boot(args, name):
+    config.end_on_signals()
     conf = config.Config(args.memory, args.cpus, args.share, args.modules, args.append)
     logs = config.new_log_directory(name)
     say(f'{conf.describe()}; logs in {logs}')

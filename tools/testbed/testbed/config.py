@@ -3,7 +3,9 @@
 import hashlib
 import os
 import re
+import signal
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -119,6 +121,12 @@ def make_initrd(set_up, modules, out):
         subprocess.run(f'cp {set_up["INITRAMFS"]}/node.cpio {out}.tmp && cd {work} && '
                        f'find lib/modules/*/modules.* lib/modules/*/updates | cpio --quiet -o -H newc -R 0:0 '
                        f'>> {out}.tmp && mv {out}.tmp {out}', shell=True, check=True)
+
+
+def end_on_signals():
+    """SIGTERM and SIGHUP end the program as an exception does, so that no machine outlives it."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda n, _: sys.exit(128 + n))
 
 
 def copy_sparse(source, target):

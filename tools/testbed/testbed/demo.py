@@ -221,6 +221,7 @@ def counters(status):
 
 def show(args):
     """Runs the demonstration; the exit status."""
+    config.end_on_signals()
     stage = Stage()
     conf = config.Config(1536 + args.memory)
     logs = config.new_log_directory('demo')
