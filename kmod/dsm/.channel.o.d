@@ -554,5 +554,5 @@ channel.o: /work/main/kmod/dsm/channel.c \
  /work/main/uapi/linux/dvmm.h /work/main/kmod/dsm/engine/wire.h \
  /work/main/kmod/dsm/engine/messages.h /work/main/kmod/dsm/engine/env.h \
  /work/main/kmod/dsm/machine.h /work/main/kmod/dsm/engine/engine.h \
- /work/main/kmod/dsm/engine/states.h /work/main/kmod/dsm/link.h \
- /work/main/kmod/include/dvmm/transport.h
+ /work/main/kmod/dsm/engine/states.h /work/main/kmod/dsm/hold.h \
+ /work/main/kmod/dsm/link.h /work/main/kmod/include/dvmm/transport.h

@@ -546,4 +546,4 @@ kvm.o: /work/main/kmod/dsm/kvm.c \
  /work/main/uapi/linux/dvmm.h /work/main/kmod/dsm/machine.h \
  /work/main/kmod/dsm/engine/engine.h /work/main/kmod/dsm/engine/env.h \
  /work/main/kmod/dsm/engine/messages.h \
- /work/main/kmod/dsm/engine/states.h
+ /work/main/kmod/dsm/engine/states.h /work/main/kmod/dsm/hold.h

@@ -548,11 +548,11 @@ machine.o: /work/main/kmod/dsm/machine.c \
  /work/main/kmod/dsm/engine/wire.h /work/main/kmod/dsm/engine/messages.h \
  /work/main/kmod/dsm/engine/env.h /work/main/kmod/dsm/machine.h \
  /work/main/kmod/dsm/engine/engine.h /work/main/kmod/dsm/engine/states.h \
- /work/main/kmod/dsm/clock.h /work/main/kmod/dsm/debugfs.h \
- /work/main/kmod/dsm/kvm.h /work/main/kmod/dsm/link.h \
- /work/main/kmod/include/dvmm/transport.h /work/main/kmod/dsm/region.h \
- /work/main/kmod/dsm/mem.h /work/main/kmod/dsm/stats.h \
- /work/main/kmod/dsm/trace.h \
+ /work/main/kmod/dsm/hold.h /work/main/kmod/dsm/clock.h \
+ /work/main/kmod/dsm/debugfs.h /work/main/kmod/dsm/kvm.h \
+ /work/main/kmod/dsm/link.h /work/main/kmod/include/dvmm/transport.h \
+ /work/main/kmod/dsm/region.h /work/main/kmod/dsm/mem.h \
+ /work/main/kmod/dsm/stats.h /work/main/kmod/dsm/trace.h \
  /usr/src/linux-headers-6.12.117+deb12-common/include/linux/tracepoint.h \
  /usr/src/linux-headers-6.12.117+deb12-common/include/linux/static_call.h \
  /usr/src/linux-headers-6.12.117+deb12-common/include/linux/cpu.h \

@@ -300,6 +300,10 @@ static void step(struct flight *f)
 {
 	struct dvmm_region *r = f->r;
 	struct dvmm_page *pg = dvmm_region_page(r, f->index);
+	struct dvmm_policy policy = {
+		.hold_us = dvmm_hold_us(&r->m->hold, r->m->policy.hold_us),
+		.migratory = r->m->policy.migratory,
+	};
 	struct dvmm_ctx ctx = {
 		.self = r->m->self,
 		.home = r->home,
@@ -307,7 +311,7 @@ static void step(struct flight *f)
 		.now = (u32)ktime_to_us(ktime_get()),
 		.fresh_id = atomic64_inc_return(&r->m->next_id),
 		.dir = dvmm_region_dir(r, f->index),
-		.policy = &r->m->policy,
+		.policy = &policy,
 	};
 	u8 from = pg->state;
 

@@ -23,6 +23,7 @@
 #include <linux/dvmm.h>
 
 #include "engine/engine.h"
+#include "hold.h"
 
 struct dvmm_kvm_service;
 struct dvmm_stats_cpu;
@@ -36,7 +37,8 @@ struct dvmm_machine {
 	u16 self;
 	u16 nodes;
 	u64 epoch;
-	struct dvmm_policy policy;
+	struct dvmm_policy policy;	/* its hold_us is a floor */
+	struct dvmm_hold hold;
 
 	struct mutex lock;		/* guards what nodes are made of: see above */
 	bool started;			/* a link was connected: regions are fixed */

@@ -133,7 +133,7 @@ static int acquire_slow(struct dvmm_region *r, u64 index, u8 need)
 int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 {
 	u8 had = dvmm_page_perm(dvmm_region_page(r, index));
-	u64 start;
+	u64 start, end;
 	int ret;
 
 	if (had >= need) {
@@ -142,7 +142,10 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 	}
 	start = ktime_get_ns();
 	ret = acquire_slow(r, index, need);
-	dvmm_stats_fault(r->m, had, need, ktime_get_ns() - start);
+	end = ktime_get_ns();
+	dvmm_stats_fault(r->m, had, need, end - start);
+	if (!dvmm_region_is_home(r))
+		dvmm_hold_learn(&r->m->hold, end, end - start);
 	return ret;
 }
 

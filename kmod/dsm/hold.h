@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * How long a granted page is kept: the time window of Mirage (Fleisch and Popek,
+ * SOSP 1989), scaled to what a fetch costs here.
+ *
+ * One instruction can need a dozen pages at once: with nested paging every
+ * page-table page of the guest counts as written when the hardware walks it.  A
+ * window shorter than that many fetches loses the first page before the last
+ * one comes, and nobody gets on.
+ *
+ * Concurrency: any number of writers; a lost update costs one sample.
+ */
+#ifndef DVMM_HOLD_H
+#define DVMM_HOLD_H
+
+#include <linux/types.h>
+
+#define DVMM_HOLD_FETCHES	24
+#define DVMM_HOLD_MAX_US	100000
+
+/**
+ * struct dvmm_hold - the fastest fetch of late, as an estimate without queueing
+ * @since: start of the present window, ns
+ * @best: fastest fetch of the present window, ns; 0: none
+ * @last: fastest fetch of the window before, ns; 0: none
+ */
+struct dvmm_hold {
+	u64 since;
+	u64 best;
+	u64 last;
+};
+
+/** dvmm_hold_learn - a fetch from another node took @ns, and ended at @now */
+void dvmm_hold_learn(struct dvmm_hold *h, u64 now, u64 ns);
+/** dvmm_hold_us - the window to apply where userspace asked for @floor_us (0: none) */
+u32 dvmm_hold_us(const struct dvmm_hold *h, u32 floor_us);
+
+#endif
