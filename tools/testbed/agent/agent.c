@@ -4,11 +4,12 @@
  * a virtio-serial port or serial line. Usually process 1, so it also reaps.
  * The protocol is in line.h.
  *
- * usage: agent DEVICE
+ * usage: agent DEVICE-FILE | NAME-OF-VIRTIO-PORT
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <glob.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -224,10 +225,45 @@ static void told(char *line, void *ctx)
 
 /* ---- the loop */
 
-static int open_port(const char *path)
+static int port_has_name(const char *name_file, const char *name)
+{
+	char text[64] = "";
+	FILE *f = fopen(name_file, "r");
+
+	if (!f)
+		return 0;
+	if (fgets(text, sizeof(text), f))
+		text[strcspn(text, "\n")] = '\0';
+	fclose(f);
+	return !strcmp(text, name);
+}
+
+/* The device file of a virtio port by name, without udev's help. */
+static int open_by_name(const char *name)
+{
+	char path[64];
+	glob_t g;
+	int fd = -1;
+
+	if (glob("/sys/class/virtio-ports/*/name", 0, NULL, &g))
+		return -1;
+	for (size_t i = 0; i < g.gl_pathc && fd < 0; i++) {
+		if (!port_has_name(g.gl_pathv[i], name))
+			continue;
+		snprintf(path, sizeof(path), "/dev/%s",
+			 g.gl_pathv[i] + strlen("/sys/class/virtio-ports/"));
+		*strrchr(path, '/') = '\0';
+		fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	}
+	globfree(&g);
+	return fd;
+}
+
+static int open_port(const char *device)
 {
 	struct termios t;
-	int fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+	int fd = device[0] == '/' ? open(device, O_RDWR | O_CLOEXEC | O_NOCTTY) :
+				    open_by_name(device);
 
 	if (fd < 0)
 		return -1;

@@ -22,9 +22,20 @@ def tree_cache():
 def new_log_directory(name):
     """A fresh directory for the logs of one run."""
     base = os.environ.get('DVMM_LOGS') or os.path.join(tree_cache(), 'logs')
+    prune(base, 40)
     path = os.path.join(base, time.strftime('%Y%m%d-%H%M%S-') + f'{name}-{os.getpid()}')
     os.makedirs(path)
     return path
+
+
+def prune(directory, keep):
+    """Leaves only the newest entries of a directory of things that can be made again."""
+    try:
+        paths = [os.path.join(directory, name) for name in os.listdir(directory)]
+        for path in sorted(paths, key=os.path.getmtime)[:-keep]:
+            subprocess.run(['rm', '-rf', path], check=False)
+    except OSError:
+        pass
 
 
 def nested_kvm():
@@ -107,6 +118,7 @@ def initrd(set_up, directories):
 def make_initrd(set_up, modules, out):
     """Appends modules and a new modules.dep to the prepared archive."""
     os.makedirs(os.path.dirname(out), exist_ok=True)
+    prune(os.path.dirname(out), 12)
     with tempfile.TemporaryDirectory() as work:
         lib = f'lib/modules/{set_up["VERSION"]}'
         root = os.path.join(set_up['INITRAMFS'], 'root')

@@ -11,7 +11,7 @@ from .agent import Lost, Timeout
 from .cluster import Cluster
 
 BOLD, DIM, RED, PLAIN = ('\033[1m', '\033[2m', '\033[31m', '\033[0m') if sys.stdout.isatty() else ('',) * 4
-GUEST_BOOT = 300
+GUEST_BOOT = {'busybox': 300, 'debian': 900}
 
 
 class Failed(Exception):
@@ -131,7 +131,8 @@ class Demo:
         console = Follower(self.stage, 'guest', os.path.join(self.cluster.directory, 'guest-demo.node0.console'))
         begin = time.monotonic()
         try:
-            self.must(0, f'guest up -t {GUEST_BOOT} demo', GUEST_BOOT + 30)
+            bound = GUEST_BOOT[self.args.guest]
+            self.must(0, f'guest up -t {bound} demo', bound + 30)
         finally:
             console.stop()
         self.stage.heading(f'The guest is up after {time.monotonic() - begin:.0f} s. What it sees:')
@@ -238,4 +239,6 @@ def show(args):
         except KeyboardInterrupt:
             return 130
     stage.heading('Done. Logs: ' + logs)
+    if args.guest == 'debian':
+        os.unlink(os.path.join(logs, 'debian.img'))
     return 0

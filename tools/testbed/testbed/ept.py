@@ -166,7 +166,8 @@ def follow(process, serial, reader, limit):
 def run(chosen, logs, limit, say):
     """Runs the tests; the exit status."""
     say('making the boot image')
-    process, serial = start_bochs(make_iso(chosen, logs), logs)
+    iso = make_iso(chosen, logs)
+    process, serial = start_bochs(iso, logs)
     reader = Reader(say, len(chosen))
     say(f'Bochs boots it; its console: {serial}')
     try:
@@ -174,6 +175,7 @@ def run(chosen, logs, limit, say):
     finally:
         subprocess.run(['pkill', '-KILL', '-s', str(process.pid)], check=False)
         process.wait()
+        os.unlink(iso)
     if reader.ended < len(chosen):
         reader.fail(f'{len(chosen) - reader.ended} programs did not run to their end')
     print(f'{reader.passed} passed, {reader.failed} failed' + (f', {reader.skipped} skipped' if reader.skipped else ''))
