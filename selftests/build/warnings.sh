@@ -19,7 +19,8 @@ result $? 1 "make W=1 is silent" "$tmp/bad"
 
 # unused, and not declared anywhere
 echo 'int planted(int a); int planted(int a) { int b; return 0; }' >>"$tmp/tree/kmod/transport/loop.c"
-make -C "$tmp/tree" modules W=1 KDIR="$KDIR" >"$tmp/log" 2>&1
+make -C "$tmp/tree" modules W=1 KDIR="$KDIR" DVMM_MODULES=dvmm-loop \
+	KBUILD_MODPOST_WARN=1 >"$tmp/log" 2>&1
 grep -q 'warning: unused variable' "$tmp/log"
 result $? 2 "a planted warning is seen" "$tmp/log"
 exit $fail
