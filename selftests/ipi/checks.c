@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What the interrupt tests look at. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,15 +114,65 @@ void wait_quiet(struct guest *g, unsigned int cpu)
 	}
 }
 
+bool in_tmr(struct guest *g, unsigned int cpu, unsigned int vector)
+{
+	struct kvm_lapic_state lapic;
+	uint32_t word;
+
+	if (ioctl(g->cpu[cpu].fd, KVM_GET_LAPIC, &lapic))
+		tap_bail("KVM_GET_LAPIC: %s", strerror(errno));
+	memcpy(&word, lapic.regs + 0x180 + vector / 32 * 16, sizeof(word));
+	return word >> vector % 32 & 1;
+}
+
+/* ---- senders ---- */
+
+static bool is_sender(int pid)
+{
+	char path[64], comm[32] = "";
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (!fgets(comm, sizeof(comm), f))
+		comm[0] = 0;
+	fclose(f);
+	return !strncmp(comm, "dvmm-ipi/", 9);
+}
+
+unsigned int starve_senders(bool starve)
+{
+	struct sched_param param = { .sched_priority = starve ? 0 : 1 };
+	DIR *proc = opendir("/proc");
+	struct dirent *entry;
+	unsigned int found = 0;
+
+	while (proc && (entry = readdir(proc))) {
+		int pid = atoi(entry->d_name);
+
+		if (pid > 0 && is_sender(pid))
+			found += !sched_setscheduler(pid, starve ? SCHED_IDLE : SCHED_FIFO, &param);
+	}
+	if (proc)
+		closedir(proc);
+	return found;
+}
+
 /* ---- order ---- */
 
-static bool put(const char *root, const char *name, const char *text)
+#define TRACEFS "/sys/kernel/tracing"
+#define INJECT "events/dvmm_ipi/dvmm_ipi_inject/enable"
+
+bool trace_put(const char *name, const char *text)
 {
 	char path[256];
 	bool ok;
 	int fd;
 
-	snprintf(path, sizeof(path), "%s/%s", root, name);
+	mount("tracefs", TRACEFS, "tracefs", 0, NULL);
+	snprintf(path, sizeof(path), TRACEFS "/%s", name);
 	fd = open(path, O_WRONLY | O_TRUNC);
 	if (fd < 0)
 		return false;
@@ -129,24 +181,21 @@ static bool put(const char *root, const char *name, const char *text)
 	return ok;
 }
 
-bool order_begin(struct order *o)
+bool order_begin(void)
 {
-	o->root = "/sys/kernel/tracing";
-	mount("tracefs", o->root, "tracefs", 0, NULL);
-	return put(o->root, "buffer_size_kb", "4096") && put(o->root, "trace", "") &&
-	       put(o->root, "events/dvmm_ipi/dvmm_ipi_inject/enable", "1");
+	return trace_put("buffer_size_kb", "4096") && trace_put("trace", "\n") &&
+	       trace_put(INJECT, "1");
 }
 
-void order_end(struct order *o, unsigned int count)
+void order_end(unsigned int count)
 {
 	unsigned int vector, want = 0x30, seen = 0, wrong = 0;
-	char path[256], line[512];
+	char line[512];
 	const char *p;
 	FILE *f;
 
-	put(o->root, "events/dvmm_ipi/dvmm_ipi_inject/enable", "0");
-	snprintf(path, sizeof(path), "%s/trace", o->root);
-	f = fopen(path, "r");
+	trace_put(INJECT, "0");
+	f = fopen(TRACEFS "/trace", "r");
 	while (f && fgets(line, sizeof(line), f)) {
 		p = strstr(line, "vector 0x");
 		if (line[0] == '#' || !p || sscanf(p, "vector 0x%x", &vector) != 1)

@@ -30,14 +30,25 @@ void lowest(struct guest *g, uint32_t set, uint32_t dest, const char *what);
 /** wait_quiet - until @cpu takes no more interrupts */
 void wait_quiet(struct guest *g, unsigned int cpu);
 
-/** struct order - a look at the order of what is injected, by its tracepoint */
-struct order {
-	const char *root;
-};
+/* A look at the order of what is injected, by its tracepoint. */
+
+/**
+ * starve_senders - let the senders of all nodes run only when nothing else does
+ * @starve: false gives them their priority back
+ *
+ * Return: number of threads found.
+ */
+unsigned int starve_senders(bool starve);
+
+/** trace_put - write a file of tracefs, which is mounted if need be */
+bool trace_put(const char *name, const char *text);
+
+/** in_tmr - whether @cpu's local APIC holds @vector for level-triggered */
+bool in_tmr(struct guest *g, unsigned int cpu, unsigned int vector);
 
 /** order_begin - false where there is no tracefs */
-bool order_begin(struct order *o);
+bool order_begin(void);
 /** order_end - a result: @count messages came, their vectors in CMD_SWEEP's order */
-void order_end(struct order *o, unsigned int count);
+void order_end(unsigned int count);
 
 #endif

@@ -4,6 +4,7 @@
  * one memory are two nodes of a machine, linked by the loop transport.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -32,6 +33,15 @@ static uint32_t xapic(uint32_t dest)
 
 /* ---- attaching ---- */
 
+static bool set_ftrace(const char *text)
+{
+	int fd = open("/proc/sys/kernel/ftrace_enabled", O_WRONLY);
+	bool ok = fd >= 0 && write(fd, text, 1) == 1;
+
+	close(fd);
+	return ok;
+}
+
 static void attach_fails(struct guest *g, unsigned int node, int vm, int error, const char *why)
 {
 	int ret = guest_attach(g, node, vm);
@@ -52,6 +62,9 @@ static void bad_attachments(struct guest *g)
 	attach_fails(g, 0, empty, EINVAL, "a VM without vCPUs");
 	attach_fails(g, 0, plain, EINVAL, "a VM without a split irqchip");
 	attach_fails(g, 0, g->vm[1], EINVAL, "a VM with another node's vCPUs");
+	set_ftrace("0");
+	attach_fails(g, 0, g->vm[0], ENODEV, "while ftrace is switched off");
+	set_ftrace("1");
 	close(plain);
 	close(empty);
 	close(kvm);
@@ -67,6 +80,7 @@ static void good_attachments(struct guest *g)
 			tap_bail("attach: %s (see the kernel log)", strerror(errno));
 	}
 	attach_fails(g, 0, g->vm[0], EBUSY, "a second VM on a node");
+	tap_ok(!set_ftrace("0"), "ftrace cannot be switched off meanwhile");
 }
 
 /* ---- starting CPUs ---- */
@@ -234,6 +248,7 @@ static void level(struct guest *g)
 		       now_ns() < end)
 			pause_ms(1);
 	}
+	tap_ok(in_tmr(g, 3, 0x78), "the other node's local APIC knows that it is level-triggered");
 	tap_ok(g->cpu[3].eois[0x78] == 3, "a level-triggered MSI's EOI leaves KVM, 3 of 3");
 	expect_times(g, 0x78, 1 << 3, 3, "level-triggered MSI to the other node");
 }
@@ -267,21 +282,46 @@ static void x2apic(struct guest *g)
 
 /* ---- order, load ---- */
 
-static void order(struct guest *g)
+static void sweep(struct guest *g, unsigned int times)
 {
-	struct order o;
-
-	if (!order_begin(&o)) {
-		tap_skip("order per destination", "no tracefs");
-		return;
-	}
-	*slot(g, 0, SLOT_REPEAT) = 10;
+	*slot(g, 0, SLOT_REPEAT) = times;
 	*slot(g, 0, SLOT_ICR_LOW) = ASSERT;
 	*slot(g, 0, SLOT_ICR_HIGH) = 2;
 	cpu_do(g, 0, CMD_SWEEP);
+}
+
+/* Starved senders find many messages at once, so that their order can suffer. */
+static void order(struct guest *g)
+{
+	unsigned int senders;
+
+	if (!order_begin()) {
+		tap_skip("order per destination", "no tracefs");
+		return;
+	}
+	senders = starve_senders(true);
+	sweep(g, 10);
+	starve_senders(false);
+	tap_ok(senders == g->nodes, "each node has a sender");
 	wait_quiet(g, 2);
-	order_end(&o, 10 * 0xc0);
+	order_end(10 * 0xc0);
 	clear_counts(g);
+}
+
+/* More than the ring holds: equal messages that wait become one. */
+static void full_ring(struct guest *g)
+{
+	struct dvmm_event_record ev;
+
+	starve_senders(true);
+	sweep(g, 40);
+	starve_senders(false);
+	wait_quiet(g, 2);
+	clear_counts(g);
+	tap_ok(event_want(g->machine[0], DVMM_EVENT_STOPPED, &ev, 10) == 0,
+	       "7680 messages to a starved sender do not stop the machine");
+	cpu_send(g, 0, 0x9a | ASSERT, 2);
+	expect(g, 0x9a, 1 << 2, "nor the next one");
 }
 
 static void load(struct guest *g)
@@ -305,6 +345,28 @@ static void load(struct guest *g)
 	expect(g, 0x99, 1 << 2, "and then the next one");
 }
 
+/* ---- other users of the hooked function ---- */
+
+#define HOOKED "kvm_irq_delivery_to_apic_fast"
+
+static void tracers(struct guest *g)
+{
+	bool function = trace_put("set_ftrace_filter", HOOKED "\n") &&
+			trace_put("current_tracer", "function");
+	bool probe = trace_put("kprobe_events", "p:dvmm_test_probe " HOOKED "\n") &&
+		     trace_put("events/kprobes/dvmm_test_probe/enable", "1");
+
+	tap_ok(function && probe, "a function tracer and a kprobe share the hooked function");
+	cpu_send(g, 0, 0x9b | ASSERT, 2);
+	expect(g, 0x9b, 1 << 2, "an interrupt is still carried");
+	trace_put("events/kprobes/dvmm_test_probe/enable", "0");
+	trace_put("kprobe_events", "\n");
+	trace_put("current_tracer", "nop");
+	trace_put("set_ftrace_filter", "\n");
+	cpu_send(g, 0, 0x9c | ASSERT, 2);
+	expect(g, 0x9c, 1 << 2, "and after they have gone");
+}
+
 /* ---- the end of it ---- */
 
 static void leave(struct guest *g)
@@ -319,6 +381,28 @@ static void leave(struct guest *g)
 	expect(g, 0xa1, 0, "a stopped machine carries nothing");
 	cpu_send(g, 0, 0xa2 | ASSERT, 1);
 	expect(g, 0xa2, 1 << 1, "the VM itself goes on");
+}
+
+/* Machines come and go while the VMs send: every other message finds a new one. */
+static void churn(void)
+{
+	struct guest *g = guest_create(four, 4, 2);
+	unsigned int i, bad = 0;
+
+	guest_run(g);
+	*slot(g, 0, SLOT_REPEAT) = 1u << 30;
+	*slot(g, 0, SLOT_ICR_LOW) = 0x31 | ASSERT;
+	*slot(g, 0, SLOT_ICR_HIGH) = xapic(2);
+	cpu_start(g, 0, CMD_ICR);
+	for (i = 0; i < 20; i++) {
+		guest_join(g);
+		bad += guest_attach(g, 0, g->vm[0]) || guest_attach(g, 1, g->vm[1]);
+		pause_ms(5);
+		guest_leave(g, i & 1);
+		guest_leave(g, !(i & 1));
+	}
+	tap_ok(!bad, "20 machines come and go while a vCPU sends");
+	guest_destroy(g);
 }
 
 static void two_nodes(void)
@@ -342,6 +426,8 @@ static void two_nodes(void)
 	restarts(g);
 	x2apic(g);
 	order(g);
+	full_ring(g);
+	tracers(g);
 	load(g);
 	leave(g);
 	guest_destroy(g);
@@ -409,6 +495,7 @@ int main(void)
 	close(kvm_open());
 	two_nodes();
 	wide_ids();
+	churn();
 	pv_send_ipi();
 	tap_ok(klog_clean(), "the kernel has not complained");
 	return tap_end();

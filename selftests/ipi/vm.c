@@ -111,8 +111,8 @@ static void create_vcpu(struct guest *g, unsigned int index, const struct place 
 {
 	struct vcpu *cpu = &g->cpu[index];
 	int kvm = kvm_open();
-	int size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
 
+	cpu->run_size = must(ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), "KVM_GET_VCPU_MMAP_SIZE");
 	close(kvm);
 	cpu->g = g;
 	cpu->index = index;
@@ -120,7 +120,7 @@ static void create_vcpu(struct guest *g, unsigned int index, const struct place 
 	cpu->node = place->node;
 	cpu->fd = must(ioctl(g->vm[place->node], KVM_CREATE_VCPU, (long)place->id),
 		       "KVM_CREATE_VCPU");
-	cpu->run = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
+	cpu->run = mmap(NULL, cpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
 	if (cpu->run == MAP_FAILED)
 		tap_bail("mmap of a vCPU: %s", strerror(errno));
 	pthread_mutex_init(&cpu->lock, NULL);
@@ -313,6 +313,7 @@ static void stop_vcpu(struct vcpu *cpu)
 		pthread_kill(cpu->thread, SIGUSR1);
 		nanosleep(&wait, NULL);
 	}
+	munmap(cpu->run, cpu->run_size);
 	close(cpu->fd);
 }
 

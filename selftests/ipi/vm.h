@@ -23,6 +23,7 @@ struct vcpu {
 	uint16_t node;
 	int fd;
 	struct kvm_run *run;
+	unsigned int run_size;
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;
