@@ -17,8 +17,9 @@ missing_packages() {
 	done
 }
 
-known_packages() {
-	apt-cache show --no-all-versions "$@" > /dev/null 2>&1
+install_now() {
+	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" \
+		> "$tree/apt.log" 2>&1 < /dev/null
 }
 
 # apt_install PACKAGE...: those that are not there yet
@@ -26,9 +27,14 @@ apt_install() {
 	wanted=$(missing_packages "$@")
 	test -n "$wanted" || return 0
 	say "installing packages:" $wanted
-	known_packages $wanted || quietly "$tree/apt-update.log" as_root apt-get update
-	quietly "$tree/apt.log" as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get install -y --no-install-recommends $wanted
+	install_now $wanted || {
+		say "fetching new package lists first"
+		quietly "$tree/apt-update.log" as_root apt-get update
+		install_now $wanted
+	} || {
+		tail -n 20 "$tree/apt.log" >&2
+		die "apt-get could not install:" $wanted
+	}
 }
 
 setup_packages() {

@@ -3,11 +3,11 @@
 
 patched_qemu() {
 	say "QEMU: patched, built if its series has changed (8 minutes on two cores)" >&2
-	"$top/qemu-patches/build" < /dev/null > "$tree/qemu.log" 2>&1 || {
+	"$top/qemu-patches/build" < /dev/null > "$tree/qemu.out" 2> "$tree/qemu.log" || {
 		tail -n 40 "$tree/qemu.log" >&2
 		die "QEMU does not build; see $tree/qemu.log"
 	}
-	echo "$(tail -n 1 "$tree/qemu.log")/bin/qemu-system-x86_64"
+	echo "$(tail -n 1 "$tree/qemu.out")/bin/qemu-system-x86_64"
 }
 
 any_qemu() {

@@ -2,6 +2,7 @@
 """The demonstration: what a newcomer should see, in order."""
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -12,6 +13,9 @@ from .cluster import Cluster
 
 BOLD, DIM, RED, PLAIN = ('\033[1m', '\033[2m', '\033[31m', '\033[0m') if sys.stdout.isatty() else ('',) * 4
 GUEST_BOOT = {'busybox': 300, 'debian': 900}
+
+
+ESCAPES = re.compile(r'\x1b(\[[0-9;?]*[a-zA-Z]|c)|[\x00-\x08\x0b-\x1f]')
 
 
 class Failed(Exception):
@@ -57,8 +61,8 @@ class Follower(threading.Thread):
                     data = f.read()
                 done += len(data)
                 *rows, rest = (rest + data).split(b'\n')
-                rows = [r.decode('utf-8', 'replace').rstrip() for r in rows]
-                self.stage.lines(self.who, '\n'.join(r for r in rows if r and '\033' not in r))
+                rows = [ESCAPES.sub('', r.decode('utf-8', 'replace')).rstrip() for r in rows]
+                self.stage.lines(self.who, '\n'.join(r for r in rows if r))
             if last:
                 return
 
@@ -133,6 +137,8 @@ class Demo:
         try:
             bound = GUEST_BOOT[self.args.guest]
             self.must(0, f'guest up -t {bound} demo', bound + 30)
+            if self.args.guest == 'debian':
+                self.must(0, 'until grep -q login: /log/guest-demo.node0.console; do usleep 200000; done', bound)
         finally:
             console.stop()
         self.stage.heading(f'The guest is up after {time.monotonic() - begin:.0f} s. What it sees:')
