@@ -36,7 +36,7 @@
 #define GREETING	"dvmm-tcp"
 #define GREETING_V	1
 #define LANE_CTL	3
-#define DEAD_SECONDS	3
+#define DEAD_SECONDS	4
 #define WHY_LEN		64
 
 /* Content types of TLS records, RFC 8446 section 5.1 */

@@ -127,12 +127,12 @@ static int do_open(struct test *t, struct xt_request *q)
 	t->ops = dvmm_transport_get(q->transport);
 	if (!t->ops)
 		return -EPROTONOSUPPORT;
+	t->end[0].open = false;
 	t->end[1].open = false;
-	err = open_end(t, q, 0);
-	if (!err && !(q->flags & XT_ONE_END))
-		err = open_end(t, q, 1);
-	if (!err && !(q->flags & XT_ONE_END))
-		err = wait_up(t, q);
+	if (q->flags & XT_ONE_END)
+		err = open_end(t, q, !!(q->flags & XT_SECOND));
+	else
+		err = open_end(t, q, 0) ?: open_end(t, q, 1) ?: wait_up(t, q);
 	if (err)
 		close_ends(t);
 	return err;
@@ -176,8 +176,8 @@ static int check_errors(struct test *t, struct xt_request *q)
 
 static int wait_received(struct xt_end *e, u64 count, struct xt_request *q)
 {
-	wait_event_timeout(e->changed, atomic64_read(&e->received) >= count ||
-			   atomic_read(&e->errors) || atomic_read(&e->downs), ms(q));
+	wait_event_killable_timeout(e->changed, atomic64_read(&e->received) >= count ||
+				    atomic_read(&e->errors) || atomic_read(&e->downs), ms(q));
 	if (atomic64_read(&e->received) == count)
 		return 0;
 	snprintf(q->text, XT_TEXT, "%lld of %llu frames arrived %.35s%.35s",
@@ -310,7 +310,7 @@ static int do_wait_down(struct test *t, struct xt_request *q)
 	struct xt_end *e = &t->end[!!q->bytes];
 	int err = 0;
 
-	if (!wait_event_timeout(e->changed, atomic_read(&e->downs), ms(q)))
+	if (wait_event_killable_timeout(e->changed, atomic_read(&e->downs), ms(q)) <= 0)
 		err = -ETIME;
 	else
 		msleep(20);

@@ -42,6 +42,7 @@ struct xt_request {
 };
 
 #define XT_ONE_END	(1u << 0)	/* OPEN: end 0 only, not waiting for link_up */
+#define XT_SECOND	(1u << 6)	/* OPEN with XT_ONE_END: end 1 instead */
 #define XT_BOTH_WAYS	(1u << 1)	/* TRAFFIC: both ends send */
 #define XT_RANDOM_LENGTH (1u << 2)	/* TRAFFIC */
 #define XT_NOWAIT	(1u << 3)	/* TRAFFIC, SEND: send() with nowait */
