@@ -82,6 +82,7 @@ class Runner:
         self.boots = 0
         self.passed = self.failed = self.skipped = 0
         self.bad = []
+        self.lock = threading.Lock()
 
     def run(self, test):
         """Runs one test and says how it went."""
@@ -166,6 +167,10 @@ class Runner:
         self.close(at_once=True)
 
     def _count(self, test, tap, seconds):
+        with self.lock:
+            self._count_locked(test, tap, seconds)
+
+    def _count_locked(self, test, tap, seconds):
         self.passed += tap.passed
         self.failed += len(tap.failures)
         self.skipped += tap.skipped
