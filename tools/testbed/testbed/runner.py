@@ -79,7 +79,7 @@ class Runner:
     def __init__(self, logs, make_config, nodes, say):
         self.logs, self.make_config, self.nodes, self.say = logs, make_config, nodes, say
         self.cluster = self.control = None
-        self.boots = 0
+        self.boots = self.programs = 0
         self.passed = self.failed = self.skipped = 0
         self.bad = []
         self.lock = threading.Lock()
@@ -92,7 +92,7 @@ class Runner:
             status = self._status(test, sink)
             sink.close()
             tap.end(status, test.bound)
-        except (Lost, Timeout, OSError, RuntimeError) as e:
+        except (Lost, Timeout, OSError, RuntimeError, ValueError) as e:
             sink.close()
             tap.failures.append(f'{type(e).__name__}: {e}')
             status = None
@@ -171,6 +171,7 @@ class Runner:
             self._count_locked(test, tap, seconds)
 
     def _count_locked(self, test, tap, seconds):
+        self.programs += 1
         self.passed += tap.passed
         self.failed += len(tap.failures)
         self.skipped += tap.skipped
