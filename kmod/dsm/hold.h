@@ -3,10 +3,8 @@
  * How long a granted page is kept: the time window of Mirage (Fleisch and Popek,
  * SOSP 1989), scaled to what a fetch costs here.
  *
- * One instruction can need a dozen pages at once: with nested paging every
- * page-table page of the guest counts as written when the hardware walks it.  A
- * window shorter than that many fetches loses the first page before the last
- * one comes, and nobody gets on.
+ * Long enough that the access which asked for the page happens before the page
+ * is taken away; a fixed time is too short where fetching itself is slow.
  *
  * Concurrency: any number of writers; a lost update costs one sample.
  */
@@ -15,7 +13,7 @@
 
 #include <linux/types.h>
 
-#define DVMM_HOLD_FETCHES	24
+#define DVMM_HOLD_FETCHES	2
 #define DVMM_HOLD_MAX_US	100000
 
 /**

@@ -61,7 +61,7 @@ struct dvmm_version {
  * @node: this node, 0 .. @nodes - 1
  * @nodes: number of nodes, 1 .. DVMM_MAX_NODE + 1
  * @hold_us: minimum time a granted page is kept, microseconds (0: none); raised
- *	to some 24 times what a fetch from another node costs at its fastest
+ *	to twice what a fetch from another node costs at its fastest
  * @policy: DVMM_POLICY_*
  *
  * Return: a machine descriptor.  EEXIST: this node of this machine exists in
