@@ -307,7 +307,7 @@ int main(void)
 	struct guest *g;
 	unsigned int i;
 
-	tap_start(170);
+	tap_start(290);
 	tap_diag("seed %llu", (unsigned long long)rnd_seed(now_ns()));
 	klog_open();
 	close(dev_open());

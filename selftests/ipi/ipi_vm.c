@@ -489,7 +489,7 @@ static void pv_send_ipi(void)
 
 int main(void)
 {
-	tap_start(280);
+	tap_start(580);
 	klog_open();
 	close(dev_open());
 	close(kvm_open());
