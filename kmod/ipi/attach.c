@@ -12,6 +12,7 @@
 #include "ipi.h"
 #include "kvm_compat.h"
 #include "send.h"
+#include "walk.h"
 #include "watch.h"
 
 static void destroy(struct dvmm_ipi *a)
@@ -88,6 +89,7 @@ static int watch(struct dvmm_ipi *a)
 	err = test_hook(a);
 	if (err)
 		goto unwatch;
+	dvmm_walk_report();
 	return 0;
 
 unwatch:

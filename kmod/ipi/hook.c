@@ -16,6 +16,7 @@
 #include "hook.h"
 #include "kvm_compat.h"
 #include "symbol.h"
+#include "walk.h"
 #include "watch.h"
 
 static void notrace on_deliver(unsigned long ip, unsigned long parent_ip,
@@ -32,24 +33,34 @@ static void notrace on_pv_send_ipi(unsigned long ip, unsigned long parent_ip,
 	dvmm_ipi_bypassed((struct kvm *)ftrace_get_regs(fregs)->di);
 }
 
+static void notrace on_vcpu_run(unsigned long ip, unsigned long parent_ip,
+				struct ftrace_ops *ops, struct ftrace_regs *fregs)
+{
+	dvmm_ipi_before_run((struct kvm_vcpu *)ftrace_get_regs(fregs)->di);
+}
+
 struct hook {
 	const char *name;
+	bool (*wanted)(void);		/* NULL: always */
+	bool placed;
 	struct ftrace_ops ops;
 	unsigned long address;
 };
 
-#define HOOK(function, handler)							\
+#define HOOK(function, handler, ...)						\
 	{									\
 		.name = (function),						\
 		.ops = {							\
 			.func = (handler),					\
 			.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT, \
 		},								\
+		__VA_ARGS__							\
 	}
 
 static struct hook hooks[] = {
 	HOOK(DVMM_KVM_DELIVER, on_deliver),
 	HOOK(DVMM_KVM_PV_SEND_IPI, on_pv_send_ipi),
+	HOOK(DVMM_KVM_VCPU_RUN, on_vcpu_run, .wanted = dvmm_walk_needs_hook),
 };
 
 static DEFINE_MUTEX(users_lock);
@@ -66,6 +77,8 @@ static int place(struct hook *hook)
 	unsigned long size;
 	int err;
 
+	if (hook->wanted && !hook->wanted())
+		return 0;
 	err = dvmm_ipi_symbol(hook->name, &hook->address, &size);
 	if (err) {
 		pr_err("this kernel's KVM has no function %s that can be probed (error %d)\n",
@@ -78,6 +91,7 @@ static int place(struct hook *hook)
 	err = register_ftrace_function(&hook->ops);
 	if (err)
 		goto clear;
+	hook->placed = true;
 	return 0;
 
 clear:
@@ -90,8 +104,11 @@ fail:
 
 static void displace(struct hook *hook)
 {
+	if (!hook->placed)
+		return;
 	unregister_ftrace_function(&hook->ops);
 	clear_filter(hook);
+	hook->placed = false;
 }
 
 static int place_all(void)

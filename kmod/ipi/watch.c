@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What happens when KVM is given an interrupt message. */
 #include <linux/hash.h>
+#include <linux/kvm_host.h>
 #include <linux/rculist.h>
 #include <linux/sched.h>
 
 #include "ipi.h"
 #include "kvm_compat.h"
 #include "trace.h"
+#include "walk.h"
 #include "watch.h"
 
 #define BUCKET_BITS	6
@@ -130,4 +132,15 @@ void dvmm_ipi_bypassed(struct kvm *vm)
 				  "node %u: the guest used KVM's PV_SEND_IPI: hide that CPUID bit",
 				  a->table.self);
 	rcu_read_unlock();
+}
+
+void dvmm_ipi_before_run(struct kvm_vcpu *vcpu)
+{
+	bool watched_vm;
+
+	rcu_read_lock();
+	watched_vm = find(vcpu->kvm);
+	rcu_read_unlock();
+	if (watched_vm)
+		dvmm_walk_before_run(vcpu);
 }
