@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a link costs beside the same bytes sent by two threads of one process
- * over a TCP connection on loopback: the same machine, the same run.
+ * over a TCP connection on loopback: the same machine, the same run.  Both are
+ * measured in turn, and the best turn of each counts: a machine that is busy
+ * with something else spoils some turns, not all.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -13,7 +15,9 @@
 #include "sockets.h"
 #include "suite.h"
 
-#define ROUNDS	2000
+#define TURNS	12
+#define ROUNDS	150
+#define FRAMES	400
 #define FRAME	(40 + 4096)
 
 static double now(void)
@@ -36,7 +40,7 @@ static void *echo(void *arg)
 	return arg;
 }
 
-/* ns for one round trip: 40 bytes there, so many back */
+/* ns for one round trip: a header there, a header and so many bytes back */
 static double plain_ping(size_t bytes)
 {
 	static char data[FRAME];
@@ -45,6 +49,7 @@ static double plain_ping(size_t bytes)
 	int i;
 
 	connect_pair(&pair[0], &pair[1]);
+	bytes += 40;
 	answer_bytes = bytes;
 	pthread_create(&thread, NULL, echo, NULL);
 	start = now();
@@ -70,7 +75,7 @@ static void *sink(void *arg)
 }
 
 /* ns for one frame of a stream */
-static double plain_stream(void)
+static double plain_stream(size_t bytes)
 {
 	static char data[FRAME];
 	pthread_t thread;
@@ -80,38 +85,48 @@ static double plain_stream(void)
 	connect_pair(&pair[0], &pair[1]);
 	pthread_create(&thread, NULL, sink, NULL);
 	start = now();
-	for (i = 0; i < ROUNDS * 4; i++)
-		send_bytes(pair[0], data, sizeof(data));
+	for (i = 0; i < FRAMES; i++)
+		send_bytes(pair[0], data, 40 + bytes);
 	close(pair[0]);
 	pthread_join(thread, NULL);
-	start = (now() - start) / (ROUNDS * 4);
+	start = (now() - start) / (FRAMES);
 	close(pair[1]);
 	return start;
 }
 
-static void row(const char *transport, const char *what, double mine, double plain)
-{
-	printf("%-5s %-28s %9.0f ns  %9.0f ns plain  ratio %.2f\n", transport, what, mine, plain,
-	       mine / plain);
-}
-
-static void bench_ping(const char *transport, unsigned int bytes, const char *what)
+static double link_ping(size_t bytes)
 {
 	struct xt_request q = { .frames = ROUNDS, .bytes = bytes };
 
 	if (ask(XT_PING, &q))
 		die("XT_PING");
-	row(transport, what, q.out[1], plain_ping(40 + bytes));
+	return q.out[1];
 }
 
-static void bench_stream(const char *transport)
+/* The contents are made and checked, so this is more than a link costs. */
+static double link_stream(size_t bytes)
 {
-	struct xt_request q = { .lanes = 4, .frames = ROUNDS * 4, .bytes = 4096, .ms = 60000 };
+	struct xt_request q = { .lanes = 4, .frames = FRAMES, .bytes = bytes, .ms = 60000 };
 
 	if (ask(XT_TRAFFIC, &q))
 		die("XT_TRAFFIC");
-	/* the contents are made and checked: this bounds the cost from above */
-	row(transport, "stream of pages, checked", (double)q.out[0] / q.frames, plain_stream());
+	return (double)q.out[0] / FRAMES;
+}
+
+static void row(const char *transport, const char *what, size_t bytes,
+		double (*link)(size_t bytes), double (*plain)(size_t bytes))
+{
+	double best = 1e18, best_plain = 1e18, t;
+	int i;
+
+	for (i = 0; i < TURNS; i++) {
+		t = link(bytes);
+		best = t < best ? t : best;
+		t = plain(bytes);
+		best_plain = t < best_plain ? t : best_plain;
+	}
+	printf("%-5s %-28s %9.0f ns  %9.0f ns plain  ratio %.2f\n", transport, what, best,
+	       best_plain, best / best_plain);
 }
 
 void bench(const char *transport)
@@ -120,9 +135,9 @@ void bench(const char *transport)
 
 	if (open_link(transport, &q))
 		die("open");
-	bench_ping(transport, 0, "ping of headers");
-	bench_ping(transport, 4096, "ping answered with a page");
-	bench_stream(transport);
+	row(transport, "ping of headers", 0, link_ping, plain_ping);
+	row(transport, "ping answered with a page", 4096, link_ping, plain_ping);
+	row(transport, "stream of pages, checked", 4096, link_stream, plain_stream);
 	if (close_link(NULL))
 		die("close");
 }
