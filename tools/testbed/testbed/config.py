@@ -59,7 +59,7 @@ class Config:
             self.set_up = dict(line.strip().split('=', 1) for line in f if '=' in line)
         self.memory, self.cpus, self.share, self.append = memory, cpus, share, append
         self.tree = TREE
-        self.qemu = self.set_up['QEMU']
+        self.qemu = os.environ.get('DVMM_NODE_QEMU') or self.set_up['QEMU']
         self.node_qemu = self.set_up.get('NODE_QEMU')
         self.images = self.set_up.get('IMAGES')
         self.kernel = self.set_up['KERNEL']
