@@ -142,12 +142,14 @@ static litmus_cell *cell(const struct litmus_view *v, int loc, unsigned int slot
 static void look(const struct litmus_shape *s, const struct litmus_view *v,
 		 uint64_t batch, struct litmus_count *c)
 {
+	/* What no thread stores holds an earlier shape's values. */
+	const int stored = s->final ? s->regs - 2 : s->regs;
 	uint8_t r[LITMUS_REGS] = { 0 };
 	unsigned int slot;
 	int i;
 
 	for (slot = 0; slot < LITMUS_SLOTS; slot++) {
-		for (i = 0; i < s->regs; i++)
+		for (i = 0; i < stored; i++)
 			r[i] = normal(v->shared->reg[i][slot], batch, c);
 		if (s->final) {
 			r[s->regs - 2] = normal(*cell(v, 0, slot), batch, c);
