@@ -30,7 +30,8 @@ static void report(const struct sim_config *c, const struct sim_result *r)
 	       c->nodes, c->seed, r->done, r->hits, (double)r->ns / 1e6);
 	printf("# %lu messages, %.1f MB; busiest node received %lu messages, average %lu\n",
 	       r->messages, (double)r->bytes / 1e6, r->busiest, r->mean);
-	printf("# directory: %zu bytes a homed page\n", sizeof(struct dvmm_page) + sizeof(struct dvmm_dir));
+	printf("# directory: %zu bytes a homed page\n",
+	       sizeof(struct dvmm_page) + sizeof(struct dvmm_dir));
 	printf("# %-16s %8s %9s %7s %8s %6s %9s %9s\n", "transition", "count", "messages",
 	       "pages", "bytes", "hops", "mean us", "max us");
 	for (i = 0; i < SIM_CLASSES; i++) {
@@ -39,9 +40,9 @@ static void report(const struct sim_config *c, const struct sim_result *r)
 
 		if (k->count)
 			printf("# %-16s %8lu %9.2f %7.2f %8.0f %6u %9.2f %9.2f\n",
-			       sim_class_names[i], k->count, (double)k->messages / n, (double)k->pages / n,
-			       (double)k->bytes / n, k->max_hops, (double)k->ns / n / 1e3,
-			       (double)k->max_ns / 1e3);
+			       sim_class_names[i], k->count, (double)k->messages / n,
+			       (double)k->pages / n, (double)k->bytes / n, k->max_hops,
+			       (double)k->ns / n / 1e3, (double)k->max_ns / 1e3);
 	}
 }
 
