@@ -29,7 +29,7 @@ static int open_one(__s32 *mine)
 }
 
 /* The link must go down once, for a reason that begins so; ups -1: up or not. */
-static const char *expect_down(const char *why, int ups)
+const char *expect_down(const char *why, int ups)
 {
 	struct xt_request q = { .ms = 10000 };
 	int err = ask(XT_WAIT_DOWN, &q);
@@ -77,7 +77,7 @@ static const char *greetings(const char *transport)
 	return bad ?: bad_greeting(&g[4], 1, "the peer belongs to another machine");
 }
 
-static const char *wait_up(void)
+const char *wait_up(void)
 {
 	struct xt_request q = { .ms = 1 };
 	int i;
@@ -259,5 +259,7 @@ const struct test tcp_tests[] = {
 	{ "a stream that ends within a frame", truncated },
 	{ "a reset connection", reset },
 	{ "noise does no harm", noise },
+	{ "random frames under TLS", tls_traffic },
+	{ "TLS records that are not data", tls_records },
 	{ }
 };
