@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../tools/testbed'))
 sys.dont_write_bytecode = True
-from testbed import klog, line  # noqa: E402
+from testbed import ept, klog, line  # noqa: E402
 from testbed.tap import Tap  # noqa: E402
 
 
@@ -17,6 +17,14 @@ def tap(text, status=0):
         t.line(row)
     t.end(status, 5)
     return t.passed, len(t.failures), t.skipped
+
+
+def serial(text):
+    """(passed, failed) of what an emulated Intel host says over its serial line."""
+    reader = ept.Reader(lambda _: None, 1)
+    for row in text.split('\n'):
+        reader.line(row)
+    return reader.passed, reader.failed
 
 
 GOOD = '1..2\nok 1 - a\nok 2 - b'
@@ -36,6 +44,16 @@ CASES = [
     ('a sub-test does not count', lambda: tap('1..1\n    ok 1 - inner\nok 1') == (1, 0, 0)),
     ('any bytes survive an agent line', lambda: line.unescape(line.escape(bytes(range(256)))) == bytes(range(256))),
     ('a line has one end', lambda: line.make('run', '1', 'a b\n').count(b'\n') == 1),
+]
+HOST = '@@ vmx 1 ept Y\n'
+RUN = '@@ begin dsm mem\n1..2\nok 1\nok 2\n'
+CASES += [
+    ('an Intel host: a good run', lambda: serial(HOST + RUN + '@@ end 0\ndvmm.run: status 0') == (2, 0)),
+    ('an Intel host without EPT is a failure', lambda: serial('@@ vmx 1 ept N')[1] == 1),
+    ('an Intel host: a killed program', lambda: serial(HOST + RUN + '@@ end 137') == (2, 1)),
+    ('an Intel host: modules left', lambda: serial(HOST + RUN + '@@ left modules\n@@ end 0') == (2, 1)),
+    ('an Intel host: a kernel warning', lambda: serial('@@ klog <4>WARNING: CPU: 0 PID: 1 at x.c:1') == (0, 1)),
+    ('an Intel host: an ordinary message', lambda: serial('@@ klog <4>dvmm: node 1 lost') == (0, 0)),
 ]
 REPORTS = [
     'WARNING: CPU: 0 PID: 5 at kernel/foo.c:3 bar+0x1/0x2',
