@@ -94,6 +94,7 @@ class Reader:
     def __init__(self, say, expected):
         self.say, self.expected = say, expected
         self.tap = self.name = None
+        self.left = []
         self.passed = self.failed = self.skipped = self.ended = 0
         self.over = False
         self.began = time.monotonic()
@@ -105,7 +106,7 @@ class Reader:
         elif text.startswith('@@ end ') and self.tap:
             self.end(int(text.split()[2]))
         elif text.startswith('@@ left ') and self.tap:
-            self.tap.failures.append(text[8:])
+            self.left.append(text[8:])
         elif text.startswith('@@ klog '):
             self.klog(text[8:])
         elif text.startswith('@@ vmx'):
@@ -134,6 +135,8 @@ class Reader:
     def end(self, status):
         """A test is over."""
         self.tap.end(None if status == 137 else status, 0)
+        self.tap.failures += self.left
+        self.left = []
         self.ended += 1
         self.passed += self.tap.passed
         self.failed += len(self.tap.failures)
