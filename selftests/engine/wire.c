@@ -121,6 +121,7 @@ static void test_other_kinds(void)
 	dvmm_wire_encode(&f, &h);
 	tap(!dvmm_wire_decode(&h, DVMM_LANE_CTL, PEER, NODES, &g) && g.msg.flags == 0xff,
 	    "type and flags of a channel are its own");
+	tap(refused(&h, DVMM_LANE_FWD), "refused: channel frame on a lane of the protocol");
 	h.length = htole32(DVMM_WIRE_PAYLOAD_MAX + 1);
 	tap(refused(&h, DVMM_LANE_CTL), "refused: long channel payload");
 }
