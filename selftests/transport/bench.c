@@ -125,7 +125,7 @@ static void row(const char *transport, const char *what, size_t bytes,
 		t = plain(bytes);
 		best_plain = t < best_plain ? t : best_plain;
 	}
-	printf("%-5s %-28s %9.0f ns  %9.0f ns plain  ratio %.2f\n", transport, what, best,
+	printf("# %-5s %-28s %9.0f ns  %9.0f ns plain  ratio %.2f\n", transport, what, best,
 	       best_plain, best / best_plain);
 }
 
@@ -133,6 +133,7 @@ void bench(const char *transport)
 {
 	struct xt_request q;
 
+	printf("TAP version 13\n1..1\n");
 	if (open_link(transport, &q))
 		die("open");
 	row(transport, "ping of headers", 0, link_ping, plain_ping);
@@ -140,4 +141,5 @@ void bench(const char *transport)
 	row(transport, "stream of pages, checked", 4096, link_stream, plain_stream);
 	if (close_link(NULL))
 		die("close");
+	printf("ok 1 - %s: measured\n", transport);
 }
