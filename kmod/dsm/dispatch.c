@@ -12,6 +12,8 @@
 #include "stats.h"
 #include "trace.h"
 
+#define LOCAL_WAITERS	4096	/* threads of this node that may wait for one page */
+
 struct event_item {
 	struct list_head list;
 	struct dvmm_event ev;
@@ -24,6 +26,7 @@ struct flight {
 	struct dvmm_txn txn;
 	struct list_head inbox;
 	struct list_head deferred;
+	unsigned int waiting;		/* length of @deferred */
 	bool running;
 	bool reoffer;			/* the deferred ones are due */
 	bool from_deferred;		/* where @item came from */
@@ -124,6 +127,7 @@ static bool next_item(struct flight *f)
 					   struct event_item, list);
 	if (f->item) {
 		list_del(&f->item->list);
+		f->waiting -= f->from_deferred;
 		spin_unlock(&b->lock);
 		return true;
 	}
@@ -139,15 +143,26 @@ static bool next_item(struct flight *f)
 	return false;
 }
 
+/* A fair peer has at most two messages waiting for a page: a request, a demand. */
+static bool waits_too_often(const struct flight *f)
+{
+	return f->item->ev.type < DVMM_EV_LOAD && f->waiting > 2 * f->r->m->nodes + LOCAL_WAITERS;
+}
+
 static void defer_item(struct flight *f)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
 
+	if (waits_too_often(f)) {
+		dvmm_link_fence(f->r->m, f->item->ev.msg.src, "too many requests for one page");
+		return;
+	}
 	spin_lock(&b->lock);
 	if (f->from_deferred)
 		list_add(&f->item->list, &f->deferred);
 	else
 		list_add_tail(&f->item->list, &f->deferred);
+	f->waiting++;
 	spin_unlock(&b->lock);
 	f->item = NULL;
 }
