@@ -75,7 +75,7 @@ const char *close_link(const char *bad)
 }
 
 /* What a test returns that cannot run here. */
-const char cannot[] = "";
+const char *const cannot = "";
 
 static const char *start(const char *transport)
 {

@@ -15,7 +15,7 @@ struct test {
 
 extern int device;
 extern const struct test tcp_tests[];
-extern const char cannot[];
+extern const char *const cannot;
 
 const char *failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int ask(unsigned long what, struct xt_request *q);
