@@ -237,6 +237,10 @@ static const struct file_operations region_fops = {
 
 /* ---- creation ---- */
 
+/* So many pages that what we keep of each would fill all memory. */
+#define METADATA_MAX_PAGES \
+	((u64)totalram_pages() * (PAGE_SIZE / sizeof(struct dvmm_home_page)))
+
 static int region_check(struct dvmm_machine *m, const struct dvmm_create_region *arg)
 {
 	if (arg->reserved || arg->id > DVMM_MAX_REGION || arg->home >= m->nodes)
@@ -249,7 +253,7 @@ static int region_check(struct dvmm_machine *m, const struct dvmm_create_region 
 	if (arg->home == m->self && arg->bytes >> PAGE_SHIFT > (u64)si_mem_available())
 		return -ENOMEM;
 	/* vmalloc complains, loudly, of what can never fit. */
-	if (arg->bytes >> PAGE_SHIFT > (u64)totalram_pages() * PAGE_SIZE / sizeof(struct dvmm_home_page))
+	if (arg->bytes >> PAGE_SHIFT > METADATA_MAX_PAGES)
 		return -ENOMEM;
 	return 0;
 }

@@ -24,16 +24,16 @@
 #include "tap.h"
 #include "work.h"
 
-#define PLAIN		DVMM_LINK_LANES		/* one connection more, for comparison */
-#define CONNECTIONS	(DVMM_LINK_LANES + 1)
-#define CONNECT_S	60
+#define PLAIN DVMM_LINK_LANES /* one connection more, for comparison */
+#define CONNECTIONS (DVMM_LINK_LANES + 1)
+#define CONNECT_S 60
 
 struct greeting {
 	uint32_t magic;
 	uint16_t node;
 	uint16_t lane;
 };
-#define GREETING 0x6d6d7664	/* "dvmm" */
+#define GREETING 0x6d6d7664 /* "dvmm" */
 
 static struct node {
 	int self, nodes;
@@ -94,30 +94,53 @@ static void parse_peers(char *text)
 static void option(int opt, char *arg)
 {
 	switch (opt) {
-	case 's': me.self = atoi(arg); break;
-	case 'p': parse_peers(arg); break;
-	case 't': me.seconds = atoi(arg); break;
-	case 'r': me.rounds = strtoull(arg, NULL, 0); break;
-	case 'l': me.bound = atoi(arg); break;
-	case 'b': me.bytes = strtoull(arg, NULL, 0); break;
-	case 'c': me.cache = strtoull(arg, NULL, 0); break;
-	case 'h': me.hold_us = atoi(arg); break;
-	case 'm': me.policy |= DVMM_POLICY_MIGRATORY; break;
-	case 'u': me.uuid = arg; break;
-	case 'j': me.json = true; break;
-	default: usage();
+	case 's':
+		me.self = atoi(arg);
+		break;
+	case 'p':
+		parse_peers(arg);
+		break;
+	case 't':
+		me.seconds = atoi(arg);
+		break;
+	case 'r':
+		me.rounds = strtoull(arg, NULL, 0);
+		break;
+	case 'l':
+		me.bound = atoi(arg);
+		break;
+	case 'b':
+		me.bytes = strtoull(arg, NULL, 0);
+		break;
+	case 'c':
+		me.cache = strtoull(arg, NULL, 0);
+		break;
+	case 'h':
+		me.hold_us = atoi(arg);
+		break;
+	case 'm':
+		me.policy |= DVMM_POLICY_MIGRATORY;
+		break;
+	case 'u':
+		me.uuid = arg;
+		break;
+	case 'j':
+		me.json = true;
+		break;
+	default:
+		usage();
 	}
 }
 
 static const struct workload *parse(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "self", 1, NULL, 's' }, { "peers", 1, NULL, 'p' },
-		{ "seconds", 1, NULL, 't' }, { "rounds", 1, NULL, 'r' },
-		{ "bound", 1, NULL, 'l' }, { "bytes", 1, NULL, 'b' },
-		{ "cache", 1, NULL, 'c' }, { "hold", 1, NULL, 'h' },
+		{ "self", 1, NULL, 's' },      { "peers", 1, NULL, 'p' },
+		{ "seconds", 1, NULL, 't' },   { "rounds", 1, NULL, 'r' },
+		{ "bound", 1, NULL, 'l' },     { "bytes", 1, NULL, 'b' },
+		{ "cache", 1, NULL, 'c' },     { "hold", 1, NULL, 'h' },
 		{ "migratory", 0, NULL, 'm' }, { "uuid", 1, NULL, 'u' },
-		{ "json", 0, NULL, 'j' }, { NULL, 0, NULL, 0 },
+		{ "json", 0, NULL, 'j' },      { NULL, 0, NULL, 0 },
 	};
 	const struct workload *w;
 	int opt;
@@ -178,9 +201,9 @@ static void accept_one(int listener)
 	if (poll(&p, 1, CONNECT_S * 1000) <= 0)
 		tap_bail("node %d waited %d s for its peers", me.self, CONNECT_S);
 	fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-	if (fd < 0 || recv(fd, &g, sizeof(g), MSG_WAITALL) != sizeof(g) ||
-	    g.magic != GREETING || g.node <= me.self || g.node >= me.nodes ||
-	    g.lane >= CONNECTIONS || me.sock[g.node][g.lane] >= 0)
+	if (fd < 0 || recv(fd, &g, sizeof(g), MSG_WAITALL) != sizeof(g) || g.magic != GREETING ||
+	    g.node <= me.self || g.node >= me.nodes || g.lane >= CONNECTIONS ||
+	    me.sock[g.node][g.lane] >= 0)
 		tap_bail("a stranger connected");
 	no_delay(fd);
 	me.sock[g.node][g.lane] = fd;
@@ -216,7 +239,10 @@ static void connect_all(void)
 static int open_machine(void)
 {
 	struct machine_params p = {
-		.self = me.self, .nodes = me.nodes, .hold_us = me.hold_us, .policy = me.policy,
+		.self = me.self,
+		.nodes = me.nodes,
+		.hold_us = me.hold_us,
+		.policy = me.policy,
 	};
 	int fd;
 
@@ -264,9 +290,15 @@ static void open_links(int machine)
 static struct actor as_actor(int machine)
 {
 	struct actor a = {
-		.self = me.self, .nodes = me.nodes, .machine = machine, .channel = -1,
-		.regions = me.nodes, .cache = me.cache, .seconds = me.seconds,
-		.rounds = me.rounds, .json = me.json,
+		.self = me.self,
+		.nodes = me.nodes,
+		.machine = machine,
+		.channel = -1,
+		.regions = me.nodes,
+		.cache = me.cache,
+		.seconds = me.seconds,
+		.rounds = me.rounds,
+		.json = me.json,
 		.plain = me.self < 2 && me.nodes > 1 ? me.sock[!me.self][PLAIN] : -1,
 	};
 	int r;
@@ -320,8 +352,8 @@ int main(int argc, char **argv)
 	signal(SIGBUS, lost);
 	a = as_actor(machine);
 	ret = actor_map(&a, me.region) ?: w->run(&a);
-	tap_ok(!ret, "%s, node %d of %d over TCP: %s%s%s", w->name, me.self, me.nodes,
-	       w->proves, ret ? ": " : "", ret ? a.why : "");
+	tap_ok(!ret, "%s, node %d of %d over TCP: %s%s%s", w->name, me.self, me.nodes, w->proves,
+	       ret ? ": " : "", ret ? a.why : "");
 	fflush(stdout);
 	if (!ret)
 		tap_ok(!linger(machine), "node %d ends with the machine", me.self);

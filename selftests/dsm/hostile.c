@@ -19,14 +19,17 @@
 #include "peer.h"
 #include "tap.h"
 
-#define DOWN_MS		6000	/* 5 s are allowed, the rest is this machine's */
-#define BEFORE_HELLO_MS	12000	/* other lanes wait 5 s for the HELLO first */
+#define DOWN_MS 6000 /* 5 s are allowed, the rest is this machine's */
+#define BEFORE_HELLO_MS 12000 /* other lanes wait 5 s for the HELLO first */
 
 enum verdict { FINE, DIED, SILENT, MUTE };
 
 /* Something is wrong with the case if this is not one of the two first. */
-static const char * const verdict_names[] = {
-	"unharmed", "down with a reason", "down without a reason", "neither up nor down",
+static const char *const verdict_names[] = {
+	"unharmed",
+	"down with a reason",
+	"down without a reason",
+	"neither up nor down",
 };
 
 static char reason[DVMM_REASON_LEN];
@@ -47,19 +50,33 @@ typedef void (*family_fn)(struct peer *p);
 
 static void bad_hello(struct peer *p)
 {
-	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO,
-					  sizeof(struct dvmm_wire_hello));
+	struct dvmm_wire_hdr h =
+		peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO, sizeof(struct dvmm_wire_hello));
 	struct dvmm_wire_hello o = peer_hello(p);
 	uint16_t any = rnd_range(2, 0xffff);
 
 	switch (rnd() % 8) {
-	case 0: o.version_min = cpu_to_le16(any); break;
-	case 1: o.version_max = 0; break;
-	case 2: o.node = cpu_to_le16(any); break;
-	case 3: o.nodes = cpu_to_le16(any + 1); break;
-	case 4: o.page_size = cpu_to_le32(rnd() | 1); break;
-	case 5: o.machine[rnd() % 16] ^= 1 << rnd() % 8; break;
-	case 6: o.config[rnd() % 16] ^= 1 << rnd() % 8; break;
+	case 0:
+		o.version_min = cpu_to_le16(any);
+		break;
+	case 1:
+		o.version_max = 0;
+		break;
+	case 2:
+		o.node = cpu_to_le16(any);
+		break;
+	case 3:
+		o.nodes = cpu_to_le16(any + 1);
+		break;
+	case 4:
+		o.page_size = cpu_to_le32(rnd() | 1);
+		break;
+	case 5:
+		o.machine[rnd() % 16] ^= 1 << rnd() % 8;
+		break;
+	case 6:
+		o.config[rnd() % 16] ^= 1 << rnd() % 8;
+		break;
 	case 7:
 		h.length = cpu_to_le32(rnd() % sizeof(o));
 		break;
@@ -69,8 +86,8 @@ static void bad_hello(struct peer *p)
 
 static void second_hello(struct peer *p)
 {
-	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO,
-					  sizeof(struct dvmm_wire_hello));
+	struct dvmm_wire_hdr h =
+		peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO, sizeof(struct dvmm_wire_hello));
 	struct dvmm_wire_hello o = peer_hello(p);
 
 	peer_send(p, rnd() % DVMM_LANES, &h, &o, sizeof(o));
@@ -97,17 +114,39 @@ static void bad_header(struct peer *p)
 	size_t n = 0;
 
 	switch (rnd() % 12) {
-	case 0: h.magic ^= rnd_range(1, 255); break;
-	case 1: h.kind = rnd_range(4, 255); break;
-	case 2: h.type = rnd_range(DVMM_MSG_COUNT, 255); break;
-	case 3: h.flags = rnd_range(0x10, 0xff); break;
-	case 4: h.src = cpu_to_le16(rnd_range(2, 0xffff)); break;
-	case 5: h.length = cpu_to_le32(rnd_range(DVMM_WIRE_PAYLOAD_MAX + 1, UINT32_MAX)); break;
-	case 6: h.requester = cpu_to_le16(rnd_range(PEER_NODES, 0xffff)); break;
-	case 7: h.acks = cpu_to_le16(rnd_range(PEER_NODES, 0xffff)); break;
-	case 8: lane = (lane + rnd_range(1, DVMM_LANES - 1)) % DVMM_LANES; break;
-	case 9: h.page = cpu_to_le64(rnd_range(PEER_PAGES, UINT64_MAX)); break;
-	case 10: h.index = cpu_to_le16(rnd_range(PEER_NODES, 0xffff)); break;
+	case 0:
+		h.magic ^= rnd_range(1, 255);
+		break;
+	case 1:
+		h.kind = rnd_range(4, 255);
+		break;
+	case 2:
+		h.type = rnd_range(DVMM_MSG_COUNT, 255);
+		break;
+	case 3:
+		h.flags = rnd_range(0x10, 0xff);
+		break;
+	case 4:
+		h.src = cpu_to_le16(rnd_range(2, 0xffff));
+		break;
+	case 5:
+		h.length = cpu_to_le32(rnd_range(DVMM_WIRE_PAYLOAD_MAX + 1, UINT32_MAX));
+		break;
+	case 6:
+		h.requester = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
+		break;
+	case 7:
+		h.acks = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
+		break;
+	case 8:
+		lane = (lane + rnd_range(1, DVMM_LANES - 1)) % DVMM_LANES;
+		break;
+	case 9:
+		h.page = cpu_to_le64(rnd_range(PEER_PAGES, UINT64_MAX));
+		break;
+	case 10:
+		h.index = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
+		break;
 	case 11:
 		n = rnd_range(1, DVMM_WIRE_PAYLOAD_MAX - 1);
 		h.length = cpu_to_le32(n);
@@ -122,10 +161,18 @@ static void bad_link_frame(struct peer *p)
 	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, 0);
 
 	switch (rnd() % 4) {
-	case 0: h.type = 0; break;
-	case 1: h.type = rnd_range(DVMM_WIRE_LINK_TYPES, 255); break;
-	case 2: h.flags = rnd_range(1, 255); break;
-	case 3: h.type = DVMM_WIRE_BYE; break;
+	case 0:
+		h.type = 0;
+		break;
+	case 1:
+		h.type = rnd_range(DVMM_WIRE_LINK_TYPES, 255);
+		break;
+	case 2:
+		h.flags = rnd_range(1, 255);
+		break;
+	case 3:
+		h.type = DVMM_WIRE_BYE;
+		break;
 	}
 	peer_send(p, DVMM_LANE_CTL, &h, NULL, 0);
 }
@@ -245,10 +292,10 @@ enum expect { MUST_DIE, MUST_LIVE, EITHER };
 static const struct family {
 	const char *name;
 	family_fn spoil;
-	bool joined;		/* after HELLOs */
+	bool joined; /* after HELLOs */
 	enum expect expect;
 	int ms;
-	unsigned int share;	/* of a hundred of the cases asked for */
+	unsigned int share; /* of a hundred of the cases asked for */
 } families[] = {
 	{ "HELLO that does not fit", bad_hello, false, MUST_DIE, DOWN_MS, 100 },
 	{ "a second HELLO", second_hello, true, MUST_DIE, DOWN_MS, 10 },
@@ -326,8 +373,9 @@ static enum verdict run_case(const struct family *f, bool with_user)
 
 static bool as_expected(const struct family *f, enum verdict v)
 {
-	return f->expect == MUST_DIE ? v == DIED :
-	       f->expect == MUST_LIVE ? v == FINE : v == FINE || v == DIED;
+	return f->expect == MUST_DIE  ? v == DIED :
+	       f->expect == MUST_LIVE ? v == FINE :
+					v == FINE || v == DIED;
 }
 
 static void run_family(const struct family *f, uint64_t seed, unsigned int cases)
@@ -342,11 +390,11 @@ static void run_family(const struct family *f, uint64_t seed, unsigned int cases
 		count[v]++;
 		if (as_expected(f, v) || bad++ > 4)
 			continue;
-		tap_diag("%s: case %u (state %llu): %s (%s)", f->name, i,
-			 (unsigned long long)s, verdict_names[v], reason);
+		tap_diag("%s: case %u (state %llu): %s (%s)", f->name, i, (unsigned long long)s,
+			 verdict_names[v], reason);
 	}
-	tap_ok(!bad, "%s: %u cases, %u down with a reason, %u unharmed%s", f->name, n,
-	       count[DIED], count[FINE], bad ? ", others wrong" : "");
+	tap_ok(!bad, "%s: %u cases, %u down with a reason, %u unharmed%s", f->name, n, count[DIED],
+	       count[FINE], bad ? ", others wrong" : "");
 }
 
 /* ---- a peer that never reads ---- */
@@ -416,9 +464,11 @@ static void still_works(void)
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1;
-	unsigned int cases = argc > 2 ? atoi(argv[2]) : 200;
+	unsigned int cases = 200;
 	size_t i;
 
+	if (argc > 2)
+		cases = atoi(argv[2]);
 	tap_start(900);
 	klog_open();
 	close(dev_open());

@@ -146,8 +146,8 @@ int peer_recv(struct peer *p, int lane, struct peer_frame *f, int ms)
 
 int peer_join(struct peer *p)
 {
-	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO,
-					  sizeof(struct dvmm_wire_hello));
+	struct dvmm_wire_hdr h =
+		peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO, sizeof(struct dvmm_wire_hello));
 	struct dvmm_wire_hello hello = peer_hello(p);
 	struct dvmm_event_record ev;
 	struct peer_frame f;
@@ -168,7 +168,8 @@ bool peer_alive(struct peer *p, int ms)
 	if (peer_send(p, DVMM_LANE_CTL, &h, NULL, 0))
 		return false;
 	while (peer_recv(p, DVMM_LANE_CTL, &f, ms) == 1)
-		if (f.hdr.kind == DVMM_WIRE_LINK && f.hdr.type == DVMM_WIRE_PONG && f.hdr.id == h.id)
+		if (f.hdr.kind == DVMM_WIRE_LINK && f.hdr.type == DVMM_WIRE_PONG &&
+		    f.hdr.id == h.id)
 			return true;
 	return false;
 }

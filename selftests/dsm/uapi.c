@@ -25,7 +25,7 @@ static unsigned int per_field = 60;
 static unsigned long cases;
 
 static struct env {
-	int fd[WHERES];		/* where calls belong */
+	int fd[WHERES]; /* where calls belong */
 	int region, channel;
 } env;
 
@@ -63,8 +63,7 @@ static bool unchanged(const struct picture *before)
 	struct picture now = look();
 	struct dvmm_event_record ev;
 
-	return !memcmp(before, &now, sizeof(now)) &&
-	       event_next(env.fd[ON_MACHINE], &ev, 0) == 0;
+	return !memcmp(before, &now, sizeof(now)) && event_next(env.fd[ON_MACHINE], &ev, 0) == 0;
 }
 
 /* ---- one case ---- */
@@ -78,8 +77,7 @@ static bool refused(const struct call *c, int fd, void *arg, int err, int err2, 
 	ret = ioctl(fd, c->cmd, arg);
 	if (ret < 0 && (errno == err || (err2 && errno == err2)))
 		return true;
-	tap_diag("%s, %s: %d, %s; expected %s", c->name, what, ret, strerror(errno),
-		 strerror(err));
+	tap_diag("%s, %s: %d, %s; expected %s", c->name, what, ret, strerror(errno), strerror(err));
 	if (ret > 2)
 		close(ret);
 	return false;
@@ -143,7 +141,8 @@ static bool flags(const struct call *c)
 
 static bool pointers(const struct call *c)
 {
-	char *edge = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *edge =
+		mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	int fd = env.fd[c->on];
 	bool ok;
 
@@ -160,8 +159,15 @@ static bool pointers(const struct call *c)
 static bool descriptors(const struct call *c)
 {
 	int other[] = {
-		env.fd[ON_DEV], env.fd[ON_MACHINE], env.fd[ON_LINK], env.region, env.channel,
-		open("/dev/null", O_RDWR), socket(AF_UNIX, SOCK_STREAM, 0), -1, 1 << 20,
+		env.fd[ON_DEV],
+		env.fd[ON_MACHINE],
+		env.fd[ON_LINK],
+		env.region,
+		env.channel,
+		open("/dev/null", O_RDWR),
+		socket(AF_UNIX, SOCK_STREAM, 0),
+		-1,
+		1 << 20,
 	};
 	bool ok = true;
 	size_t i;
@@ -179,9 +185,14 @@ static bool descriptors(const struct call *c)
 
 static void common(const struct call *c)
 {
-	static const struct { bool (*run)(const struct call *c); const char *what; } all[] = {
-		{ sizes, "wrong sizes" }, { flags, "unknown flags" },
-		{ pointers, "bad addresses" }, { descriptors, "foreign descriptors" },
+	static const struct {
+		bool (*run)(const struct call *c);
+		const char *what;
+	} all[] = {
+		{ sizes, "wrong sizes" },
+		{ flags, "unknown flags" },
+		{ pointers, "bad addresses" },
+		{ descriptors, "foreign descriptors" },
 	};
 	struct picture before = look();
 	size_t i;
@@ -189,8 +200,8 @@ static void common(const struct call *c)
 	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
 		bool ok = all[i].run(c);
 
-		tap_ok(ok && unchanged(&before), "%s: %s are refused and change nothing",
-		       c->name, all[i].what);
+		tap_ok(ok && unchanged(&before), "%s: %s are refused and change nothing", c->name,
+		       all[i].what);
 	}
 }
 
@@ -282,9 +293,13 @@ static void sockets(void)
 			tap_bail("TCP over loopback: %s", strerror(errno));
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, un))
 		tap_bail("socketpair: %s", strerror(errno));
-#define TRY(a, b, c_, d, err, err2, what) do {					\
-		c.sock[0] = a; c.sock[1] = b; c.sock[2] = c_; c.sock[3] = d;	\
-		ok &= refused(&calls[9], link, &c, err, err2, what);		\
+#define TRY(a, b, c_, d, err, err2, what)                            \
+	do {                                                         \
+		c.sock[0] = a;                                       \
+		c.sock[1] = b;                                       \
+		c.sock[2] = c_;                                      \
+		c.sock[3] = d;                                       \
+		ok &= refused(&calls[9], link, &c, err, err2, what); \
 	} while (0)
 	ok = true;
 	TRY(-1, -1, -1, -1, EINVAL, EBADF, "tcp without sockets");
@@ -393,7 +408,8 @@ static void states(void)
 	strcpy(link.transport, "loop");
 	ok = refused(&calls[2], c.machine[0], &region, EBUSY, 0, "region after the start");
 	region.id = 0;
-	ok &= refused(&calls[2], c.machine[0], &region, EBUSY, EEXIST, "region again, after the start");
+	ok &= refused(&calls[2], c.machine[0], &region, EBUSY, EEXIST,
+		      "region again, after the start");
 	ok &= refused(&calls[3], c.machine[0], &link, EEXIST, 0, "second link");
 	tap_ok(ok, "what a running machine refuses");
 
@@ -406,11 +422,11 @@ static void states(void)
 
 	random_uuid(again.uuid);
 	c.machine[0] = ioctl(env.fd[ON_DEV], DVMM_CREATE_MACHINE, &again);
-	ok = c.machine[0] >= 0 && refused(&calls[1], env.fd[ON_DEV], &again, EEXIST, 0,
-					  "this node exists");
+	ok = c.machine[0] >= 0 &&
+	     refused(&calls[1], env.fd[ON_DEV], &again, EEXIST, 0, "this node exists");
 	c.machine[1] = ioctl(c.machine[0], DVMM_CREATE_CHANNEL, &channel);
-	ok &= c.machine[1] >= 0 && refused(&calls[4], c.machine[0], &channel, EBUSY, EEXIST,
-					   "this channel exists");
+	ok &= c.machine[1] >= 0 &&
+	      refused(&calls[4], c.machine[0], &channel, EBUSY, EEXIST, "this channel exists");
 	close_all(c.machine, 2);
 	c.machine[0] = ioctl(env.fd[ON_DEV], DVMM_CREATE_MACHINE, &again);
 	tap_ok(ok && c.machine[0] >= 0, "a name is taken while its holder lives, and free after");
@@ -454,7 +470,10 @@ static void accepted(void)
 
 static void newer_program(void)
 {
-	struct { struct dvmm_version v; uint32_t more[8]; } v;
+	struct {
+		struct dvmm_version v;
+		uint32_t more[8];
+	} v;
 	struct dvmm_version old = { .size = 8 };
 	bool ok;
 

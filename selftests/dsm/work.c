@@ -14,11 +14,11 @@
 #define ADDS_PER_ROUND 200
 
 struct counters {
-	uint64_t shared[COUNTERS];			/* everyone adds */
-	uint64_t own[CLUSTER_NODES];			/* false sharing: each its own word */
+	uint64_t shared[COUNTERS]; /* everyone adds */
+	uint64_t own[CLUSTER_NODES]; /* false sharing: each its own word */
 	uint64_t lock __attribute__((aligned(4096)));
-	uint64_t left;					/* guarded by lock, on its page */
-	uint64_t right __attribute__((aligned(4096)));	/* guarded by lock, elsewhere */
+	uint64_t left; /* guarded by lock, on its page */
+	uint64_t right __attribute__((aligned(4096))); /* guarded by lock, elsewhere */
 };
 
 static int locked_add(struct actor *a, struct counters *c)
@@ -64,8 +64,8 @@ static int counters_check(struct actor *a, struct counters *c, uint64_t rounds)
 	for (i = 0; i < COUNTERS; i++)
 		sum += c->shared[i];
 	if (sum != want)
-		return actor_fail(a, "atomics: sum %llu, expected %llu",
-				  (unsigned long long)sum, (unsigned long long)want);
+		return actor_fail(a, "atomics: sum %llu, expected %llu", (unsigned long long)sum,
+				  (unsigned long long)want);
 	for (i = 0; i < a->nodes; i++)
 		if (c->own[i] != want / a->nodes)
 			return actor_fail(a, "word of node %d is %llu, expected %llu", i,
@@ -111,9 +111,9 @@ struct item {
 };
 
 struct ring {
-	uint64_t head __attribute__((aligned(4096)));	/* of the producer */
+	uint64_t head __attribute__((aligned(4096))); /* of the producer */
 	uint64_t end;
-	uint64_t tail __attribute__((aligned(4096)));	/* of the consumer */
+	uint64_t tail __attribute__((aligned(4096))); /* of the consumer */
 	struct item slot[RING_SLOTS] __attribute__((aligned(4096)));
 };
 
@@ -151,9 +151,8 @@ static int consume(struct actor *a, struct ring *r, uint64_t seq)
 	for (i = 0; i < ITEM_WORDS; i++)
 		sum += it->word[i];
 	if (it->seq != seq || it->sum != sum)
-		return actor_fail(a, "item %llu arrived as %llu, sum %s",
-				  (unsigned long long)seq, (unsigned long long)it->seq,
-				  it->sum == sum ? "right" : "wrong");
+		return actor_fail(a, "item %llu arrived as %llu, sum %s", (unsigned long long)seq,
+				  (unsigned long long)it->seq, it->sum == sum ? "right" : "wrong");
 	__atomic_store_n(&r->tail, seq + 1, __ATOMIC_RELEASE);
 	return 1;
 }
@@ -188,8 +187,7 @@ int work_prodcons(struct actor *a)
 	actor_barrier(a);
 	if (!a->self)
 		tap_diag("prodcons: node 0 sent %llu items of %zu bytes and took %llu",
-			 (unsigned long long)sent, sizeof(struct item),
-			 (unsigned long long)taken);
+			 (unsigned long long)sent, sizeof(struct item), (unsigned long long)taken);
 	return 0;
 }
 
@@ -198,8 +196,8 @@ int work_prodcons(struct actor *a)
 /* Every page has a line for each node; what stands there follows from the round. */
 static uint64_t expected(int node, int region, size_t page, uint64_t round)
 {
-	return round * 0x9e3779b97f4a7c15ull + ((uint64_t)node << 56) +
-	       ((uint64_t)region << 48) + page;
+	return round * 0x9e3779b97f4a7c15ull + ((uint64_t)node << 56) + ((uint64_t)region << 48) +
+	       page;
 }
 
 static uint64_t *line_of(struct actor *a, int region, size_t page, int node)
@@ -229,10 +227,10 @@ static int pressure_check(struct actor *a, uint64_t round)
 				v = *(volatile uint64_t *)line_of(a, r, p, n);
 				want = expected(n, r, p, round);
 				if (v != want)
-					return actor_fail(a, "round %llu region %d page %zu node %d: %llx, expected %llx",
-							  (unsigned long long)round, r, p, n,
-							  (unsigned long long)v,
-							  (unsigned long long)want);
+					return actor_fail(a,
+						"round %llu region %d page %zu node %d: %llx, expected %llx",
+						(unsigned long long)round, r, p, n,
+						(unsigned long long)v, (unsigned long long)want);
 			}
 		}
 	}
@@ -250,8 +248,8 @@ static int pressure_limit(struct actor *a)
 	for (r = 0; r < a->regions; r++)
 		most += (r == a->self || !a->cache ? a->bytes[r] : a->cache) / PAGE;
 	if (s.frames > most)
-		return actor_fail(a, "%llu frames held, %llu allowed",
-				  (unsigned long long)s.frames, (unsigned long long)most);
+		return actor_fail(a, "%llu frames held, %llu allowed", (unsigned long long)s.frames,
+				  (unsigned long long)most);
 	if (a->cache && a->nodes > 1 && !s.evictions)
 		return actor_fail(a, "no eviction although the cache is smaller than the region");
 	if (!a->self)
@@ -315,9 +313,10 @@ int work_upgrade(struct actor *a)
 			*w = round + 1;
 		actor_barrier(a);
 		if (*(volatile uint64_t *)w != round + 1)
-			return actor_fail(a, "round %llu: after the write by node %d the word is %llu, before it was %llu",
-					  (unsigned long long)round, writer,
-					  (unsigned long long)*w, (unsigned long long)before);
+			return actor_fail(a,
+				"round %llu: after the write by node %d the word is %llu, before it was %llu",
+				(unsigned long long)round, writer, (unsigned long long)*w,
+				(unsigned long long)before);
 		round++;
 	} while (!actor_over(a, start) && round != a->rounds);
 	return 0;
@@ -337,7 +336,8 @@ int work_barriers(struct actor *a)
 		actor_barrier(a);
 		for (i = 0; i < a->nodes; i++)
 			if (arrived[i * (LINE / 8)] != round)
-				return actor_fail(a, "node %d left barrier %llu before node %d came",
+				return actor_fail(a,
+						  "node %d left barrier %llu before node %d came",
 						  a->self, (unsigned long long)round, i);
 	} while (!actor_over(a, start) && round != a->rounds);
 	return 0;

@@ -125,12 +125,12 @@ static void job_pump(struct job *j, int *fd, const char *kind)
 
 	while (*fd >= 0) {
 		n = read(*fd, buf, sizeof(buf));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN)
+			return;
 		if (n > 0)
 			say(kind, j->id, buf, n);
-		else if (n < 0 && errno == EINTR)
-			continue;
-		else if (n < 0 && errno == EAGAIN)
-			return;
 		else
 			close_fd(fd);
 	}

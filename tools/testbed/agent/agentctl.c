@@ -40,11 +40,11 @@ static void heard(char *line, void *ctx)
 	if (n < 3)
 		return;
 	len = line_unescape(w[2]);
-	if (!strcmp(w[0], "out"))
+	if (!strcmp(w[0], "out")) {
 		line_write(1, w[2], len);
-	else if (!strcmp(w[0], "err"))
+	} else if (!strcmp(w[0], "err")) {
 		line_write(2, w[2], len);
-	else if (!strcmp(w[0], "exit")) {
+	} else if (!strcmp(w[0], "exit")) {
 		status = atoi(w[2]);
 		ended = 1;
 	}
