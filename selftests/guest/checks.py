@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a booted guest over several nodes has to do. Each function gives its results to a Tap."""
+import json
+import re
+import shlex
+import time
+
+from guestlib import must, on
+
+DATA = 10 << 20
+SYS_CPU = '/sys/devices/system/cpu'
+SYS_NODE = '/sys/devices/system/node'
+
+
+def cpus_online(t, m):
+    """All CPUs, with the APIC ids that the machine file gives them."""
+    text = m.must('nproc; cat /sys/devices/system/cpu/online; grep -c ^processor /proc/cpuinfo')
+    want = [str(m.total), f'0-{m.total - 1}', str(m.total)]
+    t.ok(text.split() == want, f'all {m.total} CPUs come online', text)
+    text = m.must("awk '/^apicid/ {print $3}' /proc/cpuinfo")
+    t.ok([int(w) for w in text.split()] == list(range(m.total)), 'APIC ids follow the nodes', text)
+
+
+def numa(t, m):
+    """One NUMA node a host: CPUs, memory, distances."""
+    count = len(m.hosts)
+    for node in range(count):
+        text = m.must(f'cat {SYS_NODE}/node{node}/cpulist {SYS_NODE}/node{node}/distance; '
+                      f"awk '/MemTotal/ {{print $4}}' {SYS_NODE}/node{node}/meminfo")
+        cpulist, distance, total = text.splitlines()
+        cpus = m.local(node)
+        want = f'{cpus[0]}-{cpus[-1]}' if len(cpus) > 1 else str(cpus[0])
+        t.ok(cpulist == want, f'NUMA node {node} has the CPUs of its host', cpulist)
+        want = ['10' if i == node else '40' for i in range(count)]
+        t.ok(distance.split() == want, f'NUMA node {node} knows its distances', distance)
+        # The kernel keeps some for itself, and the first one holds holes for the firmware.
+        t.ok(0.7 * m.memory <= int(total) / 1024 <= m.memory, f'NUMA node {node} has the memory of its host', total)
+    text = m.must(f'ls -d {SYS_NODE}/node[0-9]*')
+    t.ok(len(text.split()) == count, 'there is no other NUMA node', text)
+
+
+def _numastat(m, node):
+    text = m.must(f'cat {SYS_NODE}/node{node}/numastat')
+    return {k: int(v) for k, v in re.findall(r'^(\w+) (\d+)', text, re.M)}
+
+
+def stays_home(t, m):
+    """Memory that a CPU asks for comes from its own host."""
+    pages = 4096
+    for node in range(len(m.hosts)):
+        before = _numastat(m, node)
+        m.must(f'taskset -c {m.local(node)[-1]} dd if=/dev/zero of=/dev/shm/home bs=64k count={pages // 16} 2>/dev/null '
+               '&& rm /dev/shm/home', 120)
+        after = _numastat(m, node)
+        local = after['local_node'] - before['local_node']
+        away = after['numa_foreign'] - before['numa_foreign']
+        t.ok(local >= pages and away < pages // 100, f'allocations on node {node} stay at home',
+             f'{local} local and {away} foreign of {pages}')
+
+
+def clock(t, m):
+    """The TSC is the clock, and no CPU sees it go backwards."""
+    text = m.must('cat /sys/devices/system/clocksource/clocksource0/current_clocksource')
+    t.ok(text.strip() == 'tsc', 'the clocksource is tsc', text)
+    text = m.run("dmesg | grep -iE 'tsc.*(warp|unstable|unsynchron)|Measured.*cycles TSC|clocksource.*unstable'")[1]
+    t.ok(not text.strip(), 'the kernel has nothing against the TSC', text)
+    cpus = ' '.join(map(str, m.interleaved()))
+    status, text = m.run(f'tscwarp 5 {cpus}', 60)
+    t.ok(status == 0, 'no CPU sees another one\'s TSC in its future', text)
+    t.diag(text)
+
+
+def parallel(t, m, limit=300000):
+    """Work on all CPUs, checked."""
+    status, text = m.run(f'work {limit}', 240)
+    t.diag(text)
+    t.ok(status == 0 and 'correct' in text and len(re.findall(r'^cpu', text, re.M)) == m.total,
+         f'a parallel computation on {m.total} CPUs is right', text)
+
+
+def litmus(t, m, seconds=30):
+    """Memory-model shapes between CPUs of different nodes."""
+    cpus = ' '.join(map(str, m.interleaved()))
+    status, text = m.run(f'vlitmus -x 2 {cpus}', 60)
+    t.ok(status == 0, 'litmus: the checker notices memory that is not shared', text)
+    status, text = m.run(f'vlitmus {seconds} {cpus}', seconds * 4 + 60)
+    t.diag(text)
+    rows = re.findall(r'^shape (\S+) slots (\d+) forbidden (\d+) lost (\d+)', text, re.M)
+    for name, slots, forbidden, lost in rows:
+        t.ok(int(slots) and forbidden == lost == '0', f'litmus {name}: nothing that x86-TSO forbids in {slots} slots')
+    want = 10 if m.total >= 4 else 8
+    t.ok(status == 0 and len(rows) == want, 'litmus: all shapes ran', text)
+
+
+def _nmi_cpus(m):
+    """CPUs that have answered a backtrace's NMI, idle ones included."""
+    text = m.must('dmesg | grep "NMI backtrace for cpu" || true')
+    return sorted({int(n) for n in re.findall(r'NMI backtrace for cpu (\d+)', text)})
+
+
+def nmi(t, m):
+    """sysrq-l asks all CPUs by NMI, from either side."""
+    for cpu in (m.local(0)[0], m.local(len(m.hosts) - 1)[-1]):
+        m.must(f'dmesg -c > /dev/null; taskset -c {cpu} sh -c "echo l > /proc/sysrq-trigger"', 60)
+        seen = _nmi_cpus(m)
+        t.ok(seen == list(range(m.total)), f'NMIs from CPU {cpu} are answered by all CPUs', f'answers: {seen}')
+
+
+def hotplug(t, m):
+    """A CPU of the last node goes and comes back."""
+    cpu = m.local(len(m.hosts) - 1)[-1]
+    status, text = m.run(f'echo 0 > {SYS_CPU}/cpu{cpu}/online && cat {SYS_CPU}/online', 120)
+    t.ok(status == 0 and text.strip() == f'0-{m.total - 2}', f'CPU {cpu} goes offline', text)
+    status, text = m.run(f'echo 1 > {SYS_CPU}/cpu{cpu}/online && cat {SYS_CPU}/online && taskset -c {cpu} echo alive', 180)
+    t.ok(status == 0 and text.split() == [f'0-{m.total - 1}', 'alive'], f'CPU {cpu} comes back and works', text)
+
+
+def _irqs(m, pattern):
+    """Interrupts whose line matches: {number: [count on each CPU]}."""
+    found = {}
+    for line in m.must('cat /proc/interrupts').splitlines():
+        if re.search(pattern, line) and re.match(r'\s*\d+:', line):
+            words = line.split()
+            found[int(words[0][:-1])] = [int(w) for w in words[1:1 + m.total]]
+    return found
+
+
+def _move(m, irqs, cpu):
+    m.must(' && '.join(f'echo {cpu} > /proc/irq/{n}/smp_affinity_list' for n in irqs))
+
+
+def _grew(m, pattern, before, cpu):
+    after = _irqs(m, pattern)
+    return sum(after[n][cpu] - before[n][cpu] for n in before if n in after)
+
+
+def msi_affinity(t, m):
+    """The agent's own device: its interrupts move to a remote CPU and back."""
+    device = m.must('basename $(readlink -f /sys/class/virtio-ports/vport*p1/device/..) 2>/dev/null || true').strip()
+    pattern = f'{device if device.startswith("virtio") else "virtio0"}-'
+    before = _irqs(m, pattern)
+    if not t.ok(bool(before), 'the serial device has interrupts', m.must('cat /proc/interrupts')):
+        return
+    cpu = m.local(len(m.hosts) - 1)[-1]
+    _move(m, before, cpu)
+    before = _irqs(m, pattern)
+    alive = [m.run(f'echo {i}', 60)[1].strip() == str(i) for i in range(10)]
+    t.ok(all(alive), f'the serial device lives with its MSIs on CPU {cpu}', alive)
+    t.ok(_grew(m, pattern, before, cpu) >= 10, f'its MSIs do arrive on CPU {cpu}', _irqs(m, pattern))
+    _move(m, before, 0)
+    t.ok(m.run('echo back', 60)[1].strip() == 'back', 'the serial device lives with its MSIs on CPU 0 again')
+
+
+def level_affinity(t, m):
+    """A level-triggered IOAPIC interrupt, acknowledged on a remote CPU."""
+    disk = m.must('for d in /sys/block/vd*; do test "$(cat $d/size)" = 32768 && basename $d; done').strip()
+    pattern = r'IO-APIC.*virtio'
+    irqs = _irqs(m, pattern)
+    if not t.ok(len(irqs) == 1, 'the second disk has one IOAPIC interrupt', m.must('cat /proc/interrupts')):
+        return
+    for cpu in (m.local(len(m.hosts) - 1)[-1], 0):
+        _move(m, irqs, cpu)
+        before = _irqs(m, pattern)
+        status, text = m.run(f'echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/{disk} of=/dev/null bs=64k count=32', 120)
+        t.ok(status == 0, f'a disk with level-triggered interrupts on CPU {cpu} reads', text)
+        t.ok(_grew(m, pattern, before, cpu) >= 8, f'its interrupts do arrive on CPU {cpu}', _irqs(m, pattern))
+
+
+def disk_write(t, m, megabytes=8):
+    """Written from a CPU of the last node, read on the first: its checksum."""
+    cpu = m.local(len(m.hosts) - 1)[-1]
+    m.must(f'dd if=/dev/urandom of=/tmp/data bs=64k count={16 * megabytes} 2>/dev/null', 120)
+    want = m.must('md5sum < /tmp/data').split()[0]
+    m.must(f'taskset -c {cpu} dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null && rm /tmp/data', 180)
+    t.ok(disk_sum(m, 0, megabytes) == want, f'a disk written on CPU {cpu} reads back identical on CPU 0', want)
+    return want
+
+
+def disk_sum(m, cpu, megabytes=8):
+    """Checksum of the disk's beginning, read on a CPU."""
+    m.must('echo 3 > /proc/sys/vm/drop_caches')
+    return m.must(f'taskset -c {cpu} dd if=/dev/vda bs=64k count={16 * megabytes} 2>/dev/null | md5sum', 180).split()[0]
+
+
+def serial_transfer(t, m):
+    """10 MB over virtio-serial in, on a remote CPU, and out again."""
+    host, cpu = m.hosts[0], m.local(len(m.hosts) - 1)[-1]
+    want = must(host, f'head -c {DATA} /dev/urandom > /tmp/ten && md5sum < /tmp/ten').split()[0]
+    port = m.must("for p in /sys/class/virtio-ports/*; do test $(cat $p/name) = data && basename $p; done").strip()
+    begin = time.monotonic()
+    must(host, f'setsid sh -c "cat /tmp/ten > /tmp/{m.name}.pipe.in" > /dev/null 2>&1 < /dev/null &')
+    got = m.must(f'taskset -c {cpu} head -c {DATA} /dev/{port} > /tmp/ten && md5sum < /tmp/ten', 300).split()[0]
+    t.ok(got == want, f'10 MB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
+    middle = time.monotonic()
+    must(host, f'setsid sh -c "head -c {DATA} /tmp/{m.name}.pipe.out | md5sum > /tmp/ten.sum" > /dev/null 2>&1 < /dev/null &')
+    m.must(f'taskset -c {cpu} cat /tmp/ten > /dev/{port}; rm /tmp/ten', 300)
+    got = must(host, 'for i in $(seq 300); do test -s /tmp/ten.sum && break; usleep 100000; done; cat /tmp/ten.sum', 60)
+    t.ok(got.split()[:1] == [want], f'10 MB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
+    t.diag(f'virtio-serial: 10 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
+
+
+def _vcpu_seconds(m, node):
+    text = must(m.hosts[node], f'guest vcpus {m.process(node)}')
+    return sum(float(s) for s in re.findall(r': ([\d.]+) s', text))
+
+
+def stop_cont(t, m):
+    """QMP stop holds the vCPUs of every node, cont lets them go on."""
+    m.must('setsid sh -c "while :; do :; done" > /dev/null 2>&1 < /dev/null & echo $! > /tmp/spinner')
+    m.qmp('{"execute": "stop"}')
+    text = m.qmp('{"execute": "query-status"}')
+    t.ok('"paused"' in text, 'stop pauses the machine', text)
+    before = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    must(m.hosts[0], 'sleep 2')
+    after = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    t.ok(all(b - a < 0.05 for a, b in zip(before, after)), 'no vCPU of any node runs meanwhile', f'{before} {after}')
+    m.qmp('{"execute": "cont"}')
+    status, text = m.run('nproc; kill -9 $(cat /tmp/spinner)', 60)
+    t.ok(status == 0 and text.split()[0] == str(m.total), 'the guest goes on after cont', text)
+
+
+def query(t, m):
+    """query-dvmm describes the machine of the machine file."""
+    text = m.qmp('{"execute": "query-dvmm"}')
+    rows = [json.loads(line) for line in text.splitlines() if line.startswith('{"return": {') and 'nodes' in line]
+    if not t.ok(len(rows) == 1, 'query-dvmm answers', text):
+        return
+    info = rows[0]['return']
+    t.diag(json.dumps(info))
+    nodes = info['nodes']
+    t.ok(info['running'] and [n['cpus'] for n in nodes] == [m.cpus] * len(m.hosts) and
+         [n['memory'] >> 20 for n in nodes] == [m.memory] * len(m.hosts) and
+         [n['base-cpu'] for n in nodes] == [m.local(i)[0] for i in range(len(m.hosts))],
+         'query-dvmm describes the nodes', text)
+    skews = [n['tsc-error-ns'] for n in nodes if not n['self']]
+    t.ok(len(skews) == len(m.hosts) - 1, 'query-dvmm reports the residual skew of the clocks', text)
+    t.diag(f'residual TSC skew: at most {skews} ns')
+
+
+def reboot(t, m, bound=300):
+    """Reset asked for on a remote CPU; the guest comes up again."""
+    cpu = m.local(len(m.hosts) - 1)[-1]
+    first = m.must('cat /proc/sys/kernel/random/boot_id')
+    must(m.hosts[0], f'rm -f /tmp/{m.name}.reset; setsid sh -c "qmp -t 120 -e RESET /run/guest/{m.process(0)}/qmp '
+         f'> /tmp/{m.name}.reset 2>&1; echo status $? >> /tmp/{m.name}.reset" > /dev/null 2>&1 < /dev/null &')
+    m.run(f'sync; echo {cpu} > /sys/kernel/reboot/cpu; (usleep 300000; taskset -c {cpu} reboot -f) > /dev/null 2>&1 &', 60)
+    text = on(m.hosts[0], f'for i in $(seq 1200); do grep -q ^status /tmp/{m.name}.reset && break; usleep 100000; done; '
+              f'cat /tmp/{m.name}.reset', 130)[1]
+    if not t.ok('status 0' in text, f'a reboot on CPU {cpu} resets the machine', text + m.tail()):
+        return False
+    seconds = m.up(bound)
+    second = m.must('cat /proc/sys/kernel/random/boot_id')
+    t.ok(first != second, f'the guest has booted anew ({seconds:.0f} s)', first)
+    return True
+
+
+def power_off(t, m):
+    """Power-off on a remote CPU; every QEMU ends with status 0."""
+    cpu = m.local(len(m.hosts) - 1)[-1]
+    m.run(f'echo {cpu} > /sys/kernel/reboot/cpu; (usleep 300000; taskset -c {cpu} poweroff -f) > /dev/null 2>&1 &', 60)
+    for node in range(len(m.hosts)):
+        status, _ = m.ended(node, 60)
+        t.ok(status == 0, f'power-off on CPU {cpu} ends QEMU of node {node} with status 0',
+             f'status {status}\n{shlex.quote(m.said(node))}')
+
+
+def faults(t, m, what):
+    """For the reader: what it cost so far."""
+    for node in range(len(m.hosts)):
+        s = m.stats(node)
+        t.diag(f'{what}: node {node}: read {s["faults_read"]} write {s["faults_write"]} upgrade {s["faults_upgrade"]} '
+               f'local {s["faults_local"]} messages {s["messages_sent"]} bytes {s["bytes_sent"]} '
+               f'fetch p50 {int(s["latency_ns_p50"]) / 1e6:.1f} ms')

@@ -1,0 +1,27 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""A guest of four nodes with one vCPU each, all in one kernel."""
+import checks
+from guestlib import Machine, load, main, unload
+
+
+def test(t):
+    """Boot, look, work, end."""
+    m = Machine([0, 0, 0, 0], cpus=1, memory=128, name='f')
+    load({0})
+    try:
+        m.start()
+        t.diag(f'guest up after {m.up(400):.0f} s')
+        checks.faults(t, m, 'boot')
+        checks.cpus_online(t, m)
+        checks.numa(t, m)
+        checks.parallel(t, m, 100000)
+        checks.litmus(t, m, 20)
+        checks.nmi(t, m)
+        checks.power_off(t, m)
+    finally:
+        m.end()
+    t.ok(unload(0)[0] == 0, 'the modules unload')
+
+
+main(test)

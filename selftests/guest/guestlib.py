@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Guests over the nodes of a kept cluster ($DVMM_CLUSTER), and TAP about them."""
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+import traceback
+
+PROGRAMS = '/dvmm/selftests/guest/programs.cpio'
+INITRD = '/tmp/guest.initrd'
+
+
+class Tap:
+    """Results on standard output; what a reader wants to know beside them."""
+
+    def __init__(self):
+        self.count = self.failed = 0
+        self.start = time.monotonic()
+        print('TAP version 13', flush=True)
+
+    def ok(self, good, name, detail=''):
+        """One result; the detail is shown where it is bad."""
+        self.count += 1
+        self.failed += not good
+        print(f'{"" if good else "not "}ok {self.count} - {name}', flush=True)
+        if not good:
+            self.diag(detail)
+        return good
+
+    def skip(self, name, why):
+        """A result that cannot be had here."""
+        self.count += 1
+        print(f'ok {self.count} - {name} # SKIP {why}', flush=True)
+
+    def diag(self, text):
+        """Lines for the reader, with the time since the start."""
+        for line in str(text).rstrip().splitlines():
+            print(f'# {time.monotonic() - self.start:5.0f} s  {line}', flush=True)
+
+    def end(self):
+        """The plan; the status for sys.exit()."""
+        print(f'1..{self.count}', flush=True)
+        return 1 if self.failed else 0
+
+
+class Failed(Exception):
+    """What has to be there for the rest of a test is not there."""
+
+
+def on(node, script, bound=60):
+    """A shell script on a node of the cluster: (status, output)."""
+    done = subprocess.run(['on', '-t', str(bound), str(node), 'sh', '-c', script], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=bound + 30, check=False)
+    return done.returncode, done.stdout.decode('utf-8', 'replace')
+
+
+def must(node, script, bound=60):
+    """The output of a script that has to succeed."""
+    status, text = on(node, script, bound)
+    if status:
+        raise Failed(f'node {node}: status {status} of: {script}\n{text}')
+    return text
+
+
+def load(nodes):
+    """The module on every host."""
+    for node in nodes:
+        must(node, 'modprobe dvmm')
+
+
+def unload(node):
+    """Takes the modules out; what is left of them, in words."""
+    return on(node, 'for i in 1 2 3 4 5 6 7 8 9 10; do '
+              'm=$(awk \'$1 ~ /^dvmm/ {print $1}\' /proc/modules); test -n "$m" || exit 0; '
+              'rmmod $m 2>/dev/null; usleep 100000; done; grep ^dvmm /proc/modules; exit 1')
+
+
+class Machine:
+    """One guest. hosts[i] is the cluster's node that runs dvmm node i."""
+
+    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=()):
+        self.hosts, self.cpus, self.memory, self.name = hosts, cpus, memory, name
+        self.one_kernel = len(set(hosts)) == 1
+        self.transport = transport or ('loop' if self.one_kernel else 'tcp')
+        self.port, self.keys = port, keys
+        self.total = len(hosts) * cpus
+        self.file = f'/log/{name}.machine'
+
+    def local(self, node):
+        """The guest's CPUs that belong to a dvmm node."""
+        return list(range(node * self.cpus, (node + 1) * self.cpus))
+
+    def interleaved(self):
+        """All CPUs, neighbours on different nodes."""
+        return [node * self.cpus + i for i in range(self.cpus) for node in range(len(self.hosts))]
+
+    def process(self, node):
+        """The name of a node's QEMU for the command "guest"."""
+        return f'{self.name}{node}'
+
+    def log(self, node, kind):
+        """A node's log file of its QEMU: console or qemu."""
+        return f'/log/guest-{self.process(node)}.node{self.hosts[node]}.{kind}'
+
+    def write_file(self):
+        """The machine file, where every host finds it."""
+        extra = ''.join(f'-k {shlex.quote(key)} ' for key in self.keys)
+        must(self.hosts[0], f'machine-file -n {len(self.hosts)} -c {self.cpus} -m {self.memory} -t {self.transport} '
+             f'-p {self.port} {"-o" if self.one_kernel else ""} {extra} > {self.file}')
+
+    def start_node(self, node, words='', arguments=''):
+        """QEMU of one node."""
+        must(self.hosts[node], f'rm -rf /run/guest/{self.process(node)}; '
+             f'test -e {INITRD} || cat /images/guest.cpio {PROGRAMS} > {INITRD}; '
+             f'guest start -c {self.total} -m {self.memory * len(self.hosts)} -i {INITRD} -M {self.file} '
+             f'-N node{node} -k {shlex.quote(words)} {self.process(node)} {arguments}')
+
+    def start(self, words='', arguments=''):
+        """QEMU of all nodes, the same command line for each."""
+        self.write_file()
+        for node in reversed(range(len(self.hosts))):
+            self.start_node(node, words, arguments)
+
+    def up(self, bound=300):
+        """Waits until the guest answers; seconds."""
+        begin = time.monotonic()
+        status, text = on(self.hosts[0], f'guest up -t {bound} {self.process(0)}', bound + 30)
+        if status:
+            raise Failed(f'the guest does not come up: {text}\n{self.tail()}')
+        return time.monotonic() - begin
+
+    def tail(self):
+        """The last words of all concerned."""
+        text = on(self.hosts[0], f'tail -n 5 {self.log(0, "console")}')[1]
+        for node, host in enumerate(self.hosts):
+            text += on(host, f'echo "QEMU of node {node}:"; tail -n 2 {self.log(node, "qemu")}')[1]
+        return text
+
+    def run(self, script, bound=60):
+        """A shell script in the guest: (status, output)."""
+        return on(self.hosts[0], f'guest run -t {bound} {self.process(0)} sh -c {shlex.quote(script)}', bound + 10)
+
+    def must(self, script, bound=60):
+        """The output of a script in the guest that has to succeed."""
+        status, text = self.run(script, bound)
+        if status:
+            raise Failed(f'guest: status {status} of: {script}\n{text}')
+        return text
+
+    def qmp(self, *commands):
+        """Answers of QMP commands of the boot node."""
+        return must(self.hosts[0], f'guest qmp {self.process(0)} ' + ' '.join(shlex.quote(c) for c in commands))
+
+    def kill(self, node):
+        """SIGKILL for a node's QEMU."""
+        must(self.hosts[node], f'guest kill {self.process(node)}')
+
+    def ended(self, node, bound):
+        """Exit status of a node's QEMU (124: still runs) and how long it took to come."""
+        begin = time.monotonic()
+        status, text = on(self.hosts[node], f'guest wait -t {bound} {self.process(node)}; echo "status $?"', bound + 10)
+        found = re.search(r'status (\d+)\s*$', text)
+        if status or not found or 'still runs' in text:
+            return 124, time.monotonic() - begin
+        return int(found.group(1)), time.monotonic() - begin
+
+    def said(self, node):
+        """What a node's QEMU has printed, without its command line."""
+        return on(self.hosts[node], f'sed 1d {self.log(node, "qemu")}')[1]
+
+    def stats(self, node, file='stats'):
+        """Counters of a node, from debugfs."""
+        uuid = re.search(r'uuid = (\S+)', must(self.hosts[0], f'cat {self.file}')).group(1)
+        text = must(self.hosts[node], f'cat /sys/kernel/debug/dvmm/{uuid}.{node}/{file}')
+        return dict(re.findall(r'^(\w+): (.*)$', text, re.M))
+
+    def end(self):
+        """Ends what still runs, however it may be."""
+        for node, host in enumerate(self.hosts):
+            try:
+                on(host, f'guest kill {self.process(node)} 2>/dev/null; rm -rf /run/guest/{self.process(node)}')
+            except (Failed, subprocess.SubprocessError):
+                pass
+
+
+def main(test):
+    """Runs a test's function with a Tap and ends the process."""
+    if 'DVMM_CLUSTER' not in os.environ:
+        sys.exit('no $DVMM_CLUSTER: run this with tools/testbed/check guest, or on a kept cluster')
+    tap = Tap()
+    try:
+        test(tap)
+    except Failed as e:
+        tap.ok(False, 'the test could go on to its end', e)
+    except (subprocess.SubprocessError, OSError, ValueError, AttributeError, IndexError, KeyError):
+        tap.ok(False, 'the test could go on to its end', traceback.format_exc())
+    sys.exit(tap.end())

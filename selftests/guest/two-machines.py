@@ -1,0 +1,34 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Two machines at once on the same two hosts: neither disturbs the other."""
+import checks
+from guestlib import Machine, load, main, unload
+
+
+def test(t):
+    """Both boot at once; one is killed, the other one goes on."""
+    both = [Machine([0, 1], cpus=1, memory=160, name=name, port=port) for name, port in (('a', 7400), ('b', 7500))]
+    load({0, 1})
+    try:
+        for m in both:
+            m.start()
+        for m in both:
+            t.diag(f'guest {m.name} up after {m.up(400):.0f} s')
+        for m in both:
+            checks.cpus_online(t, m)
+            checks.parallel(t, m, 100000)
+        first, second = both
+        first.kill(1)
+        status, seconds = first.ended(0, 20)
+        t.ok(status not in (0, 124) and seconds <= 5, 'the machine that lost a node ends', f'{status} after {seconds:.1f} s')
+        checks.cpus_online(t, second)
+        checks.parallel(t, second, 100000)
+        checks.power_off(t, second)
+    finally:
+        for m in both:
+            m.end()
+    for host in (0, 1):
+        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+
+
+main(test)

@@ -1,0 +1,84 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""One guest with 2 vCPUs on each of two nodes: everything that one boot can show.
+
+usage: two-nodes.py one|two [TRANSPORT]    both nodes in one kernel, or each in its own
+"""
+import sys
+
+import checks
+from guestlib import Machine, load, main, must, unload
+
+WORDS = 'loglevel=7'
+ARGUMENTS = ('-action reboot=reset '
+             '-drive if=none,id=first,format=raw,file=/tmp/first.img,cache=unsafe '
+             '-device virtio-blk-pci,drive=first '
+             '-drive if=none,id=second,format=raw,file=/tmp/second.img,cache=unsafe '
+             '-device virtio-blk-pci,drive=second,vectors=0 '
+             '-chardev pipe,id=data,path=/tmp/m.pipe -device virtserialport,chardev=data,name=data')
+
+
+def prepare(m):
+    """Back-ends of the devices, on the boot node alone."""
+    must(m.hosts[0], 'truncate -s 64M /tmp/first.img && truncate -s 16M /tmp/second.img && '
+         'rm -f /tmp/m.pipe.* && mkfifo /tmp/m.pipe.in /tmp/m.pipe.out')
+
+
+def sees(t, m):
+    """What the guest finds."""
+    checks.cpus_online(t, m)
+    checks.numa(t, m)
+    checks.query(t, m)
+    checks.clock(t, m)
+
+
+def works(t, m):
+    """Memory and interrupts under load."""
+    checks.parallel(t, m)
+    checks.litmus(t, m)
+    checks.stays_home(t, m)
+    checks.nmi(t, m)
+    checks.hotplug(t, m)
+    checks.stop_cont(t, m)
+
+
+def devices(t, m):
+    """Everything outside of memory belongs to the boot node."""
+    checks.msi_affinity(t, m)
+    checks.level_affinity(t, m)
+    checks.serial_transfer(t, m)
+    return checks.disk_write(t, m)
+
+
+def after_reboot(t, m, want):
+    """The same machine, a second guest."""
+    checks.cpus_online(t, m)
+    cpu = m.local(1)[-1]
+    t.ok(checks.disk_sum(m, cpu) == want, f'the disk reads identical on CPU {cpu} after a reboot')
+    checks.parallel(t, m, 100000)
+
+
+def test(t):
+    """In the order of what one wants to know first."""
+    hosts = [0, 1] if sys.argv[1:2] == ['two'] else [0, 0]
+    m = Machine(hosts, transport=sys.argv[2] if len(sys.argv) > 2 else None)
+    load(set(hosts))
+    prepare(m)
+    try:
+        m.start(WORDS, ARGUMENTS)
+        t.diag(f'guest up after {m.up(400):.0f} s')
+        checks.faults(t, m, 'boot')
+        sees(t, m)
+        works(t, m)
+        want = devices(t, m)
+        checks.faults(t, m, 'all')
+        if checks.reboot(t, m):
+            after_reboot(t, m, want)
+            checks.power_off(t, m)
+    finally:
+        m.end()
+    for host in sorted(set(hosts)):
+        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+
+
+main(test)
