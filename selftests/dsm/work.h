@@ -25,6 +25,5 @@ int work_upgrade(struct actor *a);
 int work_barriers(struct actor *a);
 int work_channel(struct actor *a);
 int work_litmus(struct actor *a);
-int work_bench(struct actor *a);
 
 #endif

@@ -13,7 +13,6 @@ const struct workload workloads[] = {
 	{ "channel", work_channel, "datagrams arrive whole and in order" },
 	{ "litmus", work_litmus, "no outcome that x86-TSO forbids" },
 	{ "pressure", work_pressure, "eviction loses no write and keeps to the limit" },
-	{ "bench", work_bench, "figures (they cannot fail)" },
 };
 const int workload_count = sizeof(workloads) / sizeof(workloads[0]);
 

@@ -15,7 +15,7 @@ def test(t):
         checks.faults(t, m, 'boot')
         checks.cpus_online(t, m)
         checks.numa(t, m)
-        checks.parallel(t, m, 100000)
+        checks.parallel(t, m, 1000000)
         checks.litmus(t, m, 20)
         checks.nmi(t, m)
         checks.power_off(t, m)

@@ -55,7 +55,7 @@ def after_reboot(t, m, want):
     checks.cpus_online(t, m)
     cpu = m.local(1)[-1]
     t.ok(checks.disk_sum(m, cpu) == want, f'the disk reads identical on CPU {cpu} after a reboot')
-    checks.parallel(t, m, 100000)
+    checks.parallel(t, m, 1000000)
 
 
 def test(t):
