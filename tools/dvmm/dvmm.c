@@ -31,7 +31,7 @@ static int not_there(const char *dir)
 		return fail("the module is not loaded", "modprobe dvmm");
 	if (errno == EACCES || geteuid())
 		return fail("debugfs cannot be read", "run as root");
-	fprintf(stderr, "dvmm: there is no %s: mount -t debugfs debugfs /sys/kernel/debug\n", dir);
+	fprintf(stderr, "dvmm: there is no %s: is /sys/kernel/debug mounted?\n", dir);
 	return 1;
 }
 
@@ -72,7 +72,8 @@ static int version(void)
 	if (fd < 0)
 		return fail("the module is not loaded", "modprobe dvmm");
 	if (ioctl(fd, DVMM_GET_VERSION, &v))
-		return fail("the module does not tell its version", "install the same dvmm for kernel and tools");
+		return fail("the module does not tell its version",
+			    "install the same dvmm for kernel and tools");
 	printf("api %u, wire %u..%u, page %u bytes\n", v.api, v.wire_min, v.wire_max, v.page_size);
 	close(fd);
 	return 0;

@@ -23,7 +23,8 @@ static FILE *open_part(const char *dir, const char *name, const char *part)
 	}
 	if (fgets(line, sizeof(line), f) && !strcmp(line, "v: 1\n"))
 		return f;
-	fprintf(stderr, "dvmm: %s: unknown format: install the same dvmm for kernel and tools\n", path);
+	fprintf(stderr, "dvmm: %s: unknown format: install the same dvmm for kernel and tools\n",
+		path);
 	fclose(f);
 	return NULL;
 }
@@ -93,14 +94,16 @@ static void json_pairs(FILE *f)
 	putchar('}');
 }
 
+static const char separators[] = { ' ', '\n', 0 };
+
 /* "key: value key: value ..." */
 static void json_row(char *line)
 {
-	char *save = NULL, *word = strtok_r(line, " \n", &save);
+	char *save = NULL, *word = strtok_r(line, separators, &save);
 	bool key = true, first = true;
 
 	putchar('{');
-	for (; word; word = strtok_r(NULL, " \n", &save), key = !key) {
+	for (; word; word = strtok_r(NULL, separators, &save), key = !key) {
 		size_t n = strlen(word);
 
 		if (key) {
