@@ -62,7 +62,7 @@ static int status(const char *dir, bool json)
 	return ret;
 }
 
-static int version(void)
+static int show_version(void)
 {
 	struct dvmm_version v = { .size = sizeof(v) };
 	int fd = open("/dev/dvmm", O_RDWR | O_CLOEXEC);
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
 	if (argc - optind == 1 && !strcmp(argv[optind], "status"))
 		return status(dir, json);
 	if (argc - optind == 1 && !strcmp(argv[optind], "version"))
-		return version();
+		return show_version();
 	fputs(usage, stderr);
 	return 2;
 }
