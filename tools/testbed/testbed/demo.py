@@ -12,7 +12,7 @@ from .agent import Lost, Timeout
 from .cluster import Cluster
 
 BOLD, DIM, RED, PLAIN = ('\033[1m', '\033[2m', '\033[31m', '\033[0m') if sys.stdout.isatty() else ('',) * 4
-GUEST_BOOT = {'busybox': 300, 'debian': 900}
+GUEST_BOOT = {'busybox': 900, 'debian': 3000}
 
 
 ESCAPES = re.compile(r'\x1b(\[[0-9;?]*[a-zA-Z]|c)|[\x00-\x08\x0b-\x1f]')
@@ -157,7 +157,7 @@ class Demo:
     def work(self):
         """A job with a checked result on all CPUs."""
         self.stage.heading('A parallel job on all vCPUs, with its result checked')
-        self.in_guest('work 2000000', 240)
+        self.in_guest('work 2000000', 600)
 
     def contributions(self):
         """What each node gave."""

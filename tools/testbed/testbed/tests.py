@@ -7,7 +7,8 @@ Each line of a "tests" file: WHERE NODES SECONDS PROGRAM [ARGUMENT...]
   cluster  on this machine, with nodes to reach through "on" and "cluster"
   manual   not part of a check; listed so that nothing is forgotten
 Flags after the first word: +ept, inside the emulated Intel host of check-ept
-as well; +bench, not in a check but in "make bench", and its output is shown.
+as well; +bench, not in a check but in "make bench", and its output is shown;
++named, only when its group or itself is asked for.
 """
 import os
 import shlex
@@ -24,8 +25,8 @@ class Test:
     def __init__(self, group, where, nodes, bound, argv):
         self.group, self.nodes, self.bound, self.argv = group, nodes, bound, argv
         self.where, *flags = where.split('+')
-        self.ept, self.bench = 'ept' in flags, 'bench' in flags
-        if self.where not in ('host', 'node', 'cluster', 'manual') or set(flags) - {'ept', 'bench'}:
+        self.ept, self.bench, self.named = (flag in flags for flag in ('ept', 'bench', 'named'))
+        if self.where not in ('host', 'node', 'cluster', 'manual') or set(flags) - {'ept', 'bench', 'named'}:
             raise ValueError(where)
         self.name = group + '/' + ' '.join(argv)
         self.directory = os.path.join(SELFTESTS, group)
@@ -88,5 +89,5 @@ def find(wanted, bench=False):
     if bench:
         found = [t for t in found if t.bench]
     if not wanted:
-        return [t for t in found if t.where != 'manual' and t.bench == bench]
+        return [t for t in found if t.where != 'manual' and not t.named and t.bench == bench]
     return [t for t in found if any(t.group == w or t.name == w or t.name.split(' ')[0] == w for w in wanted)]
