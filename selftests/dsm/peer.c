@@ -9,6 +9,56 @@
 #include "peer.h"
 #include "tap.h"
 
+/* Everything or nothing: 1, 0 after @ms, -1 at the end of the stream. */
+static int take(int fd, void *buf, size_t n, int ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	size_t got = 0;
+	ssize_t k;
+
+	while (got < n) {
+		if (poll(&p, 1, ms) <= 0)
+			return 0;
+		k = recv(fd, (char *)buf + got, n - got, 0);
+		if (k <= 0)
+			return -1;
+		got += k;
+	}
+	return 1;
+}
+
+/* What the tcp transport wants to see first on each lane (Documentation/transports.rst). */
+struct greeting {
+	uint8_t magic[8];
+	uint8_t version;
+	uint8_t lane;
+	__le16 from;
+	__le16 to;
+	uint8_t reserved[2];
+	uint8_t machine[16];
+};
+
+static int greet(struct peer *p, int lane)
+{
+	struct greeting g = { .version = 1, .lane = lane, .from = cpu_to_le16(PEER_SELF) }, theirs;
+
+	memcpy(g.magic, "dvmm-tcp", sizeof(g.magic));
+	memcpy(g.machine, p->uuid, sizeof(g.machine));
+	if (send(p->sock[lane], &g, sizeof(g), MSG_NOSIGNAL) != sizeof(g))
+		return -1;
+	return take(p->sock[lane], &theirs, sizeof(theirs), 5000) == 1 ? 0 : -1;
+}
+
+static int greet_all(struct peer *p)
+{
+	int lane;
+
+	for (lane = 0; lane < DVMM_LINK_LANES; lane++)
+		if (greet(p, lane))
+			return -1;
+	return 0;
+}
+
 static int open_links(struct peer *p)
 {
 	int theirs[DVMM_LINK_LANES] = { -1, -1, -1, -1 }, end[2], i, ret;
@@ -22,7 +72,7 @@ static int open_links(struct peer *p)
 	p->link = link_create(p->machine, PEER_SELF, "tcp");
 	ret = p->link < 0 ? -1 : link_connect(p->link, theirs);
 	close_all(theirs, DVMM_LINK_LANES);
-	return ret;
+	return ret ? ret : greet_all(p);
 }
 
 int peer_open(struct peer *p)
@@ -114,24 +164,6 @@ int peer_send(struct peer *p, int lane, const struct dvmm_wire_hdr *h, const voi
 		memcpy(buf + sizeof(*h), data, n);
 	n += sizeof(*h);
 	return send(p->sock[lane], buf, n, MSG_NOSIGNAL) == (ssize_t)n ? 0 : -1;
-}
-
-/* Everything or nothing: 1, 0 after @ms, -1 at the end of the stream. */
-static int take(int fd, void *buf, size_t n, int ms)
-{
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	size_t got = 0;
-	ssize_t k;
-
-	while (got < n) {
-		if (poll(&p, 1, ms) <= 0)
-			return 0;
-		k = recv(fd, (char *)buf + got, n - got, 0);
-		if (k <= 0)
-			return -1;
-		got += k;
-	}
-	return 1;
 }
 
 int peer_recv(struct peer *p, int lane, struct peer_frame *f, int ms)
