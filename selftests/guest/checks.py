@@ -14,8 +14,8 @@ SYS_NODE = '/sys/devices/system/node'
 
 def cpus_online(t, m):
     """All CPUs, with the APIC ids that the machine file gives them."""
-    text = m.must('nproc; cat /sys/devices/system/cpu/online; grep -c ^processor /proc/cpuinfo')
-    want = [str(m.total), f'0-{m.total - 1}', str(m.total)]
+    text = m.must('cat /sys/devices/system/cpu/online; grep -c ^processor /proc/cpuinfo')
+    want = [m.all(), str(m.total)]
     t.ok(text.split() == want, f'all {m.total} CPUs come online', text)
     text = m.must("awk '/^apicid/ {print $3}' /proc/cpuinfo")
     t.ok([int(w) for w in text.split()] == list(range(m.total)), 'APIC ids follow the nodes', text)
@@ -49,8 +49,8 @@ def stays_home(t, m):
     pages = 4096
     for node in range(len(m.hosts)):
         before = _numastat(m, node)
-        m.must(f'taskset -c {m.local(node)[-1]} dd if=/dev/zero of=/dev/shm/home bs=64k count={pages // 16} 2>/dev/null '
-               '&& rm /dev/shm/home', 120)
+        m.must(f'dd if=/dev/zero of=/dev/shm/home bs=64k count={pages // 16} 2>/dev/null && rm /dev/shm/home', 120,
+               m.local(node)[-1])
         after = _numastat(m, node)
         local = after['local_node'] - before['local_node']
         away = after['numa_foreign'] - before['numa_foreign']
@@ -61,20 +61,20 @@ def stays_home(t, m):
 def clock(t, m):
     """The TSC is the clock, and no CPU sees it go backwards."""
     # "tsc-early" until the kernel has refined what it knows of the frequency
-    text = m.must('for i in $(seq 50); do grep -qx tsc /sys/devices/system/clocksource/clocksource0/current_clocksource '
-                  '&& break; usleep 100000; done; cat /sys/devices/system/clocksource/clocksource0/current_clocksource', 120)
+    text = m.must('for i in 1 2 3 4 5 6; do read c < /sys/devices/system/clocksource/clocksource0/current_clocksource; '
+                  'test $c = tsc && break; sleep 1; done; echo $c', 120)
     t.ok(text.strip() == 'tsc', 'the clocksource is tsc', text)
     text = m.run("dmesg | grep -iE 'tsc.*(warp|unstable|unsynchron)|Measured.*cycles TSC|clocksource.*unstable'")[1]
     t.ok(not text.strip(), 'the kernel has nothing against the TSC', text)
     cpus = ' '.join(map(str, m.interleaved()))
-    status, text = m.run(f'tscwarp {m.seconds(10):.2f} {cpus}', 120)
+    status, text = m.run(f'tscwarp {m.seconds(10):.2f} {cpus}', 120, m.all())
     t.ok(status == 0, 'no CPU sees another one\'s TSC in its future', text)
     t.diag(text)
 
 
 def parallel(t, m, limit=3000000):
     """Work on all CPUs, checked."""
-    status, text = m.run(f'work {limit}', 240)
+    status, text = m.run(f'work {limit}', 240, m.all())
     t.diag(text)
     t.ok(status == 0 and 'correct' in text and len(re.findall(r'^cpu', text, re.M)) == m.total,
          f'a parallel computation on {m.total} CPUs is right', text)
@@ -83,9 +83,9 @@ def parallel(t, m, limit=3000000):
 def litmus(t, m, seconds=40):
     """Memory-model shapes between CPUs of different nodes."""
     cpus = ' '.join(map(str, m.interleaved()))
-    status, text = m.run(f'vlitmus -x {m.seconds(4):.2f} {cpus}', 60)
+    status, text = m.run(f'vlitmus -x {m.seconds(4):.2f} {cpus}', 60, m.all())
     t.ok(status == 0, 'litmus: the checker notices memory that is not shared', text)
-    status, text = m.run(f'vlitmus {m.seconds(seconds):.2f} {cpus}', seconds * 3 + 60)
+    status, text = m.run(f'vlitmus {m.seconds(seconds):.2f} {cpus}', seconds * 3 + 60, m.all())
     t.diag(text)
     rows = re.findall(r'^shape (\S+) slots (\d+) forbidden (\d+) lost (\d+)', text, re.M)
     for name, slots, forbidden, lost in rows:
@@ -102,15 +102,16 @@ def _nmi_cpus(m):
 
 def nmi(t, m):
     """sysrq-l asks all CPUs by NMI, from either side."""
-    for cpu in (m.local(0)[0], m.local(len(m.hosts) - 1)[-1]):
-        m.must(f'dmesg -c > /dev/null; taskset -c {cpu} sh -c "echo l > /proc/sysrq-trigger"', 60)
+    for cpu in (0, m.far()):
+        m.must('dmesg -n 1; dmesg -c > /dev/null')      # a console at the far end of a wire is slow
+        m.must('echo l > /proc/sysrq-trigger', 60, cpu)
         seen = _nmi_cpus(m)
         t.ok(seen == list(range(m.total)), f'NMIs from CPU {cpu} are answered by all CPUs', f'answers: {seen}')
 
 
 def hotplug(t, m):
     """A CPU of the last node goes and comes back."""
-    cpu = m.local(len(m.hosts) - 1)[-1]
+    cpu = m.far()
     status, text = m.run(f'echo 0 > {SYS_CPU}/cpu{cpu}/online && cat {SYS_CPU}/online', 120)
     t.ok(status == 0 and text.strip() == f'0-{m.total - 2}', f'CPU {cpu} goes offline', text)
     status, text = m.run(f'echo 1 > {SYS_CPU}/cpu{cpu}/online && cat {SYS_CPU}/online && taskset -c {cpu} echo alive', 180)
@@ -143,7 +144,7 @@ def msi_affinity(t, m):
     before = _irqs(m, pattern)
     if not t.ok(bool(before), 'the serial device has interrupts', m.must('cat /proc/interrupts')):
         return
-    cpu = m.local(len(m.hosts) - 1)[-1]
+    cpu = m.far()
     _move(m, before, cpu)
     before = _irqs(m, pattern)
     alive = [m.run(f'echo {i}', 60)[1].strip() == str(i) for i in range(10)]
@@ -160,7 +161,7 @@ def level_affinity(t, m):
     irqs = _irqs(m, pattern)
     if not t.ok(len(irqs) == 1, 'the second disk has one IOAPIC interrupt', m.must('cat /proc/interrupts')):
         return
-    for cpu in (m.local(len(m.hosts) - 1)[-1], 0):
+    for cpu in (m.far(), 0):
         _move(m, irqs, cpu)
         before = _irqs(m, pattern)
         status, text = m.run(f'echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/{disk} of=/dev/null bs=64k count=32', 120)
@@ -170,10 +171,10 @@ def level_affinity(t, m):
 
 def disk_write(t, m, megabytes=8):
     """Written from a CPU of the last node, read on the first: its checksum."""
-    cpu = m.local(len(m.hosts) - 1)[-1]
+    cpu = m.far()
     m.must(f'dd if=/dev/urandom of=/tmp/data bs=64k count={16 * megabytes} 2>/dev/null', 120)
     want = m.must('md5sum < /tmp/data').split()[0]
-    m.must(f'taskset -c {cpu} dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null && rm /tmp/data', 180)
+    m.must('dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null && rm /tmp/data', 180, cpu)
     t.ok(disk_sum(m, 0, megabytes) == want, f'a disk written on CPU {cpu} reads back identical on CPU 0', want)
     return want
 
@@ -181,21 +182,21 @@ def disk_write(t, m, megabytes=8):
 def disk_sum(m, cpu, megabytes=8):
     """Checksum of the disk's beginning, read on a CPU."""
     m.must('echo 3 > /proc/sys/vm/drop_caches')
-    return m.must(f'taskset -c {cpu} dd if=/dev/vda bs=64k count={16 * megabytes} 2>/dev/null | md5sum', 180).split()[0]
+    return m.must(f'dd if=/dev/vda bs=64k count={16 * megabytes} 2>/dev/null | md5sum', 180, cpu).split()[0]
 
 
 def serial_transfer(t, m):
     """10 MB over virtio-serial in, on a remote CPU, and out again."""
-    host, cpu = m.hosts[0], m.local(len(m.hosts) - 1)[-1]
+    host, cpu = m.hosts[0], m.far()
     want = must(host, f'head -c {DATA} /dev/urandom > /tmp/ten && md5sum < /tmp/ten').split()[0]
     port = m.must("for p in /sys/class/virtio-ports/*; do test $(cat $p/name) = data && basename $p; done").strip()
     begin = time.monotonic()
     must(host, f'setsid sh -c "cat /tmp/ten > /tmp/{m.name}.pipe.in" > /dev/null 2>&1 < /dev/null &')
-    got = m.must(f'taskset -c {cpu} head -c {DATA} /dev/{port} > /tmp/ten && md5sum < /tmp/ten', 300).split()[0]
+    got = m.must(f'head -c {DATA} /dev/{port} > /tmp/ten && md5sum < /tmp/ten', 300, cpu).split()[0]
     t.ok(got == want, f'10 MB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
     middle = time.monotonic()
     must(host, f'setsid sh -c "head -c {DATA} /tmp/{m.name}.pipe.out | md5sum > /tmp/ten.sum" > /dev/null 2>&1 < /dev/null &')
-    m.must(f'taskset -c {cpu} cat /tmp/ten > /dev/{port}; rm /tmp/ten', 300)
+    m.must(f'cat /tmp/ten > /dev/{port}; rm /tmp/ten', 300, cpu)
     got = must(host, 'for i in $(seq 300); do test -s /tmp/ten.sum && break; usleep 100000; done; cat /tmp/ten.sum', 60)
     t.ok(got.split()[:1] == [want], f'10 MB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
     t.diag(f'virtio-serial: 10 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
@@ -217,8 +218,8 @@ def stop_cont(t, m):
     after = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
     t.ok(all(b - a < 0.05 for a, b in zip(before, after)), 'no vCPU of any node runs meanwhile', f'{before} {after}')
     m.qmp('{"execute": "cont"}')
-    status, text = m.run('nproc; kill -9 $(cat /tmp/spinner)', 60)
-    t.ok(status == 0 and text.split()[0] == str(m.total), 'the guest goes on after cont', text)
+    status, text = m.run('kill -9 $(cat /tmp/spinner); echo on', 60)
+    t.ok(status == 0 and 'on' in text, 'the guest goes on after cont', text)
 
 
 def query(t, m):
@@ -241,11 +242,11 @@ def query(t, m):
 
 def reboot(t, m, bound=300):
     """Reset asked for on a remote CPU; the guest comes up again."""
-    cpu = m.local(len(m.hosts) - 1)[-1]
+    cpu = m.far()
     first = m.must('cat /proc/sys/kernel/random/boot_id')
     must(m.hosts[0], f'rm -f /tmp/{m.name}.reset; setsid sh -c "qmp -t 120 -e RESET /run/guest/{m.process(0)}/qmp '
          f'> /tmp/{m.name}.reset 2>&1; echo status $? >> /tmp/{m.name}.reset" > /dev/null 2>&1 < /dev/null &')
-    m.run(f'sync; echo {cpu} > /sys/kernel/reboot/cpu; (usleep 300000; taskset -c {cpu} reboot -f) > /dev/null 2>&1 &', 60)
+    m.run(f'sync; echo {cpu} > /sys/kernel/reboot/cpu; (usleep 100000; taskset -c {cpu} reboot -f) > /dev/null 2>&1 &', 60)
     text = on(m.hosts[0], f'for i in $(seq 1200); do grep -q ^status /tmp/{m.name}.reset && break; usleep 100000; done; '
               f'cat /tmp/{m.name}.reset', 130)[1]
     if not t.ok('status 0' in text, f'a reboot on CPU {cpu} resets the machine', text + m.tail()):
@@ -258,8 +259,8 @@ def reboot(t, m, bound=300):
 
 def power_off(t, m):
     """Power-off on a remote CPU; every QEMU ends with status 0."""
-    cpu = m.local(len(m.hosts) - 1)[-1]
-    m.run(f'echo {cpu} > /sys/kernel/reboot/cpu; (usleep 300000; taskset -c {cpu} poweroff -f) > /dev/null 2>&1 &', 60)
+    cpu = m.far()
+    m.run(f'echo {cpu} > /sys/kernel/reboot/cpu; (usleep 100000; taskset -c {cpu} poweroff -f) > /dev/null 2>&1 &', 60)
     for node in range(len(m.hosts)):
         status, _ = m.ended(node, 60)
         t.ok(status == 0, f'power-off on CPU {cpu} ends QEMU of node {node} with status 0',

@@ -9,7 +9,7 @@ import sys
 import checks
 from guestlib import Machine, load, main, must, unload
 
-WORDS = 'loglevel=7'
+WORDS = 'loglevel=5'
 ARGUMENTS = ('-action reboot=reset '
              '-drive if=none,id=first,format=raw,file=/tmp/first.img,cache=unsafe '
              '-device virtio-blk-pci,drive=first '
