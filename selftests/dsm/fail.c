@@ -47,9 +47,9 @@ static void stops(struct cluster *c, int node, const char *reason, const char *w
 	uint64_t start = now_ns();
 	int ret = event_want(c->machine[node], DVMM_EVENT_STOPPED, &ev, STOP_MS);
 
-	tap_ok(ret == 1 && strstr(ev.reason, reason), "%s: %s stops node %d with \"%s\" (%s), %llu ms",
-	       c->transport, what, node, reason, ev.reason,
-	       (unsigned long long)(now_ns() - start) / 1000000);
+	tap_ok(ret == 1 && strstr(ev.reason, reason),
+	       "%s: %s stops node %d with \"%s\" (%s), %llu ms", c->transport, what, node, reason,
+	       ev.reason, (unsigned long long)(now_ns() - start) / 1000000);
 }
 
 static void node_leaves(const char *transport)
@@ -156,7 +156,8 @@ static void waiter_killed(void)
 	usleep(200000);	/* there is no event for "it waits now" */
 	kill(child, SIGKILL);
 	waitpid(child, &status, 0);
-	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "a waiting access can be killed");
+	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	       "a waiting access can be killed");
 	close(region);
 	close(machine);
 }
