@@ -77,18 +77,6 @@ def unload(node):
               'rmmod $m 2>/dev/null; usleep 100000; done; grep ^dvmm /proc/modules; exit 1')
 
 
-def uptime(node):
-    """Seconds that a node believes to have run."""
-    return float(must(node, 'cat /proc/uptime').split()[0])
-
-
-def dilation(node):
-    """How much slower than ours a node's time passes: emulated nodes may be told so."""
-    here, there = time.monotonic(), uptime(node)
-    must(node, 'sleep 0.3')
-    return max(1.0, (time.monotonic() - here) / max(0.3, uptime(node) - there))
-
-
 class Machine:
     """One guest. hosts[i] is the cluster's node that runs dvmm node i."""
 
@@ -103,8 +91,15 @@ class Machine:
 
     def seconds(self, ours):
         """So many seconds of our time, as the guest counts them."""
-        self.slow = self.slow or dilation(self.hosts[0])
+        self.slow = self.slow or self.dilation()
         return ours / self.slow
+
+    def dilation(self):
+        """How much slower than ours the guest's time passes: in emulated nodes it is told so."""
+        here, there = time.monotonic(), float(self.must('cat /proc/uptime').split()[0])
+        time.sleep(4)
+        there = float(self.must('cat /proc/uptime').split()[0]) - there
+        return max(1.0, (time.monotonic() - here) / max(0.01, there))
 
     def local(self, node):
         """The guest's CPUs that belong to a dvmm node."""
