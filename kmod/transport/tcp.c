@@ -462,6 +462,16 @@ static int receive_payload(struct tcp_lane *t, u32 length, struct page **page)
 	return 0;
 }
 
+/*
+ * An answer goes by another lane, so there is nothing for TCP to add its
+ * acknowledgement to, and it would send one by itself for each frame.  Nobody
+ * waits for them.  The delayed-acknowledgement timer undoes this.
+ */
+static void ack_later(struct tcp_lane *t)
+{
+	tcp_sock_set_quickack(t->sock->sk, 0);
+}
+
 /* On error @buf says what is wrong with the frame, or is empty. */
 static int receive_frame(struct tcp_lane *t, char *buf)
 {
@@ -471,6 +481,7 @@ static int receive_frame(struct tcp_lane *t, char *buf)
 	u32 length;
 	int err;
 
+	ack_later(t);
 	err = receive_bytes(t, hdr, sizeof(hdr));
 	if (err)
 		return err;
