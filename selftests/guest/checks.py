@@ -62,14 +62,14 @@ def clock(t, m):
     """The TSC is the clock, and no CPU sees it go backwards."""
     # "tsc-early" until the kernel has refined what it knows of the frequency
     name = '/sys/devices/system/clocksource/clocksource0/current_clocksource'
-    text = m.must(f'i=0; while read c < {name}; test $c = tsc-early && test $i -lt 10; do sleep {m.seconds(10):.2f}; '
+    text = m.must(f'i=0; while read c < {name}; test $c = tsc-early && test $i -lt 10; do sleep {m.seconds(10):.3f}; '
                   'i=$((i + 1)); done; echo $c', 200)
     t.ok(text.strip() in ('tsc', 'tsc-early'), 'the clocksource is tsc, or tsc-early until it is refined', text)
     t.diag(f'clocksource {text.strip()}; our time is {m.slow:.0f} times the guest\'s')
     text = m.run("dmesg | grep -iE 'tsc.*(warp|unstable|unsynchron)|Measured.*cycles TSC|clocksource.*unstable'")[1]
     t.ok(not text.strip(), 'the kernel has nothing against the TSC', text)
     cpus = ' '.join(map(str, m.interleaved()))
-    status, text = m.run(f'tscwarp {m.seconds(10):.2f} {cpus}', 120, m.all())
+    status, text = m.run(f'tscwarp {m.seconds(10):.3f} {cpus}', 120, m.all())
     t.ok(status == 0, 'no CPU sees another one\'s TSC in its future', text)
     t.diag(text)
 
@@ -85,9 +85,9 @@ def parallel(t, m, limit=3000000):
 def litmus(t, m, seconds=40):
     """Memory-model shapes between CPUs of different nodes."""
     cpus = ' '.join(map(str, m.interleaved()))
-    status, text = m.run(f'vlitmus -x {m.seconds(4):.2f} {cpus}', 60, m.all())
+    status, text = m.run(f'vlitmus -x {m.seconds(4):.3f} {cpus}', 60, m.all())
     t.ok(status == 0, 'litmus: the checker notices memory that is not shared', text)
-    status, text = m.run(f'vlitmus {m.seconds(seconds):.2f} {cpus}', seconds * 3 + 60, m.all())
+    status, text = m.run(f'vlitmus {m.seconds(seconds):.3f} {cpus}', seconds * 3 + 60, m.all())
     t.diag(text)
     rows = re.findall(r'^shape (\S+) slots (\d+) forbidden (\d+) lost (\d+)', text, re.M)
     for name, slots, forbidden, lost in rows:
@@ -248,7 +248,7 @@ def reboot(t, m, bound=300):
     first = m.must('cat /proc/sys/kernel/random/boot_id')
     must(m.hosts[0], f'rm -f /tmp/{m.name}.reset; setsid sh -c "qmp -t 120 -e RESET /run/guest/{m.process(0)}/qmp '
          f'> /tmp/{m.name}.reset 2>&1; echo status $? >> /tmp/{m.name}.reset" > /dev/null 2>&1 < /dev/null &')
-    m.run(f'sync; echo {cpu} > /sys/kernel/reboot/cpu; (usleep 100000; taskset -c {cpu} reboot -f) > /dev/null 2>&1 &', 60)
+    m.run(f'sync; echo {cpu} > /sys/kernel/reboot/cpu; (usleep {1e6 * m.seconds(1):.0f}; taskset -c {cpu} reboot -f) > /dev/null 2>&1 &', 60)
     text = on(m.hosts[0], f'for i in $(seq 1200); do grep -q ^status /tmp/{m.name}.reset && break; usleep 100000; done; '
               f'cat /tmp/{m.name}.reset', 130)[1]
     if not t.ok('status 0' in text, f'a reboot on CPU {cpu} resets the machine', text + m.tail()):
@@ -262,7 +262,7 @@ def reboot(t, m, bound=300):
 def power_off(t, m):
     """Power-off on a remote CPU; every QEMU ends with status 0."""
     cpu = m.far()
-    m.run(f'echo {cpu} > /sys/kernel/reboot/cpu; (usleep 100000; taskset -c {cpu} poweroff -f) > /dev/null 2>&1 &', 60)
+    m.run(f'echo {cpu} > /sys/kernel/reboot/cpu; (usleep {1e6 * m.seconds(1):.0f}; taskset -c {cpu} poweroff -f) > /dev/null 2>&1 &', 60)
     for node in range(len(m.hosts)):
         status, _ = m.ended(node, 60)
         t.ok(status == 0, f'power-off on CPU {cpu} ends QEMU of node {node} with status 0',

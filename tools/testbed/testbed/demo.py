@@ -147,7 +147,7 @@ class Demo:
         """The guest's own view."""
         self.in_guest('uname -sr; lscpu | grep -E "^CPU\\(s\\)|On-line|Model name|Hypervisor|NUMA"')
         self.in_guest('numactl --hardware 2>/dev/null || grep . /sys/devices/system/node/node*/cpulist')
-        self.in_guest('grep -E "^(processor|cpu MHz|apicid)" /proc/cpuinfo | paste - - - 2>/dev/null || '
+        self.in_guest('grep -E "^(processor|apicid)" /proc/cpuinfo | paste - - 2>/dev/null || '
                       'grep -E "^processor" /proc/cpuinfo')
         self.in_guest('cat /sys/devices/system/clocksource/clocksource0/current_clocksource')
         text = self.in_guest('nproc')
@@ -162,7 +162,7 @@ class Demo:
     def contributions(self):
         """What each node gave."""
         self.stage.heading('What each host contributed')
-        rows = [['host', 'vCPUs', 'CPU time', 'faults', 'messages', 'bytes']]
+        rows = [['host', 'vCPUs', 'CPU time', 'faults', 'messages sent', 'bytes sent']]
         for node in self.cluster.nodes if not self.args.plain else self.cluster.nodes[:1]:
             rows.append([f'node{node.index}'] + self.contribution(node))
         widths = [max(len(r[i]) for r in rows) for i in range(len(rows[0]))]
@@ -210,20 +210,10 @@ class Demo:
 
 
 def counters(status):
-    """Faults, messages and bytes of a node, from `dvmm status --json`."""
-    totals = {'faults': 0, 'messages': 0, 'bytes': 0}
-
-    def walk(value, under=None):
-        if isinstance(value, dict):
-            for name, inner in value.items():
-                walk(inner, next((t for t in totals if t in name), under))
-        elif isinstance(value, list):
-            for inner in value:
-                walk(inner, under)
-        elif under and isinstance(value, int):
-            totals[under] += value
-    walk(status)
-    return [str(totals[name]) for name in totals]
+    """Faults, messages and MB that a node has sent, from `dvmm status --json`."""
+    stats = status['machines'][0]['stats']
+    faults = sum(stats[f'faults_{kind}'] for kind in ('read', 'write', 'upgrade'))
+    return [str(faults), str(stats['messages_sent']), f'{stats["bytes_sent"] / 1e6:.0f} MB']
 
 
 def show(args):

@@ -53,7 +53,7 @@ class Node:
                 + ['-kernel', c.kernel, '-initrd', c.initrd,
                    '-append', f'{KERNEL_LINE} testbed.node={self.index} testbed.nodes={self.count} {c.append}',
                    '-chardev', f'file,id=con,path={self.console},append=on', '-serial', 'chardev:con',
-                   '-device', 'virtio-serial-pci',
+                   '-device', 'virtio-serial-pci,max_ports=2',
                    '-chardev', f'socket,id=agent,path={self._socket("agent")},server=on,wait=off',
                    '-device', 'virtserialport,chardev=agent,name=dvmm.agent',
                    '-qmp', f'unix:{self._socket("qmp")},server=on,wait=off']
