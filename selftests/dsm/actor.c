@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +38,33 @@ void actor_barrier(struct actor *a)
 	struct control *ctl = (struct control *)a->map[0];
 
 	sync_wait(&ctl->sync, a->nodes);
+}
+
+/* Node 0 hears from all, then tells all. */
+static int meet_all(struct actor *a)
+{
+	char c = 0;
+	int i;
+
+	for (i = 1; i < a->nodes; i++)
+		if (recv(a->plain[i], &c, 1, MSG_WAITALL) != 1)
+			return actor_fail(a, "node %d does not come", i);
+	for (i = 1; i < a->nodes; i++)
+		if (send(a->plain[i], &c, 1, MSG_NOSIGNAL) != 1)
+			return actor_fail(a, "node %d has gone", i);
+	return 0;
+}
+
+int actor_meet(struct actor *a)
+{
+	char c = 0;
+
+	if (!a->self)
+		return meet_all(a);
+	if (send(a->plain[0], &c, 1, MSG_NOSIGNAL) != 1 ||
+	    recv(a->plain[0], &c, 1, MSG_WAITALL) != 1)
+		return actor_fail(a, "node 0 does not come");
+	return 0;
 }
 
 char *actor_page(struct actor *a, int region, size_t page)
@@ -76,26 +104,26 @@ bool actor_over(struct actor *a, uint64_t start)
 	return over;
 }
 
-int actor_map(struct actor *a, const int *fd)
+int actor_map(struct actor *a)
 {
 	int i;
 
 	for (i = 0; i < a->regions; i++) {
 		a->map[i] = mmap(NULL, a->bytes[i], PROT_READ | PROT_WRITE, MAP_SHARED,
-				 fd[i], 0);
+				 a->region[i], 0);
 		if (a->map[i] == MAP_FAILED)
 			return actor_fail(a, "mmap of region %d: %s", i, strerror(errno));
 	}
 	return 0;
 }
 
-static void child(struct cluster *c, actor_fn fn, struct actor a, int report)
+static void child(actor_fn fn, struct actor a, int report)
 {
 	int ret;
 
 	/* The bound is the parent's: nobody outlives it. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (actor_map(&a, c->region[a.self]) || fn(&a)) {
+	if (actor_map(&a) || fn(&a)) {
 		if (!a.why[0])
 			snprintf(a.why, sizeof(a.why), "failed without a word");
 		fflush(stdout);
@@ -137,7 +165,8 @@ static struct actor actor_of(struct cluster *c, int i, const struct actor *model
 	for (r = 0; r < c->regions; r++)
 		a.bytes[r] = c->spec[r].bytes;
 	a.cache = c->spec[0].cache;
-	a.all = c->machine;
+	memcpy(a.region, c->region[i], sizeof(a.region));
+	memcpy(a.plain, c->plain[i], sizeof(a.plain));
 	return a;
 }
 
@@ -170,7 +199,7 @@ int cluster_run_as(struct cluster *c, actor_fn fn, const struct actor *model, ch
 		if (pid[i] < 0)
 			tap_bail("fork: %s", strerror(errno));
 		if (!pid[i])
-			child(c, fn, actor_of(c, i, model), report[i][1]);
+			child(fn, actor_of(c, i, model), report[i][1]);
 		close(report[i][1]);
 	}
 	while (left && !waitid(P_ALL, 0, &info, WEXITED | WNOWAIT)) {
@@ -192,7 +221,7 @@ int cluster_run_as(struct cluster *c, actor_fn fn, const struct actor *model, ch
 
 int cluster_run(struct cluster *c, actor_fn fn, unsigned int seconds, char *why)
 {
-	struct actor model = { .seconds = seconds, .plain = -1 };
+	struct actor model = { .seconds = seconds };
 
 	return cluster_run_as(c, fn, &model, why);
 }

@@ -28,9 +28,8 @@
  * @cache: limit of the cache of each region, 0 if there is none
  * @seconds: how long a workload that may end any time should run
  * @rounds: if not 0, how much it should do at most
- * @plain: a TCP connection beside the links between nodes 0 and 1, or -1
- * @all: in one kernel: the machines of all nodes, for their counters; else NULL
- * @json: the workload reports in JSON, if it reports
+ * @region: descriptor of each region
+ * @plain: a TCP connection to each other node beside the links, or -1
  * @why: what failed
  */
 struct actor {
@@ -44,9 +43,8 @@ struct actor {
 	size_t cache;
 	unsigned int seconds;
 	uint64_t rounds;
-	int plain;
-	const int *all;
-	bool json;
+	int region[CLUSTER_REGIONS];
+	int plain[CLUSTER_NODES];
 	char why[200];
 };
 
@@ -57,6 +55,8 @@ int actor_fail(struct actor *a, const char *fmt, ...) __attribute__((format(prin
 
 /** actor_barrier - all nodes, through the first pages of region 0 */
 void actor_barrier(struct actor *a);
+/** actor_meet - all nodes, through @a->plain: no page and no message moves; 0 or -1 */
+int actor_meet(struct actor *a);
 /** actor_page - page @page of the part of region @region that workloads may use */
 char *actor_page(struct actor *a, int region, size_t page);
 /** actor_pages - how many there are */
@@ -66,8 +66,8 @@ int actor_channel(struct actor *a);
 /** actor_over - true from @a->seconds after @start on, told alike to all nodes */
 bool actor_over(struct actor *a, uint64_t start);
 
-/** actor_map - map the regions @fd; 0 or -1 */
-int actor_map(struct actor *a, const int *fd);
+/** actor_map - map the regions of @a->region; 0 or -1 */
+int actor_map(struct actor *a);
 
 /**
  * cluster_run - run @fn as a child process for each node of @c

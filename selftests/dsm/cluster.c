@@ -133,6 +133,7 @@ int cluster_open(struct cluster *c)
 	memset(c->region, -1, sizeof(c->region));
 	memset(c->link, -1, sizeof(c->link));
 	memset(c->sock, -1, sizeof(c->sock));
+	memset(c->plain, -1, sizeof(c->plain));
 	c->why[0] = 0;
 	default_regions(c);
 	if (!open_machines(c) && !open_regions(c) && !open_links(c) && !await_links(c))
@@ -141,11 +142,27 @@ int cluster_open(struct cluster *c)
 	return -1;
 }
 
+int cluster_plain(struct cluster *c)
+{
+	int a, b, end[2];
+
+	for (a = 0; a < c->nodes; a++) {
+		for (b = a + 1; b < c->nodes; b++) {
+			if (tcp_pair(end))
+				return fail(c, "TCP connection over loopback");
+			c->plain[a][b] = end[0];
+			c->plain[b][a] = end[1];
+		}
+	}
+	return 0;
+}
+
 static void close_node(struct cluster *c, int i)
 {
 	close_all(c->region[i], CLUSTER_REGIONS);
 	close_all(c->link[i], CLUSTER_NODES);
 	close_all(c->sock[i][0], CLUSTER_NODES * DVMM_LINK_LANES);
+	close_all(c->plain[i], CLUSTER_NODES);
 	close_all(&c->machine[i], 1);
 }
 

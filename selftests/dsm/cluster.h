@@ -29,6 +29,7 @@ struct cluster_region {
  * @link: [node][peer], -1 on the diagonal
  * @sock: [node][peer][lane]: this process' references on the TCP sockets, so that
  *	a test can cut them; -1 otherwise
+ * @plain: [node][peer]: connections beside the links, -1 until cluster_plain()
  * @why: what went wrong in cluster_open()
  */
 struct cluster {
@@ -44,11 +45,14 @@ struct cluster {
 	int region[CLUSTER_NODES][CLUSTER_REGIONS];
 	int link[CLUSTER_NODES][CLUSTER_NODES];
 	int sock[CLUSTER_NODES][CLUSTER_NODES][DVMM_LINK_LANES];
+	int plain[CLUSTER_NODES][CLUSTER_NODES];
 	char why[200];
 };
 
 /** cluster_open - create everything and wait until all links are up; 0 or -1 */
 int cluster_open(struct cluster *c);
+/** cluster_plain - a TCP connection between every two nodes; 0 or -1 */
+int cluster_plain(struct cluster *c);
 /** cluster_close - close all descriptors, node 0 last */
 void cluster_close(struct cluster *c);
 /** cluster_keep - close the descriptors of all nodes but @node */

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "spoil.h"
 #include "tap.h"
 #include "work.h"
 
@@ -45,8 +47,10 @@ static struct node {
 	unsigned int seconds, bound;
 	uint32_t hold_us, policy;
 	uint64_t rounds;
-	bool json;
 	const char *uuid;
+	const char *fault;
+	int machine;
+	int done;
 } me = { .self = -1, .bytes = 2 << 20, .seconds = 5, .bound = 240, .hold_us = 100 };
 
 static void usage(void)
@@ -63,7 +67,9 @@ static void usage(void)
 		"  --hold N     microseconds for which a granted page is kept (100)\n"
 		"  --migratory  grant migratory pages exclusively\n"
 		"  --uuid TEXT  name of the machine, up to 16 letters (all nodes alike)\n"
-		"  --json       figures as JSON\nworkloads:\n");
+		"  --fault KIND[:REGION:PAGE]  damage what the workload works on:\n"
+		"               stale (undo changes of the page), flip (one bit), stray (a datagram)\n"
+		"workloads:\n");
 	for (i = 0; i < workload_count; i++)
 		fprintf(stderr, "  %-10s %s\n", workloads[i].name, workloads[i].proves);
 	exit(2);
@@ -124,8 +130,8 @@ static void option(int opt, char *arg)
 	case 'u':
 		me.uuid = arg;
 		break;
-	case 'j':
-		me.json = true;
+	case 'f':
+		me.fault = arg;
 		break;
 	default:
 		usage();
@@ -140,7 +146,7 @@ static const struct workload *parse(int argc, char **argv)
 		{ "bound", 1, NULL, 'l' },     { "bytes", 1, NULL, 'b' },
 		{ "cache", 1, NULL, 'c' },     { "hold", 1, NULL, 'h' },
 		{ "migratory", 0, NULL, 'm' }, { "uuid", 1, NULL, 'u' },
-		{ "json", 0, NULL, 'j' },      { NULL, 0, NULL, 0 },
+		{ "fault", 1, NULL, 'f' },     { NULL, 0, NULL, 0 },
 	};
 	const struct workload *w;
 	int opt;
@@ -298,65 +304,86 @@ static struct actor as_actor(int machine)
 		.cache = me.cache,
 		.seconds = me.seconds,
 		.rounds = me.rounds,
-		.json = me.json,
-		.plain = me.self < 2 && me.nodes > 1 ? me.sock[!me.self][PLAIN] : -1,
 	};
 	int r;
 
-	for (r = 0; r < me.nodes; r++)
+	for (r = 0; r < me.nodes; r++) {
 		a.bytes[r] = me.bytes;
+		a.region[r] = me.region[r];
+		a.plain[r] = me.sock[r][PLAIN];
+	}
 	return a;
 }
 
 /*
- * Memory behind a lost node is gone for good, and so is this workload: say why
- * instead of dying of the signal.
+ * A machine that stops before its time ends the program, whatever it does: who
+ * spins on a page that it holds would never notice.
  */
-static int machine_fd = -1;
-
-static void lost(int sig)
+static void *watch(void *unused)
 {
 	struct dvmm_event_record ev;
 
-	(void)sig;
-	if (event_want(machine_fd, DVMM_EVENT_STOPPED, &ev, 5000) == 1)
-		tap_diag("stopped: %s", ev.reason);
-	tap_ok(false, "node %d: the machine stopped", me.self);
-	_exit(1);
+	(void)unused;
+	while (event_want(me.machine, DVMM_EVENT_STOPPED, &ev, 60000) != 1)
+		;
+	if (__atomic_load_n(&me.done, __ATOMIC_ACQUIRE))
+		return NULL;
+	tap_ok(false, "node %d stopped: %s", me.self, ev.reason);
+	_exit(tap_end());
 }
 
-static int linger(int machine)
+/* Memory that is gone for good: watch() says why. */
+static void lost(int sig)
 {
-	struct dvmm_event_record ev;
+	(void)sig;
+	sleep(6);
+	tap_ok(false, "node %d: SIGBUS, and the machine has not stopped", me.self);
+	_exit(tap_end());
+}
 
-	/* Node 0 leaves when it is done; the others wait for that, or leaving is a loss. */
-	if (!me.self)
-		return 0;
-	return event_want(machine, DVMM_EVENT_STOPPED, &ev, 60000) == 1 ? 0 : -1;
+static void guard(void)
+{
+	pthread_t thread;
+
+	signal(SIGBUS, lost);
+	if (pthread_create(&thread, NULL, watch, NULL))
+		tap_bail("no thread");
+}
+
+/* Leaving stops the machine, so all come to the end before any leaves. */
+static void part(struct actor *a)
+{
+	int ret = actor_meet(a);
+
+	__atomic_store_n(&me.done, 1, __ATOMIC_RELEASE);
+	ret = ret ?: actor_meet(a);
+	tap_ok(!ret, "node %d comes to the end with all others", me.self);
 }
 
 int main(int argc, char **argv)
 {
 	const struct workload *w = parse(argc, argv);
 	struct actor a;
-	int machine, ret;
+	int ret;
 
 	tap_start(me.bound);
 	klog_open();
 	close(dev_open());
 	connect_all();
-	machine = open_machine();
-	open_regions(machine);
-	open_links(machine);
-	machine_fd = machine;
-	signal(SIGBUS, lost);
-	a = as_actor(machine);
-	ret = actor_map(&a, me.region) ?: w->run(&a);
+	me.machine = open_machine();
+	open_regions(me.machine);
+	open_links(me.machine);
+	guard();
+	a = as_actor(me.machine);
+	ret = actor_map(&a);
+	if (!ret && me.fault)
+		ret = spoil_start(&a, me.fault);
+	tap_diag("node %d runs", me.self);
+	ret = ret ?: w->run(&a);
 	tap_ok(!ret, "%s, node %d of %d over TCP: %s%s%s", w->name, me.self, me.nodes, w->proves,
 	       ret ? ": " : "", ret ? a.why : "");
-	fflush(stdout);
 	if (!ret)
-		tap_ok(!linger(machine), "node %d ends with the machine", me.self);
+		part(&a);
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();
 }

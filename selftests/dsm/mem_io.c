@@ -100,7 +100,7 @@ static void contended(struct io *io)
 	tap_ok(ok, "%s into pages that another node takes away meanwhile", io->how);
 }
 
-static int file_open(int flags, const char **where)
+int mem_io_file(int flags, const char **where)
 {
 	static const char * const dirs[] = { "/mnt/dvmm-ext", "/log", "/var/tmp", "/tmp", "." };
 	char name[64];
@@ -108,8 +108,8 @@ static int file_open(int flags, const char **where)
 	int fd;
 
 	for (i = 0; i < sizeof(dirs) / sizeof(dirs[0]); i++) {
-		snprintf(name, sizeof(name), "%s/dvmm-io.%d", dirs[i], getpid());
-		fd = open(name, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | flags, 0600);
+		snprintf(name, sizeof(name), "%s/dvmm-io.XXXXXX", dirs[i]);
+		fd = mkostemp(name, O_CLOEXEC | flags);
 		if (fd < 0)
 			continue;
 		unlink(name);
@@ -149,7 +149,7 @@ static void files(struct io *io)
 
 	for (i = 0; i < 2; i++) {
 		io->how = ways[i].how;
-		io->file = file_open(ways[i].flags, &where);
+		io->file = mem_io_file(ways[i].flags, &where);
 		if (io->file < 0) {
 			tap_skip(io->how, "no directory for it: %s", strerror(errno));
 			continue;

@@ -7,4 +7,7 @@
 /** mem_io - file and socket I/O from and to shared memory; @c has 2 nodes */
 void mem_io(struct cluster *c);
 
+/** mem_io_file - a new file that has no name, in a directory that allows @flags; or -1 */
+int mem_io_file(int flags, const char **where);
+
 #endif

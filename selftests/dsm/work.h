@@ -24,6 +24,8 @@ int work_zero(struct actor *a);
 int work_upgrade(struct actor *a);
 int work_barriers(struct actor *a);
 int work_channel(struct actor *a);
+int work_fork(struct actor *a);
+int work_io(struct actor *a);
 int work_litmus(struct actor *a);
 
 #endif

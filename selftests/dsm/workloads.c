@@ -11,6 +11,8 @@ const struct workload workloads[] = {
 	{ "prodcons", work_prodcons, "producer and consumer: every item arrives intact, in order" },
 	{ "barriers", work_barriers, "nobody leaves a barrier early" },
 	{ "channel", work_channel, "datagrams arrive whole and in order" },
+	{ "fork", work_fork, "forked writers lose nothing" },
+	{ "io", work_io, "file I/O moves pages that another node wrote" },
 	{ "litmus", work_litmus, "no outcome that x86-TSO forbids" },
 	{ "pressure", work_pressure, "eviction loses no write and keeps to the limit" },
 };
