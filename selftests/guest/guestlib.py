@@ -138,8 +138,12 @@ class Machine:
         """QEMU of one node."""
         must(self.hosts[node], f'rm -rf /run/guest/{self.process(node)}; '
              f'test -e {INITRD} || cat /images/guest.cpio {PROGRAMS} > {INITRD}; '
-             f'guest start -c {self.total} -m {self.memory * len(self.hosts)} -i {INITRD} -M {self.file} '
-             f'-N node{node} -k {shlex.quote(words)} {self.process(node)} {arguments}')
+             f'guest start -c {self.total} -m {self.memory * len(self.hosts)} -i {INITRD} {self.place(node)} '
+             f'-k {shlex.quote(words)} {self.process(node)} {arguments}')
+
+    def place(self, node):
+        """Which node of which machine a QEMU is."""
+        return f'-M {self.file} -N node{node}'
 
     def start(self, words='', arguments=''):
         """QEMU of all nodes, the same command line for each."""
@@ -208,6 +212,21 @@ class Machine:
                 on(host, f'guest kill {self.process(node)} 2>/dev/null; rm -rf /run/guest/{self.process(node)}')
             except (Failed, subprocess.SubprocessError):
                 pass
+
+
+class Plain(Machine):
+    """A guest on host 0 by the same QEMU and with the same kernel line, without dvmm."""
+
+    def __init__(self, cpus, memory):
+        super().__init__([0], cpus=cpus, memory=memory, name='p')
+
+    def place(self, node):
+        """Of no machine."""
+        return ''
+
+    def start(self, words='', arguments=''):
+        """One QEMU; and the guest gets the clock that dvmm's guests have."""
+        self.start_node(0, f'{must(0, "guest words").strip()} no-kvmclock {words}', arguments)
 
 
 def main(test):

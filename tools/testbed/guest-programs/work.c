@@ -127,7 +127,7 @@ static unsigned long collect(int n, int *idle)
 		struct worker *w = &workers[i];
 
 		pthread_join(w->thread, NULL);
-		printf("cpu %3d: %6lu primes in %3lu ranges, %.2f s\n",
+		printf("cpu %3d: %6lu primes in %3lu ranges, %.3f s\n",
 		       w->cpu, w->found, w->ranges, w->seconds);
 		sum += w->found;
 		*idle += !w->ranges;
@@ -148,7 +148,7 @@ int main(int argc, char **argv)
 	n = start_all(&allowed);
 	sum = collect(n, &idle);
 	expected = count_by_sieve();
-	printf("%lu primes below %lu on %d CPUs in %.2f s: %s\n", sum, limit, n,
+	printf("%lu primes below %lu on %d CPUs in %.3f s: %s\n", sum, limit, n,
 	       now(CLOCK_MONOTONIC) - begin, sum == expected ? "correct" : "WRONG");
 	return sum == expected && !idle ? 0 : 1;
 }

@@ -80,14 +80,17 @@ def _group(group):
     return listed
 
 
+def groups():
+    """Names of all groups."""
+    return sorted(g for g in os.listdir(SELFTESTS) if os.path.isdir(os.path.join(SELFTESTS, g)))
+
+
 def find(wanted, bench=False):
     """All tests, or those of the groups, or group/program, that are wanted."""
-    found = []
-    for group in sorted(os.listdir(SELFTESTS)):
-        if os.path.isdir(os.path.join(SELFTESTS, group)):
-            found += _group(group)
+    found = [test for group in groups() for test in _group(group)]
     if bench:
         found = [t for t in found if t.bench]
     if not wanted:
         return [t for t in found if t.where != 'manual' and not t.named and t.bench == bench]
-    return [t for t in found if any(t.group == w or t.name == w or t.name.split(' ')[0] == w for w in wanted)]
+    return [t for t in found if t.name in wanted
+            or t.where != 'manual' and t.bench == bench and (t.group in wanted or t.name.split(' ')[0] in wanted)]
