@@ -1,0 +1,123 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""A node VM, its process or its cable is lost while all nodes work: the others stop
+within 5 s, say what was lost, and their modules unload with nothing left.
+
+usage: lost.py NODES
+"""
+import subprocess
+import sys
+import time
+
+from vmlib import Failed, Machine, load, main, must, on, unload
+
+NODES = int(sys.argv[1]) if len(sys.argv) > 1 else 2
+BOUND = 5
+FIRST_PORT = Machine.port + 1
+# waits until pages move in the midst of the workload
+BUSY = ('for i in $(seq 200); do awk \'/^pages_received/ {n = $2} END {exit n < 100}\' '
+        '/sys/kernel/debug/dvmm/*/stats && exit 0; usleep 100000; done; exit 1')
+OPTIONS = ('--seconds', '60', '--cache', str(100 * 4096))
+
+
+def cluster(*words):
+    """A verb of the testbed."""
+    subprocess.run(['cluster', *words], check=True, timeout=120)
+
+
+def stops(t, m, node, began, reason, what):
+    """One node that is left."""
+    p = m.processes[node]
+    line = p.wait_for('^not ok.* stopped: ', BOUND + 10)
+    if not t.ok(line, f'{what}: node {node} stops', m.text()):
+        return
+    took = line[0] - began
+    t.ok(took <= BOUND, f'{what}: node {node} within {BOUND} s', f'{took:.1f} s')
+    t.ok(any(r in line[1] for r in reason), f'{what}: node {node} says why', line[1])
+    t.diag(f'{took:.1f} s: {line[1]}')
+
+
+def traces(node):
+    """What shows that a machine lives in a node's kernel."""
+    look = {
+        'socket': f'netstat -tn | grep -E ":{Machine.port} .*(ESTABLISHED|CLOSE_WAIT)"',
+        'thread': 'ps | grep "[d]vmm/"',
+        'memory': 'grep "dvmm_region" /proc/vmallocinfo',
+        'file': 'ls -d /sys/kernel/debug/dvmm/*',
+        'module': 'grep ^dvmm /proc/modules',
+    }
+    return {what: on(node, script + ' 2>/dev/null')[1].strip() for what, script in look.items()}
+
+
+def clean(t, node, what):
+    """Nothing is left of the machine in a node's kernel."""
+    status, text = unload(node)
+    t.ok(status == 0, f'{what}: the modules of node {node} unload', text)
+    left = {name: text for name, text in traces(node).items() if text}
+    t.ok(not left, f'{what}: no socket, thread, memory or file of it is left on node {node}', left)
+
+
+def lose(t, what, workload, action, left, reason):
+    """The machine loses something while it works."""
+    load(range(NODES))
+    m = Machine(NODES, workload, OPTIONS)
+    m.runs()
+    for node in range(NODES):
+        must(node, BUSY)
+    early = m.bad()
+    if early:
+        raise Failed(f'{what}: over before it began: {early}\n{m.text()}')
+    if Machine.port == FIRST_PORT:
+        found = traces(0)
+        t.ok(all(found.values()), f'control: of a machine that lives, {", ".join(found)} are seen', found)
+    began = time.monotonic()
+    action()
+    for node in left:
+        stops(t, m, node, began, reason, what)
+    return m
+
+
+def after(t, m, left, what):
+    """When the cluster is whole again."""
+    m.wait()
+    for node in left:
+        clean(t, node, what)
+
+
+def killed_process(t, node, workload):
+    """SIGKILL: the descriptors are closed without a word."""
+    what = f'{workload}, killed process of node {node}'
+    left = [n for n in range(NODES) if n != node]
+    m = lose(t, what, workload, lambda: must(node, 'busybox killall -KILL dvmm-node'), left,
+             [f'node {node} left the machine'])
+    after(t, m, range(NODES), what)
+
+
+def cut_link(t, workload):
+    """No frame passes between nodes 0 and 1."""
+    what = f'{workload}, cut cable'
+    m = lose(t, what, workload, lambda: cluster('cut', '0', '1'), range(NODES),
+             ['node 0 lost its link to node 1: ', 'node 1 lost its link to node 0: '])
+    cluster('mend', '0', '1')
+    after(t, m, range(NODES), what)
+
+
+def killed_host(t, node, workload):
+    """A whole host is gone at once."""
+    what = f'{workload}, killed VM of node {node}'
+    left = [n for n in range(NODES) if n != node]
+    m = lose(t, what, workload, lambda: cluster('kill', str(node)), left,
+             [f'node {n} lost its link to node {node}: ' for n in left])
+    after(t, m, left, what)
+    cluster('restart', str(node))
+
+
+def test(t):
+    """Everything."""
+    killed_process(t, NODES - 1, 'counters')
+    killed_process(t, 0, 'pressure')
+    cut_link(t, 'counters')
+    killed_host(t, NODES - 1, 'pressure')
+
+
+main(test)
