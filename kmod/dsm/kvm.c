@@ -7,7 +7,7 @@
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
-#include <dvmm/channel.h>
+#include <dvmm/kvm.h>
 
 #include "kvm.h"
 #include "machine.h"

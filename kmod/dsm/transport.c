@@ -27,10 +27,14 @@ static struct transport *find(const char *name)
 	return NULL;
 }
 
-static bool acceptable(const struct dvmm_transport_ops *ops)
+static bool same_table(const struct dvmm_transport_ops *ops)
 {
-	return ops->version == DVMM_TRANSPORT_VERSION && ops->size == sizeof(*ops) &&
-	       ops->name && ops->connect && ops->disconnect && ops->send &&
+	return ops->version == DVMM_TRANSPORT_VERSION && ops->size == sizeof(*ops);
+}
+
+static bool has_all(const struct dvmm_transport_ops *ops)
+{
+	return ops->name && ops->connect && ops->disconnect && ops->send &&
 	       !ops->listen == !ops->unlisten;
 }
 
@@ -39,9 +43,13 @@ int dvmm_transport_register(const struct dvmm_transport_ops *ops)
 	struct transport *t;
 	int ret = 0;
 
-	if (!acceptable(ops)) {
-		pr_err("dvmm: transport %s is of version %u, this dvmm.ko wants %u: rebuild both\n",
-		       ops->name, ops->version, DVMM_TRANSPORT_VERSION);
+	if (!same_table(ops)) {
+		pr_err("dvmm: transport's table is of version %u and %u bytes, this dvmm.ko wants %u and %zu: rebuild both\n",
+		       ops->version, ops->size, DVMM_TRANSPORT_VERSION, sizeof(*ops));
+		return -EINVAL;
+	}
+	if (!has_all(ops)) {
+		pr_err("dvmm: transport %s lacks a function that it must have\n", ops->name);
 		return -EINVAL;
 	}
 	t = kzalloc(sizeof(*t), GFP_KERNEL);

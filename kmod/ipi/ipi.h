@@ -10,6 +10,7 @@
 #include <linux/wait.h>
 
 #include <dvmm/channel.h>
+#include <dvmm/kvm.h>
 
 #include "ring.h"
 #include "route.h"

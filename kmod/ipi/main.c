@@ -3,6 +3,7 @@
 #include <linux/module.h>
 
 #include <dvmm/channel.h>
+#include <dvmm/kvm.h>
 
 #include "attach.h"
 #include "kvm_compat.h"

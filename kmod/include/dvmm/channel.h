@@ -11,7 +11,6 @@
 #ifndef DVMM_CHANNEL_H
 #define DVMM_CHANNEL_H
 
-#include <linux/fs.h>
 #include <linux/types.h>
 
 struct dvmm_machine;
@@ -75,27 +74,5 @@ u16 dvmm_machine_nodes(const struct dvmm_machine *m);
  * Any context.  The first reason wins.
  */
 __printf(2, 3) void dvmm_machine_fail(struct dvmm_machine *m, const char *fmt, ...);
-
-/**
- * struct dvmm_kvm_service - what dvmm-ipi offers to dvmm.ko
- * @owner: THIS_MODULE
- * @attach: bind the KVM VM behind @vm to node @m.  @nodes_of[apic id] is a node
- *	or 0xffff; copied.  Process context.  Returns the service's own word or
- *	ERR_PTR; the service holds a reference on the VM until detach
- * @detach: undo; returns when no interrupt of this VM is in flight here
- * @show: optional, for debugfs
- */
-struct dvmm_kvm_service {
-	struct module *owner;
-	void *(*attach)(struct dvmm_machine *m, struct file *vm,
-			const u16 *nodes_of, unsigned int count);
-	void (*detach)(void *priv);
-	void (*show)(void *priv, struct seq_file *m);
-};
-
-/** dvmm_kvm_register - offer the service; -EBUSY if one is registered */
-int dvmm_kvm_register(const struct dvmm_kvm_service *s);
-/** dvmm_kvm_unregister - withdraw it; attachments hold a module reference */
-void dvmm_kvm_unregister(const struct dvmm_kvm_service *s);
 
 #endif
