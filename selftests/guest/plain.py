@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Without dvmm=on the patched QEMU runs a guest as before, on a host where no dvmm is loaded."""
 import checks
-from guestlib import Plain, main, must
+from guestlib import Plain, main, must, on
 
 
 def test(t):
@@ -15,7 +15,7 @@ def test(t):
         t.diag(f'guest up after {m.up():.0f} s')
         checks.cpus_online(t, m)
         checks.parallel(t, m, 1000000)
-        text = m.qmp('{"execute": "query-dvmm"}')
+        text = on(0, f"guest qmp {m.process(0)} '{{\"execute\": \"query-dvmm\"}}'")[1]
         t.ok('"error"' in text and 'dvmm' in text, 'query-dvmm says that this is no dvmm machine', text)
         text = must(0, f'cat {m.log(0, "qemu")}')
         t.ok('dvmm:' not in text, 'QEMU says nothing about dvmm', text)

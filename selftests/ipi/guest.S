@@ -70,6 +70,10 @@ next:
 	je	do_cli
 	cmpl	$CMD_STI, %eax
 	je	do_sti
+	cmpl	$CMD_PING, %eax
+	je	do_ping
+	cmpl	$CMD_AWAIT, %eax
+	je	do_await
 	jmp	next
 
 do_icr:
@@ -130,6 +134,34 @@ do_hypercall:
 	vmmcall
 	jmp	next
 
+do_ping:
+	movl	SLOT_REPEAT(%ebp), %edi
+	movl	SLOT_COUNTS + VECTOR_PING * 4(%ebp), %esi
+1:	movl	SLOT_ICR_LOW(%ebp), %eax
+	incl	%esi
+	call	send
+	call	await
+	decl	%edi
+	jg	1b
+	jmp	next
+
+do_await:
+	movl	SLOT_COUNTS + VECTOR_PING * 4(%ebp), %esi
+	addl	SLOT_REPEAT(%ebp), %esi
+	call	await
+	jmp	next
+
+/* Halts until VECTOR_PING has been taken as often as esi says. */
+await:
+	cli
+	cmpl	SLOT_COUNTS + VECTOR_PING * 4(%ebp), %esi
+	je	1f
+	sti
+	hlt
+	jmp	await
+1:	sti
+	ret
+
 /* eax: low word of the ICR */
 send:
 	movl	SLOT_ICR_HIGH(%ebp), %edx
@@ -180,8 +212,12 @@ taken:
 	xorl	%eax, %eax
 	xorl	%edx, %edx
 	wrmsr
-	jmp	3f
+	jmp	4f
 2:	movl	$0, XAPIC + 0xb0
+4:	cmpl	$VECTOR_ECHO, 12(%esp)
+	jne	3f
+	movl	SLOT_ICR_LOW(%ebp), %eax
+	call	send
 3:	popl	%edx
 	popl	%ecx
 	popl	%eax

@@ -29,5 +29,10 @@
 #define CMD_HYPERCALL	6		/* PV_SEND_IPI */
 #define CMD_CLI		7
 #define CMD_STI		8
+#define CMD_PING	9		/* write the ICR and await an answer, SLOT_REPEAT times */
+#define CMD_AWAIT	10		/* halt until SLOT_REPEAT more answers were taken */
+
+#define VECTOR_PING	0x3e		/* an answer */
+#define VECTOR_ECHO	0x3f		/* asks for an answer: the handler writes the ICR */
 
 #endif
