@@ -5,8 +5,8 @@
 
 #include "node.h"
 
-#define CLUSTER_NODES	4
-#define CLUSTER_REGIONS	4
+#define CLUSTER_NODES	5
+#define CLUSTER_REGIONS	5
 
 struct cluster_region {
 	int home;

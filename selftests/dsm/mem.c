@@ -57,8 +57,8 @@ static void run_all(unsigned int seconds)
 
 	for (i = 0; i < sizeof(on) / sizeof(on[0]); i++) {
 		for (w = 0; w < workload_count; w++) {
-			/* litmus is a program of its own */
-			if (workloads[w].run == work_litmus)
+			/* these have programs of their own */
+			if (workloads[w].run == work_litmus || workloads[w].run == work_bench)
 				continue;
 			run(&workloads[w], on[i].nodes, on[i].transport, seconds);
 		}

@@ -14,6 +14,7 @@ const struct workload workloads[] = {
 	{ "fork", work_fork, "forked writers lose nothing" },
 	{ "io", work_io, "file I/O moves pages that another node wrote" },
 	{ "litmus", work_litmus, "no outcome that x86-TSO forbids" },
+	{ "bench", work_bench, "what a page costs" },
 	{ "pressure", work_pressure, "eviction loses no write and keeps to the limit" },
 };
 const int workload_count = sizeof(workloads) / sizeof(workloads[0]);
