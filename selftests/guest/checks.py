@@ -82,7 +82,7 @@ def parallel(t, m, limit=3000000):
          f'a parallel computation on {m.total} CPUs is right', text)
 
 
-def litmus(t, m, seconds=40):
+def litmus(t, m, seconds=20):
     """Memory-model shapes between CPUs of different nodes."""
     cpus = ' '.join(map(str, m.interleaved()))
     status, text = m.run(f'vlitmus -x {m.seconds(4):.3f} {cpus}', 60, m.all())
@@ -115,7 +115,8 @@ def hotplug(t, m):
     """A CPU of the last node goes and comes back."""
     cpu = m.far()
     status, text = m.run(f'echo 0 > {SYS_CPU}/cpu{cpu}/online && cat {SYS_CPU}/online', 120)
-    t.ok(status == 0 and text.strip() == f'0-{m.total - 2}', f'CPU {cpu} goes offline', text)
+    left = f'0-{cpu - 1}' if cpu > 1 else '0'
+    t.ok(status == 0 and text.strip() == left, f'CPU {cpu} goes offline', text)
     status, text = m.run(f'echo 1 > {SYS_CPU}/cpu{cpu}/online && cat {SYS_CPU}/online && taskset -c {cpu} echo alive', 180)
     t.ok(status == 0 and text.split() == [f'0-{m.total - 1}', 'alive'], f'CPU {cpu} comes back and works', text)
 
@@ -242,7 +243,7 @@ def query(t, m):
     t.diag(f'residual TSC skew: at most {skews} ns')
 
 
-def reboot(t, m, bound=300):
+def reboot(t, m, bound=600):
     """Reset asked for on a remote CPU; the guest comes up again."""
     cpu = m.far()
     first = m.must('cat /proc/sys/kernel/random/boot_id')

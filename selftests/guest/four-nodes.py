@@ -11,12 +11,12 @@ def test(t):
     load({0})
     try:
         m.start()
-        t.diag(f'guest up after {m.up(400):.0f} s')
+        t.diag(f'guest up after {m.up(600):.0f} s')
         checks.faults(t, m, 'boot')
         checks.cpus_online(t, m)
         checks.numa(t, m)
         checks.parallel(t, m, 1000000)
-        checks.litmus(t, m, 20)
+        checks.litmus(t, m)
         checks.nmi(t, m)
         checks.power_off(t, m)
     finally:

@@ -22,7 +22,7 @@ def test(t):
     load({0, 1})
     try:
         m.start()
-        t.diag(f'guest up after {m.up(400):.0f} s')
+        t.diag(f'guest up after {m.up(600):.0f} s')
         checks.cpus_online(t, m)
         total = int(re.search(r'MemTotal: *(\d+)', m.must('cat /proc/meminfo')).group(1)) >> 10
         t.ok(total > smallest, f'the guest has {total} MiB, its hosts {smallest} MiB each')

@@ -13,7 +13,7 @@ def test(t):
         for m in both:
             m.start()
         for m in both:
-            t.diag(f'guest {m.name} up after {m.up(400):.0f} s')
+            t.diag(f'guest {m.name} up after {m.up(600):.0f} s')
         for m in both:
             checks.cpus_online(t, m)
             checks.parallel(t, m, 1000000)

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * portread: how long a CPU waits for a byte of a device on the boot node (the
+ * CMOS clock's data port).  Prints nanoseconds of the guest's time, the fastest
+ * read and the mean.
+ *
+ * usage: portread CPU ROUNDS
+ */
+#define _GNU_SOURCE
+#include <sys/io.h>
+#include <unistd.h>
+
+#include "pin.h"
+
+#define CMOS_DATA 0x71
+
+static int rounds;
+
+static void *run(void *arg)
+{
+	double all = 0, best = 0, t;
+	int i;
+
+	if (ioperm(CMOS_DATA, 1, 1)) {
+		perror("ioperm");
+		exit(2);
+	}
+	for (i = 0; i < rounds; i++) {
+		t = seconds();
+		inb(CMOS_DATA);
+		t = seconds() - t;
+		all += t;
+		best = i && best < t ? best : t;
+	}
+	printf("portread: best %.1f mean %.1f\n", best * 1e9, all / rounds * 1e9);
+	return arg;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 3 || (rounds = atoi(argv[2])) < 1) {
+		fprintf(stderr, "usage: portread CPU ROUNDS\n");
+		return 2;
+	}
+	pthread_join(start_on(atoi(argv[1]), run, NULL), NULL);
+	return 0;
+}
