@@ -39,7 +39,7 @@ FAULTS = (
     ('fork', f'stale:{NODES - 1}:0', 'expected'),
     ('io', 'flip:0:70', 'word'),
     ('pressure', 'stale:0:100', 'region 0 page 100'),
-    ('litmus', 'flip:0:256', 'lost writes'),
+    ('litmus', 'flip:0:64', 'lost writes'),
 )
 
 

@@ -8,19 +8,26 @@
 #include "tap.h"
 #include "work.h"
 
-/* Every location and what is reported lie in different regions, so at different homes. */
-#define LITMUS_X	256
-#define LITMUS_Y	272
-#define LITMUS_SHARED	288
+/*
+ * A shape is run in several places at once: most of the time a thread waits for a
+ * page.  Every location and what is reported lie in different regions, so at
+ * different homes.
+ */
+#define PLACES		6
+#define PLACE		64	/* page of the first one */
+#define PLACE_PAGES	32
+#define LITMUS_X	0	/* within a place */
+#define LITMUS_Y	8
+#define LITMUS_SHARED	16
+#define CHUNK		4	/* batches between looks at the clock */
 
 struct role {
-	struct actor *a;
 	const struct litmus_shape *shape;
 	struct litmus_view view;
 	struct litmus_count count;
 	uint64_t batch;		/* first one */
-	uint64_t batches;
 	int role;
+	int place;
 	pthread_t thread;
 };
 
@@ -29,76 +36,102 @@ static void *role_run(void *arg)
 	struct role *r = arg;
 	uint64_t b;
 
-	rnd_seed(r->role * 1000003ull + r->batch);
-	for (b = 0; b < r->batches; b++)
+	rnd_seed((r->place * LITMUS_THREADS + r->role) * 1000003ull + r->batch);
+	for (b = 0; b < CHUNK; b++)
 		litmus_batch(r->shape, &r->view, r->role, r->batch + b, &r->count);
 	return NULL;
 }
 
-static void role_init(struct role *r, struct actor *a, const struct litmus_shape *s, int role)
+static void role_init(struct role *r, struct actor *a, const struct litmus_shape *s, int role,
+		      int place)
 {
-	r->a = a;
+	const size_t page = PLACE + place * PLACE_PAGES;
+
 	r->shape = s;
 	r->role = role;
-	r->view.loc[0] = actor_page(a, 0, LITMUS_X);
-	r->view.loc[1] = actor_page(a, a->regions - 1, LITMUS_Y);
-	r->view.shared = (struct litmus_shared *)actor_page(a, 0, LITMUS_SHARED);
+	r->place = place;
+	r->view.loc[0] = actor_page(a, 0, page + LITMUS_X);
+	r->view.loc[1] = actor_page(a, a->regions - 1, page + LITMUS_Y);
+	r->view.shared = (struct litmus_shared *)actor_page(a, 0, page + LITMUS_SHARED);
 }
 
-static void roles_go(struct role *r, int n, uint64_t batch, uint64_t batches)
+static void roles_go(struct role *r, int n, uint64_t batch)
 {
 	int i;
 
 	for (i = 0; i < n; i++) {
 		r[i].batch = batch;
-		r[i].batches = batches;
-	}
-	for (i = 1; i < n; i++)
 		if (pthread_create(&r[i].thread, NULL, role_run, &r[i]))
 			tap_bail("no thread");
-	if (n)
-		role_run(&r[0]);
-	for (i = 1; i < n; i++)
+	}
+	for (i = 0; i < n; i++)
 		pthread_join(r[i].thread, NULL);
 }
 
 /* Thread i of a shape runs on node i mod nodes; thread 0, which counts, on node 0. */
-static int shape_run(struct actor *a, const struct litmus_shape *s, uint64_t *batch)
+static int roles_init(struct role *r, struct actor *a, const struct litmus_shape *s)
 {
-	struct role r[LITMUS_THREADS];
-	uint64_t start = now_ns(), batches = 0;
-	const uint64_t chunk = 4;
-	int i, n = 0;
+	int place, i, n = 0;
 
-	memset(r, 0, sizeof(r));
-	for (i = a->self; i < s->threads; i += a->nodes)
-		role_init(&r[n++], a, s, i);
-	do {
-		roles_go(r, n, *batch, chunk);
-		*batch += chunk;
-		batches += chunk;
-	} while (!actor_over(a, start) && batches < (a->rounds ? a->rounds : UINT64_MAX));
-	if (a->self)
-		return 0;
-	litmus_report(s, &r[0].count);
-	if (r[0].count.lost)
-		return actor_fail(a, "%s: %llu lost writes", s->name,
-				  (unsigned long long)r[0].count.lost);
-	if (r[0].count.forbidden)
+	memset(r, 0, PLACES * LITMUS_THREADS * sizeof(*r));
+	for (place = 0; place < PLACES; place++)
+		for (i = a->self; i < s->threads; i += a->nodes)
+			role_init(&r[n++], a, s, i, place);
+	return n;
+}
+
+static void add_count(struct litmus_count *sum, const struct litmus_count *c)
+{
+	int o;
+
+	for (o = 0; o < LITMUS_OUTCOMES; o++)
+		sum->seen[o] += c->seen[o];
+	sum->forbidden += c->forbidden;
+	sum->lost += c->lost;
+	sum->slots += c->slots;
+}
+
+static int judge(struct actor *a, const struct litmus_shape *s, const struct litmus_count *c)
+{
+	litmus_report(s, c);
+	if (c->lost)
+		return actor_fail(a, "%s: %llu lost writes", s->name, (unsigned long long)c->lost);
+	if (c->forbidden)
 		return actor_fail(a, "%s: %s seen %llu times", s->name, s->shows,
-				  (unsigned long long)r[0].count.forbidden);
+				  (unsigned long long)c->forbidden);
 	return 0;
+}
+
+static int shape_run(struct actor *a, const struct litmus_shape *s, uint64_t *batch,
+		     uint64_t *rounds)
+{
+	static struct role r[PLACES * LITMUS_THREADS];
+	uint64_t start = now_ns(), batches = 0;
+	struct litmus_count sum = { 0 };
+	int n = roles_init(r, a, s), i;
+
+	do {
+		roles_go(r, n, *batch);
+		*batch += CHUNK;
+		batches += CHUNK;
+	} while (!actor_over(a, start) && (!a->rounds || batches < a->rounds));
+	for (i = 0; i < n; i++)
+		add_count(&sum, &r[i].count);
+	*rounds += sum.slots;
+	return a->self ? 0 : judge(a, s, &sum);
 }
 
 int work_litmus(struct actor *a)
 {
 	struct actor part = *a;
-	uint64_t batch = 1;
+	uint64_t batch = 1, rounds = 0;
 	int i, ret = 0;
 
 	part.seconds = (a->seconds + litmus_shape_count - 1) / litmus_shape_count;
 	for (i = 0; i < litmus_shape_count && !ret; i++)
-		ret = shape_run(&part, &litmus_shapes[i], &batch);
+		ret = shape_run(&part, &litmus_shapes[i], &batch, &rounds);
+	if (!a->self)
+		tap_diag("litmus: %llu rounds of %d shapes", (unsigned long long)rounds, i);
 	memcpy(a->why, part.why, sizeof(a->why));
 	return ret;
 }
