@@ -6,7 +6,7 @@ import re
 import hotpages
 from guestlib import Machine, Plain, load, main, unload
 
-LIMIT = 3000000
+LIMIT = 10000000
 HOTTEST = 20
 
 

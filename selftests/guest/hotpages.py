@@ -37,7 +37,8 @@ class Symbols:
     """The guest kernel's names for physical addresses."""
 
     def __init__(self, m):
-        rows = [(int(a, 16), n) for a, n in re.findall(r'^(\w+) [bBdDrRtTvVA] (\S+)$', m.must('cat /proc/kallsyms', 300), re.M)]
+        text = m.must("grep -E ' [bBdDrRvVA] [^[]*$| T _text$' /proc/kallsyms", 300)     # all of it takes minutes
+        rows = [(int(a, 16), n) for a, n in re.findall(r'^(\w+) \w (\S+)$', text, re.M)]
         self.image = sorted(r for r in rows if r[0] >= KERNEL_MAP and r[0] < 0xffffffffa0000000)
         self.percpu = sorted(r for r in rows if r[0] < 1 << 20)
         names = dict((n, a) for a, n in rows)
