@@ -33,7 +33,7 @@ def plain(t, like):
         m.start(hotpages.WORDS)
         boot = m.up(600)
         one, two = work_seconds(m, '0'), work_seconds(m, '0,1')
-        t.diag(f'one host, {m.total} vCPUs: guest up after {boot:.0f} s; job on 1 vCPU {one:.2f} s, on 2 {two:.2f} s')
+        t.diag(f'one host, {m.total} vCPUs: guest up after {boot:.0f} s; job on 1 vCPU {one:.3f} s, on 2 {two:.3f} s')
         return boot, one, two
     finally:
         m.end()
@@ -73,7 +73,7 @@ def test(t):
         t.diag(f'two hosts: guest up after {across:.0f} s; boot / that on one host: {across / boot:.2f}')
         faults(t, m)
         job = work_seconds(m, f'0,{m.far()}')
-        t.diag(f'job on 2 hosts with 1 vCPU each {job:.2f} s; / 1 vCPU: {job / one:.2f}; / 2 vCPUs of one host: {job / two:.2f}')
+        t.diag(f'job on 2 hosts with 1 vCPU each {job:.3f} s; / 1 vCPU: {job / one:.2f}; / 2 vCPUs of one host: {job / two:.2f}')
         exits(t, m)
         t.ok(True, 'measured')
     finally:

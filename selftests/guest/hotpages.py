@@ -47,7 +47,7 @@ class Symbols:
         self.to_image = names['_text'] - code
         self.image_end = int(re.search(r'-(\w+) : Kernel bss', iomem).group(1), 16)
         self.image_start = code
-        bases = re.findall(r'^cpu: (\d+)\n(?:.*\n)*? \.base: +(\w+)', m.must('cat /proc/timer_list'), re.M)
+        bases = re.findall(r'^cpu: (\d+)\n(?:.*\n)*? *\.base: +(?:0x)?(\w+)', m.must('cat /proc/timer_list'), re.M)
         self.areas = {int(cpu): (int(base, 16) - names['hrtimer_bases'] - DIRECT_MAP) & ~0xfff for cpu, base in bases}
         self.percpu_size = (self.percpu[-1][0] | 0xfff) + 1
 
@@ -61,7 +61,7 @@ class Symbols:
         return None
 
 
-def _within(symbols, start, most=3):
+def _within(symbols, start, most=8):
     """Names in a page; the one that reaches into it first."""
     first = max(0, bisect.bisect_right(symbols, (start, '')) - 1)
     last = bisect.bisect_left(symbols, (start + 4096, ''))
