@@ -21,6 +21,7 @@
 #include "tap.h"
 
 #define DOWN_MS 6000 /* 5 s are allowed, the rest is this machine's */
+#define LOOK_MS 300 /* for a message that has arrived to be looked at */
 #define BEFORE_HELLO_MS 12000 /* other lanes wait 5 s for the HELLO first */
 
 enum verdict { FINE, DIED, SILENT, MUTE };
@@ -251,6 +252,28 @@ static void impossible(struct peer *p)
 	}
 }
 
+/* Cannot be right in any state of the page: nobody asked, or it is not ours to say. */
+static void unasked(struct peer *p)
+{
+	static const uint8_t answers[] = {
+		DVMM_MSG_DATA, DVMM_MSG_PUT_ACK, DVMM_MSG_OWN_DATA, DVMM_MSG_INV_ACK,
+	};
+	static const uint8_t orders[] = { DVMM_MSG_FWD_GET_S, DVMM_MSG_FWD_GET_M, DVMM_MSG_INV };
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	bool answer = rnd() % 2;
+	int type = answer ? answers[rnd() % 4] : orders[rnd() % 3];
+	struct dvmm_wire_hdr h = sound(type);
+	size_t n = type == DVMM_MSG_OWN_DATA ? sizeof(junk) : 0;
+
+	/* We home region 1: its answers may come from us, region 0's orders may not. */
+	h.index = cpu_to_le16(answer);
+	h.requester = 0;
+	h.id = cpu_to_le64(1ull << 50);
+	h.flags = n ? DVMM_MSGF_PAGE : 0;
+	h.length = cpu_to_le32(n);
+	peer_send(p, peer_lane(type), &h, junk, n);
+}
+
 /* Another epoch, channels nobody has, PINGs with anything in them. */
 static void harmless(struct peer *p)
 {
@@ -309,6 +332,7 @@ static const struct family {
 	{ "random bytes instead of HELLO", random_bytes, false, MUST_DIE, DOWN_MS, 50 },
 	{ "peer hangs up", hang_up, true, MUST_DIE, DOWN_MS, 50 },
 	{ "peer hangs up before HELLO", hang_up, false, MUST_DIE, DOWN_MS, 20 },
+	{ "answers and orders out of nowhere", unasked, true, MUST_DIE, DOWN_MS, 100 },
 	{ "sound messages in an impossible order", impossible, true, EITHER, DOWN_MS, 300 },
 	{ "random channel messages", any_channel, true, EITHER, DOWN_MS, 50 },
 	{ "frames to be ignored or echoed", harmless, true, MUST_LIVE, DOWN_MS, 100 },
@@ -341,6 +365,14 @@ static pid_t user_of(struct peer *p)
 	_exit(0);
 }
 
+/* Lanes are not in step: a PING may be answered before what was sent first is looked at. */
+static enum verdict alive_or_down(struct peer *p, int ms)
+{
+	if (peer_alive(p, 2000) && await_down(p, LOOK_MS) == MUTE)
+		return FINE;
+	return reason[0] ? DIED : await_down(p, ms);
+}
+
 static enum verdict run_case(const struct family *f, bool with_user)
 {
 	enum verdict v = MUTE;
@@ -360,10 +392,8 @@ static enum verdict run_case(const struct family *f, bool with_user)
 	f->spoil(&p);
 	if (f->expect == MUST_DIE)
 		v = await_down(&p, f->ms);
-	else if (peer_alive(&p, 2000))
-		v = FINE;
 	else
-		v = await_down(&p, f->ms);
+		v = alive_or_down(&p, f->ms);
 	peer_close(&p);
 	if (user > 0) {
 		kill(user, SIGKILL);
