@@ -17,7 +17,9 @@ double plain_ping(struct actor *a, size_t ask, size_t answer, int rounds);
 /**
  * plain_stream - so many pages from node 0 to node 1
  *
- * Return: nanoseconds for one page, at node 1.
+ * In pieces as large as TCP likes them: what the link can do.
+ *
+ * Return: nanoseconds for one page; what node 1 measured counts.
  */
 double plain_stream(struct actor *a, size_t pages);
 

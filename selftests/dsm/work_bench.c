@@ -166,7 +166,7 @@ static int measure_plain(struct actor *a, struct plain *best)
 	if (a->self < 2) {
 		ping = plain_ping(a, PAGE, PAGE, PINGS);
 		fetch = plain_ping(a, HEADER, HEADER + PAGE, PINGS);
-		stream = plain_stream(a, STREAM_PAGES);
+		stream = plain_stream(a, 4 * STREAM_PAGES);
 		if (ping < 0 || fetch < 0 || stream < 0)
 			return actor_fail(a, "plain connection broke");
 		best->ping = faster(best->ping, ping);
