@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # Includes flow one way: uapi <- engine <- dsm glue; transport/ and ipi/ see only
-# their own headers, the uapi, the two contracts in include/dvmm and the kernel.
+# their own headers, the uapi, their contracts in include/dvmm and the kernel.
 
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -24,11 +24,11 @@ tree()
 	[ ! -d "$1/kmod/dsm/engine" ] ||
 		offences "$1/kmod/dsm/engine" "linux/dvmm\.h|$own"
 	[ ! -d "$1/kmod/dsm" ] ||
-		offences "$1/kmod/dsm" "linux/dvmm\.h|dvmm/(transport|channel)\.h|engine/$own|$own"
-	for d in transport ipi; do
-		[ ! -d "$1/kmod/$d" ] ||
-			offences "$1/kmod/$d" "linux/dvmm\.h|dvmm/(transport|channel)\.h|$own"
-	done
+		offences "$1/kmod/dsm" "linux/dvmm\.h|dvmm/$own|engine/$own|$own"
+	[ ! -d "$1/kmod/transport" ] ||
+		offences "$1/kmod/transport" "linux/dvmm\.h|dvmm/transport\.h|$own"
+	[ ! -d "$1/kmod/ipi" ] ||
+		offences "$1/kmod/ipi" "linux/dvmm\.h|dvmm/(channel|kvm)\.h|$own"
 	# The engine is compiled into userspace: what it takes from the kernel
 	# goes through env.h.
 	grep -HnE '#[[:space:]]*include[[:space:]]*<' "$1"/kmod/dsm/engine/*.[ch] 2>/dev/null |

@@ -38,7 +38,8 @@ static void *run(void *arg)
 
 int main(int argc, char **argv)
 {
-	if (argc != 3 || (rounds = atoi(argv[2])) < 1) {
+	rounds = argc == 3 ? atoi(argv[2]) : 0;
+	if (rounds < 1) {
 		fprintf(stderr, "usage: portread CPU ROUNDS\n");
 		return 2;
 	}
