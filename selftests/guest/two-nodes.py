@@ -86,7 +86,7 @@ def test(t):
     prepare(m)
     try:
         m.start(WORDS, ARGUMENTS)
-        t.diag(f'guest up after {m.up(600):.0f} s')
+        t.diag(f'guest up after {m.up(900):.0f} s')
         checks.faults(t, m, 'boot')
         (quick if 'quick' in sys.argv else everything)(t, m)
     finally:
