@@ -64,6 +64,16 @@ static int type_of(const char *word)
 	return 0;
 }
 
+static const char *find_cut(struct run *r, unsigned int a, const char *other, struct w_move *m)
+{
+	unsigned int b = (unsigned int)atoi(other);
+
+	if (!*other || a >= r->cfg.nodes || b >= r->cfg.nodes || a == b)
+		return "no such link";
+	*m = (struct w_move) { .kind = W_CUT, .node = (u8)a, .src = (u8)b };
+	return NULL;
+}
+
 static const char *find_move(struct run *r, const char *line, struct w_move *m)
 {
 	unsigned int src, dst;
@@ -85,6 +95,8 @@ static const char *find_move(struct run *r, const char *line, struct w_move *m)
 		m->lane = (u8)dvmm_msg_lane((u8)type);
 		m->page = q->e[0].page;
 	} else if (sscanf(line, "%u %15s %15s", &dst, word, more) >= 2) {
+		if (!strcmp(word, "CUT"))
+			return find_cut(r, dst, more, m);
 		type = kind_of(word);
 		if (type < 0 || dst >= r->cfg.nodes)
 			return "no such event or node";

@@ -81,6 +81,13 @@ static void pack_page(struct packer *p, const struct w_page *pg)
 		pack_event(p, &pg->defer[i]);
 }
 
+static u8 pack_cut(const struct packer *p)
+{
+	u8 a = node_name(p, p->w->ends[0]), b = node_name(p, p->w->ends[1]);
+
+	return p->w->cut ? (u8)(1 << a | 1 << b) : 0;
+}
+
 static unsigned int pack_as(struct packer *p, u8 *out)
 {
 	const struct world *w = p->w;
@@ -91,6 +98,7 @@ static unsigned int pack_as(struct packer *p, u8 *out)
 	memset(p->rename, 0, sizeof(p->rename));
 	for (i = 0; i < w->cfg->pages; i++)
 		*p->out++ = w->zero[i];
+	*p->out++ = pack_cut(p);
 	for (a = 0; a < n; a++)
 		for (i = 0; i < w->cfg->pages; i++)
 			pack_page(p, &w->page[p->old[a]][i]);
@@ -221,6 +229,16 @@ static void unpack_page(struct unpacker *u, unsigned int node, struct w_page *pg
 		unpack_event(u, &pg->defer[i]);
 }
 
+static void unpack_cut(struct world *w, u8 ends)
+{
+	w->cut = ends;
+	while (ends && !(ends >> w->ends[0] & 1))
+		w->ends[0]++;
+	w->ends[1] = w->ends[0];
+	while (ends && !(ends >> ++w->ends[1] & 1))
+		;
+}
+
 void w_unpack(struct world *w, const struct w_config *cfg, const u8 *in)
 {
 	struct unpacker u = { .w = w, .in = in };
@@ -229,6 +247,7 @@ void w_unpack(struct world *w, const struct w_config *cfg, const u8 *in)
 	w_init(w, cfg);
 	for (i = 0; i < cfg->pages; i++)
 		w->zero[i] = *u.in++;
+	unpack_cut(w, *u.in++);
 	for (a = 0; a < n; a++)
 		for (i = 0; i < cfg->pages; i++)
 			unpack_page(&u, a, &w->page[a][i]);

@@ -29,6 +29,11 @@ static bool homed(const struct world *w, unsigned int node, unsigned int page)
 
 /* Messages. */
 
+static bool is_cut(const struct world *w, unsigned int a, unsigned int b)
+{
+	return w->cut && w->ends[0] == (a < b ? a : b) && w->ends[1] == (a < b ? b : a);
+}
+
 static void put(struct world *w, unsigned int src, unsigned int dst,
 		const struct w_event *cause, const struct dvmm_msg *msg, u8 data)
 {
@@ -38,6 +43,8 @@ static void put(struct world *w, unsigned int src, unsigned int dst,
 		broken(w, "sent to itself or to a node that has no part in this page");
 		return;
 	}
+	if (is_cut(w, src, dst))
+		return;
 	q = &w->q[src][dst][dvmm_msg_lane(msg->type)];
 	if (q->count == W_QUEUE) {
 		broken(w, "more messages in flight than the model holds");
@@ -349,7 +356,7 @@ static void check_world(struct world *w)
 
 	for (page = 0; page < w->cfg->pages; page++)
 		check_coherence(w, page);
-	if (w->error || !w_quiescent(w))
+	if (w->error || w->cut || !w_quiescent(w))
 		return;
 	for (page = 0; page < w->cfg->pages; page++)
 		for (node = 0; node < w->cfg->nodes; node++) {
@@ -432,6 +439,17 @@ static void local_moves(const struct world *w, unsigned int node, unsigned int p
 		moves[(*count)++] = m;
 }
 
+static void cut_moves(const struct world *w, struct w_move *moves, unsigned int *count)
+{
+	unsigned int a, b;
+
+	for (a = 0; a < w->cfg->nodes; a++)
+		for (b = a + 1; b < w->cfg->nodes; b++)
+			moves[(*count)++] = (struct w_move) {
+				.kind = W_CUT, .node = (u8)a, .src = (u8)b,
+			};
+}
+
 unsigned int w_moves(const struct world *w, struct w_move *moves)
 {
 	unsigned int src, dst, lane, page, count = 0;
@@ -451,6 +469,8 @@ unsigned int w_moves(const struct world *w, struct w_move *moves)
 	for (dst = 0; dst < w->cfg->nodes; dst++)
 		for (page = 0; page < w->cfg->pages; page++)
 			local_moves(w, dst, page, moves, &count);
+	if (w->cfg->cuts && !w->cut)
+		cut_moves(w, moves, &count);
 	return count;
 }
 
@@ -467,6 +487,16 @@ static void fault(struct world *w, const struct w_move *m, u8 type)
 	w->changed = !*waits;
 	*waits = true;
 	happen(w, m->node, &e, m->late);
+}
+
+static void cut(struct world *w, u8 a, u8 b)
+{
+	w->changed = true;
+	w->cut = true;
+	w->ends[0] = a < b ? a : b;
+	w->ends[1] = a < b ? b : a;
+	memset(w->q[a][b], 0, sizeof(w->q[a][b]));
+	memset(w->q[b][a], 0, sizeof(w->q[b][a]));
 }
 
 bool w_fire(struct world *w, const struct w_move *m)
@@ -497,6 +527,9 @@ bool w_fire(struct world *w, const struct w_move *m)
 	case W_DELIVER:
 		e = take(w, m->src, m->node, m->lane);
 		happen(w, m->node, &e, m->late);
+		break;
+	case W_CUT:
+		cut(w, m->node, m->src);
 	}
 	if (w->changed)
 		check_world(w);
@@ -578,12 +611,14 @@ void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
 {
 	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TIMER" };
 
-	if (m->kind == W_DELIVER)
+	if (m->kind == W_CUT)
+		fprintf(f, "%u CUT %u", m->node, m->src);
+	else if (m->kind == W_DELIVER)
 		fprintf(f, "%u>%u %s", m->src, m->node,
 			dvmm_event_name(w->q[m->src][m->node][m->lane].e[0].ev.type));
 	else
 		fprintf(f, "%u %s", m->node, kinds[m->kind]);
-	if (w->cfg->pages > 1 && m->kind != W_DELIVER)
+	if (w->cfg->pages > 1 && m->kind < W_DELIVER)
 		fprintf(f, " page %u", m->page);
 	fprintf(f, "%s\n", m->late ? " late" : "");
 }

@@ -53,6 +53,7 @@ struct w_config {
 	u8 home[W_PAGES];
 	u16 machine;		/* nodes that the engine believes in */
 	bool no_evict;
+	bool cuts;		/* one link may be cut */
 	struct dvmm_policy policy;
 };
 
@@ -60,6 +61,8 @@ struct world {
 	const struct w_config *cfg;
 	u8 zero[W_PAGES];	/* enum w_data of an untouched page */
 	u8 ids[W_NODES];	/* highest id given by each node */
+	bool cut;		/* the link between @ends: nothing comes through any more */
+	u8 ends[2];
 	struct w_page page[W_NODES][W_PAGES];
 	struct w_queue q[W_NODES][W_NODES][W_LANES];
 	bool changed;		/* by the last move; false is certain, true is not */
@@ -70,15 +73,19 @@ struct world {
 	FILE *log;		/* steps and actions are told here, if set */
 };
 
-/* W_WRITE: a vCPU writes with the permission it has. */
-enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TIMER, W_DELIVER };
+/*
+ * W_WRITE: a vCPU writes with the permission it has.
+ * W_CUT: what is under way between two nodes is lost, and all that follows.  They and
+ * all others go on until they hear of it: nobody may see a wrong value meanwhile.
+ */
+enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TIMER, W_DELIVER, W_CUT };
 
 /* One thing that may happen next. */
 struct w_move {
 	u8 kind;
 	u8 node;		/* where it happens */
 	u8 page;
-	u8 src;			/* W_DELIVER */
+	u8 src;			/* W_DELIVER; W_CUT: the link's other end */
 	u8 lane;		/* W_DELIVER */
 	bool late;		/* the hold time has run out */
 };
