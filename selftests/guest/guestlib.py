@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
 import time
 import traceback
 
@@ -13,18 +14,20 @@ INITRD = '/tmp/guest.initrd'
 
 
 class Tap:
-    """Results on standard output; what a reader wants to know beside them."""
+    """Results on standard output; what a reader wants to know beside them. For several threads."""
 
     def __init__(self):
         self.count = self.failed = 0
+        self.lock = threading.Lock()
         self.start = time.monotonic()
         print('TAP version 13', flush=True)
 
     def ok(self, good, name, detail=''):
         """One result; the detail is shown where it is bad."""
-        self.count += 1
-        self.failed += not good
-        print(f'{"" if good else "not "}ok {self.count} - {name}', flush=True)
+        with self.lock:
+            self.count += 1
+            self.failed += not good
+            print(f'{"" if good else "not "}ok {self.count} - {name}', flush=True)
         if not good:
             self.diag(detail)
         return good
@@ -80,10 +83,10 @@ def unload(node):
 class Machine:
     """One guest. hosts[i] is the cluster's node that runs dvmm node i."""
 
-    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=()):
+    def __init__(self, hosts, cpus=2, memory=256, name='m', port=7400, keys=()):
         self.hosts, self.cpus, self.memory, self.name = hosts, cpus, memory, name
         self.one_kernel = len(set(hosts)) == 1
-        self.transport = transport or ('loop' if self.one_kernel else 'tcp')
+        self.transport = 'loop' if self.one_kernel else 'tcp'
         self.port, self.keys = port, keys
         self.total = len(hosts) * cpus
         self.file = f'/log/{name}.machine'
