@@ -335,8 +335,8 @@ static void step(struct flight *f)
 	if (dvmm_machine_stopped(r->m))
 		return;
 	dvmm_step(&ctx, pg, &f->txn, &f->item->ev, &f->acts);
-	trace_dvmm_step(r->m->self, r->id, f->index, f->item->ev.type, from, pg->state,
-			f->acts.count);
+	trace_dvmm_step(r->m, r->id, f->index, f->from_deferred, &ctx, &f->item->ev, from,
+			pg->state, &f->acts);
 }
 
 /* After the last action: what nobody needs any more goes. */

@@ -10,31 +10,67 @@
 
 #include "engine/engine.h"
 #include "engine/wire.h"
+#include "machine.h"
 
+/* All that a step depends on and all that came of it: selftests/conform repeats it. */
 TRACE_EVENT(dvmm_step,
-	TP_PROTO(u16 node, u16 region, u64 page, u8 event, u8 from, u8 to, unsigned int actions),
-	TP_ARGS(node, region, page, event, from, to, actions),
+	TP_PROTO(const struct dvmm_machine *m, u16 region, u64 page, bool again,
+		 const struct dvmm_ctx *ctx, const struct dvmm_event *ev, u8 from, u8 to,
+		 const struct dvmm_actions *out),
+	TP_ARGS(m, region, page, again, ctx, ev, from, to, out),
 	TP_STRUCT__entry(
+		__array(u8, machine, 4)
 		__field(u16, node)
+		__field(u16, nodes)
 		__field(u16, region)
+		__field(u16, home)
 		__field(u64, page)
-		__string(event, dvmm_event_name(event))
+		__string(event, dvmm_event_name(ev->type))
 		__string(from, dvmm_state_name(from))
 		__string(to, dvmm_state_name(to))
+		__field(bool, again)
+		__field(u8, flags)
+		__field(u16, src)
+		__field(u16, requester)
+		__field(u16, acks)
+		__field(u64, id)
+		__field(u64, fresh)
+		__field(u32, now)
+		__field(u32, hold)
+		__field(u8, migratory)
 		__field(unsigned int, actions)
+		__field(u32, digest)
 	),
 	TP_fast_assign(
-		__entry->node = node;
+		memcpy(__entry->machine, m->uuid, 4);
+		__entry->node = ctx->self;
+		__entry->nodes = ctx->nodes;
 		__entry->region = region;
+		__entry->home = ctx->home;
 		__entry->page = page;
 		__assign_str(event);
 		__assign_str(from);
 		__assign_str(to);
-		__entry->actions = actions;
+		__entry->again = again;
+		__entry->flags = ev->msg.flags;
+		__entry->src = ev->msg.src;
+		__entry->requester = ev->msg.requester;
+		__entry->acks = ev->msg.acks;
+		__entry->id = ev->msg.id;
+		__entry->fresh = ctx->fresh_id;
+		__entry->now = ctx->now;
+		__entry->hold = ctx->policy->hold_us;
+		__entry->migratory = ctx->policy->migratory;
+		__entry->actions = out->count;
+		__entry->digest = dvmm_actions_digest(out);
 	),
-	TP_printk("node=%u region=%u page=%llu %s: %s -> %s actions=%u", __entry->node,
-		  __entry->region, __entry->page, __get_str(event), __get_str(from),
-		  __get_str(to), __entry->actions)
+	TP_printk("node=%u region=%u page=%llu %s: %s -> %s actions=%u digest=%08x machine=%*phN nodes=%u home=%u again=%u src=%u flags=%#x requester=%u acks=%u id=%llu fresh=%llu now=%u hold=%u migratory=%u",
+		  __entry->node, __entry->region, __entry->page, __get_str(event),
+		  __get_str(from), __get_str(to), __entry->actions, __entry->digest, 4,
+		  __entry->machine, __entry->nodes, __entry->home, __entry->again,
+		  __entry->src, __entry->flags, __entry->requester, __entry->acks,
+		  __entry->id, __entry->fresh, __entry->now, __entry->hold,
+		  __entry->migratory)
 );
 
 DECLARE_EVENT_CLASS(dvmm_frame,

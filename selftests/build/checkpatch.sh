@@ -25,14 +25,15 @@ ignore=$ignore,TYPO_SPELLING,BIT_MACRO
 trace=$ignore,OPEN_ENDED_LINE,PARENTHESIS_ALIGNMENT,SPACING
 # Userspace and the engine's shim have the types of the C library.
 user=$ignore,PREFER_KERNEL_TYPES,CAMELCASE,CONST_STRUCT,SSCANF_TO_KSTRTO
-user=$user,CONSTANT_COMPARISON,PREFER_FALLTHROUGH,VOLATILE
+user=$user,CONSTANT_COMPARISON,SPLIT_STRING,PREFER_FALLTHROUGH,VOLATILE
 user=$user,ARRAY_SIZE,AVOID_EXTERNS,STRNCPY,STRCPY,PREFER_DEFINED_ATTRIBUTE_MACRO,EMBEDDED_FUNCTION_NAME
 
 # check IGNORE: complaints about the files named on stdin, NUL-terminated
 check()
 {
 	xargs -0 -r -n 40 perl "$checkpatch" --no-tree --strict --terse --no-summary \
-		--quiet --max-line-length=100 --ignore "$1" --file
+		--quiet --max-line-length=100 --typedefsfile selftests/build/typedefs \
+		--ignore "$1" --file
 }
 
 sources()

@@ -34,9 +34,9 @@ static const struct config configs[] = {
 	{ { "3 nodes, 1 page, migratory", 3, 1, { 0 }, 3, 0, 0, { 0, 1 } }, 0, 0 },
 	{ { "3 nodes, 1 page, coarse sharers", 3, 1, { 0 }, 192, 0, 0, { 0, 0 } }, 0, 0 },
 	{ { "3 nodes, 1 page, hold, migratory", 3, 1, { 0 }, 3, 0, 0, { 100, 1 } }, 200000, 0 },
-	{ { "2 nodes, 2 pages, a link is cut", 2, 2, { 0, 1 }, 2, 0, 1, { 0, 0 } }, 200000, 0 },
-	{ { "3 nodes, 1 page, a link is cut", 3, 1, { 0 }, 3, 0, 1, { 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, hold, migratory, cut", 3, 1, { 0 }, 3, 0, 1, { 100, 1 } }, 200000, 0 },
+	{ { "2 nodes, 2 pages, link cut", 2, 2, { 0, 1 }, 2, 0, 1, { 0, 0 } }, 200000, 0 },
+	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, { 0, 0 } }, 0, 0 },
+	{ { "3 nodes, 1 page, all, link cut", 3, 1, { 0 }, 3, 0, 1, { 100, 1 } }, 200000, 0 },
 	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, { 0, 0 } }, 200000, 20000000 },
 	{ { "4 nodes, 1 page, hold, migratory", 4, 1, { 0 }, 4, 0, 0, { 100, 1 } }, 100000, 10000000 },
 };

@@ -199,6 +199,14 @@ void dvmm_step(const struct dvmm_ctx *ctx, struct dvmm_page *pg,
 	       struct dvmm_txn *txn, const struct dvmm_event *ev,
 	       struct dvmm_actions *out);
 
+/**
+ * dvmm_actions_digest - a number that tells lists of actions apart
+ * @out: the actions
+ *
+ * For recorded traces; not proof against intent (FNV-1a, 32 bits).
+ */
+u32 dvmm_actions_digest(const struct dvmm_actions *out);
+
 /** dvmm_state_perm - the permission that local mappings have in @state */
 enum dvmm_perm dvmm_state_perm(u8 state);
 /** dvmm_state_has_frame - true if the node must keep the page's frame in @state */
