@@ -1,10 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# fuzz.sh [RUNS]: the engine and the wire format under generated cases and, where
+# fuzz.sh [RUNS [SECONDS]]: the engine and the wire format under generated cases and, where
 # clang has it, under libFuzzer; with address and undefined-behaviour sanitizers.
 
 cd "$(dirname "$0")" || exit 1
 runs=${1:-100000}
+seconds=${2:-200}
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 n=0
@@ -16,7 +17,7 @@ try()
 	what=$1
 	shift
 	n=$((n + 1))
-	if timeout 250 "$@" >"$tmp/log" 2>&1; then
+	if timeout $((seconds + 50)) "$@" >"$tmp/log" 2>&1; then
 		echo "ok $n - $what: $(grep -E '^(Done|[0-9]+ cases)' "$tmp/log" | tail -n 1)"
 	else
 		tail -n 20 "$tmp/log" | sed 's/^/# /'
@@ -34,7 +35,7 @@ for i in engine wire; do
 	"./$i-cases" -corpus="$tmp/seeds-$i" -runs=2000 >/dev/null
 	set -- "$tmp/$i" "$tmp/seeds-$i"
 	[ -d "corpus/$i" ] && set -- "$@" "corpus/$i"
-	try "$i, libFuzzer" "./$i-fuzz" -runs="$runs" -seed=1 -max_len=1024 \
+	try "$i, libFuzzer" "./$i-fuzz" -runs="$runs" -max_total_time="$seconds" -seed=1 -max_len=1024 \
 		-artifact_prefix="${TMPDIR:-/tmp}/dvmm-$i-" "$@"
 done
 # A planted fault must be seen: an engine that answers before it unmaps.

@@ -19,7 +19,20 @@ check-ept:
 check-debug:
 	@tools/testbed/check --debug-kernel $(T)
 
+# make soak MINUTES=n: as long as that, and the time to boot
+MINUTES ?= 30
+soak:
+	@DVMM_SOAK_MINUTES=$(MINUTES) tools/testbed/check --limit $$(($(MINUTES) * 60 + 2400)) soak
+
+fuzz:
+	@tools/testbed/setup packages tree
+	@$(MAKE) -C selftests/fuzz fuzz
+
+# Documentation/plots, from the simulator
+plots:
+	@$(MAKE) -C selftests/sim plots
+
 setup:
 	@tools/testbed/setup
 
-.PHONY: check demo bench check-ept check-debug setup
+.PHONY: check demo bench check-ept check-debug soak fuzz plots setup
