@@ -38,7 +38,7 @@ static const struct config configs[] = {
 	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, { 0, 0 } }, 0, 0 },
 	{ { "3 nodes, 1 page, all, link cut", 3, 1, { 0 }, 3, 0, 1, { 100, 1 } }, 200000, 0 },
 	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, { 0, 0 } }, 200000, 20000000 },
-	{ { "4 nodes, 1 page, hold, migratory", 4, 1, { 0 }, 4, 0, 0, { 100, 1 } }, 100000, 10000000 },
+	{ { "4 nodes, 1 page, all", 4, 1, { 0 }, 4, 0, 0, { 100, 1 } }, 100000, 10000000 },
 };
 
 #define CONFIGS ((int)(sizeof(configs) / sizeof(*configs)))
