@@ -34,8 +34,7 @@ static bool same_table(const struct dvmm_transport_ops *ops)
 
 static bool has_all(const struct dvmm_transport_ops *ops)
 {
-	return ops->name && ops->connect && ops->disconnect && ops->send &&
-	       !ops->listen == !ops->unlisten;
+	return ops->name && ops->connect && ops->disconnect && ops->send;
 }
 
 int dvmm_transport_register(const struct dvmm_transport_ops *ops)

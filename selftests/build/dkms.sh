@@ -14,7 +14,7 @@ kver=$(cat "$KDIR/include/config/kernel.release")
 arch=$(uname -m)
 
 echo "TAP version 13"
-echo "1..3"
+echo "1..4"
 fail=0
 
 mkdir -p "$tmp/source" "$tmp/tree" "$tmp/modules"
@@ -30,11 +30,16 @@ status=$?
 result $status 2 "dkms build for $kver (running: $(uname -r))" "$tmp/log"
 
 built=$tmp/tree/dvmm/$version/$kver/$arch/module
-for module in $(grep -o 'in dvmm.*; do' "$top/dkms.conf" | sed 's/^in //; s/; do//'); do
+for module in $(grep -o 'in dvmm.*; do' "$top/dkms.conf" | sed 's/^in //; s/; do//; s/\$rdma/dvmm-rdma/'); do
 	ls "$built/$module".ko* >/dev/null 2>&1 || echo "no $module.ko"
 	vermagic=$(modinfo -F vermagic "$built/$module".ko* 2>/dev/null | cut -d' ' -f1)
 	[ "$vermagic" = "$kver" ] || echo "$module: vermagic '$vermagic'"
 done >"$tmp/log"
 [ ! -s "$tmp/log" ]
 result $? 3 "every module is there and is for that kernel" "$tmp/log"
+
+make -s -C "$tmp/source/dvmm-$version" modules KDIR="$KDIR" CONFIG_INFINIBAND_ADDR_TRANS= >"$tmp/log" 2>&1 &&
+	ls "$tmp/source/dvmm-$version"/dvmm-tcp.ko >>"$tmp/log" 2>&1 &&
+	! ls "$tmp/source/dvmm-$version"/dvmm-rdma.ko >>"$tmp/log" 2>&1
+result $? 4 "without RDMA in the kernel the other modules are built" "$tmp/log"
 exit $fail

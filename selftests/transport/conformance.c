@@ -4,6 +4,7 @@
  *   conformance NAME          every test
  *   conformance NAME NUMBER   one test, without patience (see faults.sh)
  *   conformance NAME bench    what a link costs
+ * $XPORT_ADDRESS is where a transport listens that has to (rdma.sh).
  * What every transport has to do is in tests[], what concerns sockets in tcp.c.
  */
 #include <errno.h>
@@ -53,6 +54,8 @@ int open_link(const char *transport, struct xt_request *q)
 	memset(q, 0, sizeof(*q));
 	memset(q->fd, -1, sizeof(q->fd));
 	strncpy(q->transport, transport, sizeof(q->transport) - 1);
+	if (getenv("XPORT_ADDRESS"))
+		strncpy(q->address, getenv("XPORT_ADDRESS"), sizeof(q->address) - 1);
 	if (!strcmp(transport, "tcp"))
 		connect_lanes(q->fd);
 	err = ask(XT_OPEN, q);

@@ -26,7 +26,7 @@
 struct page;
 struct seq_file;
 
-#define DVMM_TRANSPORT_VERSION	1
+#define DVMM_TRANSPORT_VERSION	2
 #define DVMM_XPORT_LANES	4
 #define DVMM_XPORT_HDR		40	/* bytes of every frame's header */
 #define DVMM_XPORT_LENGTH_AT	12	/* le32 in the header: bytes of payload */
@@ -116,8 +116,8 @@ struct dvmm_transport_upcalls {
  * @size: sizeof(struct dvmm_transport_ops)
  * @listen: wait for the peer; for transports where one side is passive.  The
  *	core calls listen() on the lower node if the transport has it, else
- *	connect() on both.  Errors: negative errno, nothing is left behind
- * @unlisten: undo listen() before the peer came
+ *	connect() on both; disconnect() ends either.  Errors: negative errno,
+ *	nothing is left behind
  * @connect: start the link; link_up follows, perhaps before connect() returns.
  *	Process context.  0 or negative errno; on error nothing is left behind
  * @disconnect: end the link; see "Life of a link".  Process context, sleeps
@@ -128,8 +128,6 @@ struct dvmm_transport_upcalls {
  *	0: the transport owns @x.  Negative errno (-ENOTCONN after link_down or
  *	disconnect, -EINTR): the caller still owns it.
  *	Any number of callers at once; order of frames of one caller is kept
- * @page_map: optional: prepare a page for the device
- * @page_unmap: optional: undo @page_map
  * @show: optional: a line for debugfs
  */
 struct dvmm_transport_ops {
@@ -139,13 +137,10 @@ struct dvmm_transport_ops {
 	u32 size;
 	int (*listen)(struct dvmm_xport_link *link,
 		      const struct dvmm_xport_params *params);
-	void (*unlisten)(struct dvmm_xport_link *link);
 	int (*connect)(struct dvmm_xport_link *link,
 		       const struct dvmm_xport_params *params);
 	void (*disconnect)(struct dvmm_xport_link *link);
 	int (*send)(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait);
-	int (*page_map)(struct dvmm_xport_link *link, struct page *page, u64 *addr);
-	void (*page_unmap)(struct dvmm_xport_link *link, struct page *page, u64 addr);
 	void (*show)(struct dvmm_xport_link *link, struct seq_file *m);
 };
 

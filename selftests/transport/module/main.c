@@ -68,7 +68,7 @@ static int open_end(struct test *t, struct xt_request *q, unsigned int side)
 		.machine = machine,
 		.self = side,
 		.peer = !side,
-		.address = "",
+		.address = q->address,
 	};
 	struct xt_end *e = &t->end[side];
 	int err;
@@ -79,7 +79,8 @@ static int open_end(struct test *t, struct xt_request *q, unsigned int side)
 		return err;
 	/* before link_up may come */
 	e->open = true;
-	err = t->ops->connect(&e->link, &params);
+	err = t->ops->listen && !side ? t->ops->listen(&e->link, &params) :
+	      t->ops->connect(&e->link, &params);
 	if (err) {
 		e->open = false;
 		put_sockets(&params);
@@ -124,6 +125,7 @@ static int do_open(struct test *t, struct xt_request *q)
 	if (t->ops)
 		return -EBUSY;
 	q->transport[sizeof(q->transport) - 1] = '\0';
+	q->address[sizeof(q->address) - 1] = '\0';
 	t->ops = dvmm_transport_get(q->transport);
 	if (!t->ops)
 		return -EPROTONOSUPPORT;

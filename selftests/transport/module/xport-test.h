@@ -15,6 +15,7 @@
 /**
  * struct xt_request - a request and its result
  * @transport: OPEN: name
+ * @address: OPEN: where end 0 listens, if the transport does
  * @fd: OPEN: sockets of end 0, then of end 1; -1 where there is none
  * @flags: XT_*
  * @lanes: bit mask
@@ -28,6 +29,7 @@
  */
 struct xt_request {
 	char transport[16];
+	char address[64];
 	__s32 fd[2 * XT_LANES];
 	__u32 flags;
 	__u32 lanes;

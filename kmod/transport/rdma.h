@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the two halves of the RDMA transport share: rdma.c moves frames, rdma_cm.c
+ * makes, watches and ends connections.
+ *
+ * Concurrency: rdma_lane.lock guards what it says.  Everything about the life of a
+ * link - announcing it, trying again, giving its device back - is done by one work
+ * item, rdma_link.life, or by disconnect() when that work item cannot run any more;
+ * the connection manager's handlers and completions only set flags and kick it.
+ * Lock order: none of these locks is held while another one is taken.
+ * Teardown: listener, connections (drained), completion queue, protection domain,
+ * memory of the slots; only then the link.
+ */
+#ifndef DVMM_TRANSPORT_RDMA_H
+#define DVMM_TRANSPORT_RDMA_H
+
+#include <linux/socket.h>
+#include <linux/spinlock.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+#include <rdma/ib_verbs.h>
+#include <rdma/rdma_cm.h>
+
+#include "gate.h"
+
+#define RDMA_CREDITS	64	/* frames that the peer of a lane has room for */
+#define RDMA_RESERVE	4	/* room beside that, for messages without a frame */
+#define RDMA_SLOTS	(RDMA_CREDITS + RDMA_RESERVE)
+#define RDMA_LANE_CTL	3
+
+struct rdma_lane;
+
+/**
+ * struct rdma_slot - a message on its way out, or room for one to come
+ * @cqe: names the slot to the completion
+ * @list: free, or arrived
+ * @lane: whose it is
+ * @hdr: DVMM_XPORT_HDR bytes of @lane->headers
+ * @hdr_dma: the same, to the device
+ * @page: out: of the frame; in: where a payload goes
+ * @page_dma: the same, to the device
+ * @xmit: out: the frame; NULL: a message without one
+ * @bytes: in: what has arrived
+ */
+struct rdma_slot {
+	struct ib_cqe cqe;
+	struct list_head list;
+	struct rdma_lane *lane;
+	u8 *hdr;
+	u64 hdr_dma;
+	struct page *page;
+	u64 page_dma;
+	struct dvmm_xmit *xmit;
+	u32 bytes;
+};
+
+/**
+ * struct rdma_lane - one queue pair
+ * @owner: the link
+ * @number: which lane
+ * @id: the connection, with its queue pair; NULL: none
+ * @connected: both ends said so
+ * @trouble: why nobody was found; static
+ * @headers: memory of all slots' headers
+ * @headers_dma: the same, to the device
+ * @tx: slots for messages out
+ * @rx: slots for messages in
+ * @lock: guards the fields below, up to @bad
+ * @open: messages may be posted to the queue pair of @id
+ * @queue: frames to send
+ * @queued: frames taken and not yet done
+ * @credits: frames that the peer has room for
+ * @owed: room that the peer has not been told of
+ * @free: slots of @tx
+ * @nfree: their number
+ * @arrived: slots of @rx with a frame for the core
+ * @bad: the core has refused a frame: no more are handed up
+ * @room: waits for @queued to fall
+ * @receiver: hands @arrived up
+ * @tx_frames: frames sent
+ * @tx_bytes: headers and payload sent
+ * @tx_credits: messages without a frame
+ * @rx_frames: frames received
+ * @rx_bytes: headers and payload received
+ */
+struct rdma_lane {
+	struct rdma_link *owner;
+	unsigned int number;
+	struct rdma_cm_id *id;
+	bool connected;
+	const char *trouble;
+	u8 *headers;
+	u64 headers_dma;
+	struct rdma_slot tx[RDMA_SLOTS];
+	struct rdma_slot rx[RDMA_SLOTS];
+	spinlock_t lock; /* see above */
+	bool open;
+	struct list_head queue;
+	unsigned int queued;
+	unsigned int credits;
+	unsigned int owed;
+	struct list_head free;
+	unsigned int nfree;
+	struct list_head arrived;
+	bool bad;
+	wait_queue_head_t room;
+	struct work_struct receiver;
+	u64 tx_frames;
+	u64 tx_bytes;
+	u64 tx_credits;
+	u64 rx_frames;
+	u64 rx_bytes;
+};
+
+/**
+ * struct rdma_link - a link
+ * @gate: keeps the link while send() runs; first
+ * @link: what the core knows it by
+ * @flags: RDMA_*
+ * @why: reason of RDMA_DEAD, static or in @text
+ * @text: room for @why
+ * @machine: UUID
+ * @self: this node
+ * @peer: node at the other end
+ * @passive: the peer connects to us
+ * @net: network namespace of whoever connected
+ * @address: of the passive side
+ * @listener: where the peer asks for connections
+ * @since: jiffies of connect()
+ * @lock: guards @device, @pd, @cq (a mutex; handlers of several lanes come at once)
+ * @device: all lanes are on this one
+ * @pd: protection domain
+ * @cq: completions of all lanes
+ * @life: see above
+ * @beat: a message without a frame is on its way on CTL to see whether the peer lives
+ * @silent: seconds that it took so far
+ * @rcu: for kvfree_rcu()
+ * @lane: the lanes
+ */
+struct rdma_link {
+	struct dvmm_gate gate;
+	struct dvmm_xport_link *link;
+	unsigned long flags;
+	const char *why;
+	char text[80];
+	u8 machine[16];
+	u16 self;
+	u16 peer;
+	bool passive;
+	struct net *net;
+	struct sockaddr_storage address;
+	struct rdma_cm_id *listener;
+	unsigned long since;
+	struct mutex lock; /* device, pd, cq */
+	struct ib_device *device;
+	struct ib_pd *pd;
+	struct ib_cq *cq;
+	struct delayed_work life;
+	bool beat;
+	unsigned int silent;
+	struct rcu_head rcu;
+	struct rdma_lane lane[DVMM_XPORT_LANES];
+};
+
+enum {
+	RDMA_UP,	/* frames may be sent */
+	RDMA_HEARS,	/* link_up has returned: frames may be handed up */
+	RDMA_DEAD,	/* nothing is sent any more */
+	RDMA_TOLD,	/* link_down was called */
+	RDMA_CLOSING,	/* disconnect() has begun */
+	RDMA_AGAIN,	/* nobody listens yet: try again */
+};
+
+extern struct workqueue_struct *dvmm_rdma_wq;
+
+static inline bool dvmm_rdma_dead(const struct rdma_link *l)
+{
+	return test_bit(RDMA_DEAD, &l->flags);
+}
+
+/* rdma.c */
+
+/**
+ * dvmm_rdma_fail - the link is broken
+ * @why: static, or in @l->text
+ *
+ * Context: any but hard irq.  The first reason counts.
+ */
+void dvmm_rdma_fail(struct rdma_link *l, const char *why);
+/** dvmm_rdma_kick - let the life work look at the link, @delay jiffies from now */
+void dvmm_rdma_kick(struct rdma_link *l, unsigned long delay);
+/** dvmm_rdma_lane_init - no memory yet */
+void dvmm_rdma_lane_init(struct rdma_link *l, unsigned int number);
+/** dvmm_rdma_lane_fill - memory for all slots, and room for messages; 0 or negative errno */
+int dvmm_rdma_lane_fill(struct rdma_lane *t);
+/** dvmm_rdma_lane_drain - the queue pair is gone: give all memory back */
+void dvmm_rdma_lane_drain(struct rdma_lane *t);
+/** dvmm_rdma_beat - ask the peer for a sign of life; once a second */
+void dvmm_rdma_beat(struct rdma_link *l);
+
+/* rdma_cm.c */
+
+/** dvmm_rdma_open - begin to listen or to connect; 0 or negative errno */
+int dvmm_rdma_open(struct rdma_link *l);
+/** dvmm_rdma_retry - begin anew with the lanes that found nobody */
+void dvmm_rdma_retry(struct rdma_link *l);
+/** dvmm_rdma_hang_up - end a lane's connection; its completions have all come then */
+void dvmm_rdma_hang_up(struct rdma_lane *t);
+/** dvmm_rdma_release - end all connections and give the device back */
+void dvmm_rdma_release(struct rdma_link *l);
+
+#endif
