@@ -9,14 +9,11 @@ import subprocess
 import sys
 import time
 
-from vmlib import Failed, Machine, load, main, must, on, unload
+from aftermath import at_work, clean, stops, traces
+from vmlib import Machine, load, main, must
 
 NODES = int(sys.argv[1]) if len(sys.argv) > 1 else 2
-BOUND = 5
 FIRST_PORT = Machine.port + 1
-# waits until pages move in the midst of the workload
-BUSY = ('for i in $(seq 200); do awk \'/^pages_received/ {n = $2} END {exit n < 100}\' '
-        '/sys/kernel/debug/dvmm/*/stats && exit 0; usleep 100000; done; exit 1')
 OPTIONS = ('--seconds', '60', '--cache', str(100 * 4096))
 
 
@@ -25,48 +22,11 @@ def cluster(*words):
     subprocess.run(['cluster', *words], check=True, timeout=120)
 
 
-def stops(t, m, node, began, reason, what):
-    """One node that is left."""
-    p = m.processes[node]
-    line = p.wait_for('^not ok.* stopped: ', BOUND + 10)
-    if not t.ok(line, f'{what}: node {node} stops', m.text()):
-        return
-    took = line[0] - began
-    t.ok(took <= BOUND, f'{what}: node {node} within {BOUND} s', f'{took:.1f} s')
-    t.ok(any(r in line[1] for r in reason), f'{what}: node {node} says why', line[1])
-    t.diag(f'{took:.1f} s: {line[1]}')
-
-
-def traces(node):
-    """What shows that a machine lives in a node's kernel."""
-    look = {
-        'socket': f'netstat -tn | grep -E ":{Machine.port} .*(ESTABLISHED|CLOSE_WAIT)"',
-        'thread': 'ps | grep "[d]vmm/"',
-        'memory': 'grep "dvmm_region" /proc/vmallocinfo',
-        'file': 'ls -d /sys/kernel/debug/dvmm/*',
-        'module': 'grep ^dvmm /proc/modules',
-    }
-    return {what: on(node, script + ' 2>/dev/null')[1].strip() for what, script in look.items()}
-
-
-def clean(t, node, what):
-    """Nothing is left of the machine in a node's kernel."""
-    status, text = unload(node)
-    t.ok(status == 0, f'{what}: the modules of node {node} unload', text)
-    left = {name: text for name, text in traces(node).items() if text}
-    t.ok(not left, f'{what}: no socket, thread, memory or file of it is left on node {node}', left)
-
-
 def lose(t, what, workload, action, left, reason):
     """The machine loses something while it works."""
     load(range(NODES))
     m = Machine(NODES, workload, OPTIONS)
-    m.runs()
-    for node in range(NODES):
-        must(node, BUSY)
-    early = m.bad()
-    if early:
-        raise Failed(f'{what}: over before it began: {early}\n{m.text()}')
+    at_work(m)
     if Machine.port == FIRST_PORT:
         found = traces(0)
         t.ok(all(found.values()), f'control: of a machine that lives, {", ".join(found)} are seen', found)

@@ -82,6 +82,14 @@ def parallel(t, m, limit=3000000):
          f'a parallel computation on {m.total} CPUs is right', text)
 
 
+def signals(t, m):
+    """The vCPU threads of every node leave the guest again and again for a signal (QEMU's own, without effect)."""
+    for node, host in enumerate(m.hosts):
+        must(host, f'pid=$(cat /run/guest/{m.process(node)}/pid); setsid timeout 10 sh -c '
+             '"while kill -USR1 $pid; do usleep 20000; done" > /dev/null 2>&1 < /dev/null &')
+    parallel(t, m)
+
+
 def litmus(t, m, seconds=20):
     """Memory-model shapes between CPUs of different nodes."""
     cpus = ' '.join(map(str, m.interleaved()))

@@ -34,6 +34,7 @@ def sees(t, m):
 def works(t, m):
     """Memory and interrupts under load."""
     checks.parallel(t, m)
+    checks.signals(t, m)
     checks.litmus(t, m)
     checks.stays_home(t, m)
     checks.nmi(t, m)

@@ -22,7 +22,7 @@ MINUTES = float(os.environ.get('DVMM_SOAK_MINUTES') or 10)
 SEED = int(os.environ.get('DVMM_SOAK_SEED') or random.randrange(1 << 30))
 
 WORK = ('counters', 'prodcons', 'pressure', 'litmus', 'fork', 'io', 'upgrade', 'barriers', 'zero')
-CHURN = (checks.parallel, checks.litmus, checks.hotplug, checks.stop_cont, checks.nmi, checks.stays_home)
+CHURN = (checks.parallel, checks.litmus, checks.signals, checks.hotplug, checks.stop_cont, checks.nmi, checks.stays_home)
 
 
 def options(chance, workload):
