@@ -27,8 +27,8 @@
 #include <dvmm/transport.h>
 #include "rdma.h"
 
-#define DEAD_SECONDS	4
-#define OPEN_SECONDS	30	/* how long nobody may listen */
+#define BEAT		(HZ / 2)
+#define DEAD_BEATS	7	/* without an answer */
 #define HDR_STRIDE	64
 
 struct workqueue_struct *dvmm_rdma_wq;
@@ -289,13 +289,13 @@ leave:
 	return err;
 }
 
-/* Once a second: the last question must have been taken by the peer's device by now. */
+/* The last question should have been taken by the peer's device by now. */
 void dvmm_rdma_beat(struct rdma_link *l)
 {
 	struct rdma_lane *t = &l->lane[RDMA_LANE_CTL];
 
 	if (READ_ONCE(l->beat)) {
-		if (++l->silent >= DEAD_SECONDS)
+		if (++l->silent >= DEAD_BEATS)
 			dvmm_rdma_fail(l, "peer does not answer");
 		return;
 	}
@@ -622,18 +622,6 @@ static void tell(struct rdma_link *l)
 	dvmm_rdma_release(l);
 }
 
-static void try_again(struct rdma_link *l)
-{
-	unsigned int i;
-
-	if (time_after(jiffies, l->since + OPEN_SECONDS * HZ))
-		for (i = 0; i < DVMM_XPORT_LANES; i++)
-			if (l->lane[i].trouble)
-				dvmm_rdma_fail(l, l->lane[i].trouble);
-	if (!dvmm_rdma_dead(l))
-		dvmm_rdma_retry(l);
-}
-
 static void live(struct work_struct *work)
 {
 	struct rdma_link *l = container_of(work, struct rdma_link, life.work);
@@ -645,14 +633,14 @@ static void live(struct work_struct *work)
 		return;
 	}
 	if (test_and_clear_bit(RDMA_AGAIN, &l->flags))
-		try_again(l);
+		dvmm_rdma_retry(l);
 	if (test_bit(RDMA_UP, &l->flags))
 		dvmm_rdma_beat(l);
 	else
 		announce(l);
 	/* not mod_delayed_work(): somebody may have kicked meanwhile */
 	if (test_bit(RDMA_UP, &l->flags) && !test_bit(RDMA_CLOSING, &l->flags))
-		queue_delayed_work(dvmm_rdma_wq, &l->life, HZ);
+		queue_delayed_work(dvmm_rdma_wq, &l->life, BEAT);
 }
 
 static int parse_address(struct rdma_link *l, const char *text)
@@ -696,7 +684,6 @@ static struct rdma_link *new_link(struct dvmm_xport_link *link,
 	l->self = params->self;
 	l->peer = params->peer;
 	l->net = get_net(current->nsproxy->net_ns);
-	l->since = jiffies;
 	mutex_init(&l->lock);
 	INIT_DELAYED_WORK(&l->life, live);
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
@@ -782,6 +769,8 @@ static void show_link(struct dvmm_xport_link *link, struct seq_file *m)
 	seq_printf(m, "device %s, path: into the frame, no copy\n",
 		   l->device ? dev_name(&l->device->dev) : "none");
 	mutex_unlock(&l->lock);
+	if (l->lane[0].trouble)
+		seq_printf(m, "tries again: %s\n", l->lane[0].trouble);
 	for (i = 0; i < DVMM_XPORT_LANES; i++) {
 		struct rdma_lane *t = &l->lane[i];
 

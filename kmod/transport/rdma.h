@@ -126,14 +126,13 @@ struct rdma_lane {
  * @net: network namespace of whoever connected
  * @address: of the passive side
  * @listener: where the peer asks for connections
- * @since: jiffies of connect()
  * @lock: guards @device, @pd, @cq (a mutex; handlers of several lanes come at once)
  * @device: all lanes are on this one
  * @pd: protection domain
  * @cq: completions of all lanes
  * @life: see above
  * @beat: a message without a frame is on its way on CTL to see whether the peer lives
- * @silent: seconds that it took so far
+ * @silent: how often the life work saw it unanswered
  * @rcu: for kvfree_rcu()
  * @lane: the lanes
  */
@@ -150,7 +149,6 @@ struct rdma_link {
 	struct net *net;
 	struct sockaddr_storage address;
 	struct rdma_cm_id *listener;
-	unsigned long since;
 	struct mutex lock; /* device, pd, cq */
 	struct ib_device *device;
 	struct ib_pd *pd;
@@ -195,7 +193,7 @@ void dvmm_rdma_lane_init(struct rdma_link *l, unsigned int number);
 int dvmm_rdma_lane_fill(struct rdma_lane *t);
 /** dvmm_rdma_lane_drain - the queue pair is gone: give all memory back */
 void dvmm_rdma_lane_drain(struct rdma_lane *t);
-/** dvmm_rdma_beat - ask the peer for a sign of life; once a second */
+/** dvmm_rdma_beat - ask the peer for a sign of life; every half second */
 void dvmm_rdma_beat(struct rdma_link *l);
 
 /* rdma_cm.c */

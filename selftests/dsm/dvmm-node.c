@@ -5,7 +5,8 @@
  * The same command line runs on every host, but for --self:
  *   dvmm-node --self 0 --peers 0=10.0.0.1:7000,1=10.0.0.2:7000 counters
  * The lower node of a pair listens.  For each lane the higher one connects and
- * says who it is and which lane this is.
+ * says who it is and which lane this is.  With --rdma the lanes are left to the
+ * transport, at the lower node's address there and its port plus the higher node.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -39,7 +40,9 @@ struct greeting {
 
 static struct node {
 	int self, nodes;
+	int rdmas; /* 0: links by TCP */
 	struct sockaddr_in at[CLUSTER_NODES];
+	struct sockaddr_in rdma[CLUSTER_NODES];
 	int sock[CLUSTER_NODES][CONNECTIONS];
 	int link[CLUSTER_NODES];
 	int region[CLUSTER_NODES];
@@ -59,6 +62,7 @@ static void usage(void)
 
 	fprintf(stderr,
 		"usage: dvmm-node --self N --peers 0=ADDRESS:PORT,1=ADDRESS:PORT[,...] [options] WORKLOAD\n"
+		"  --rdma LIST  links by RDMA, with the addresses of LIST (as --peers)\n"
 		"  --seconds N  how long the workload runs (5)\n"
 		"  --rounds N   how much it does at most\n"
 		"  --bound N    seconds after which the program gives up (240)\n"
@@ -75,10 +79,10 @@ static void usage(void)
 	exit(2);
 }
 
-static void parse_peers(char *text)
+static int parse_addresses(char *text, struct sockaddr_in *at)
 {
 	char *word, *eq, *colon;
-	int n;
+	int n, count = 0;
 
 	for (word = strtok(text, ","); word; word = strtok(NULL, ",")) {
 		eq = strchr(word, '=');
@@ -87,14 +91,15 @@ static void parse_peers(char *text)
 			usage();
 		*eq = *colon = 0;
 		n = atoi(word);
-		if (n != me.nodes || n >= CLUSTER_NODES)
+		if (n != count || n >= CLUSTER_NODES)
 			usage();
-		me.at[n].sin_family = AF_INET;
-		me.at[n].sin_port = htons(atoi(colon + 1));
-		if (inet_pton(AF_INET, eq + 1, &me.at[n].sin_addr) != 1)
+		at[n].sin_family = AF_INET;
+		at[n].sin_port = htons(atoi(colon + 1));
+		if (inet_pton(AF_INET, eq + 1, &at[n].sin_addr) != 1)
 			usage();
-		me.nodes++;
+		count++;
 	}
+	return count;
 }
 
 static void option(int opt, char *arg)
@@ -104,7 +109,10 @@ static void option(int opt, char *arg)
 		me.self = atoi(arg);
 		break;
 	case 'p':
-		parse_peers(arg);
+		me.nodes = parse_addresses(arg, me.at);
+		break;
+	case 'R':
+		me.rdmas = parse_addresses(arg, me.rdma);
 		break;
 	case 't':
 		me.seconds = atoi(arg);
@@ -146,7 +154,8 @@ static const struct workload *parse(int argc, char **argv)
 		{ "bound", 1, NULL, 'l' },     { "bytes", 1, NULL, 'b' },
 		{ "cache", 1, NULL, 'c' },     { "hold", 1, NULL, 'h' },
 		{ "migratory", 0, NULL, 'm' }, { "uuid", 1, NULL, 'u' },
-		{ "fault", 1, NULL, 'f' },     { NULL, 0, NULL, 0 },
+		{ "fault", 1, NULL, 'f' },     { "rdma", 1, NULL, 'R' },
+		{ NULL, 0, NULL, 0 },
 	};
 	const struct workload *w;
 	int opt;
@@ -154,7 +163,7 @@ static const struct workload *parse(int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
 		option(opt, optarg);
 	w = optind == argc - 1 ? workload_find(argv[optind]) : NULL;
-	if (!w || me.self < 0 || me.self >= me.nodes)
+	if (!w || me.self < 0 || me.self >= me.nodes || (me.rdmas && me.rdmas != me.nodes))
 		usage();
 	return w;
 }
@@ -274,6 +283,23 @@ static void open_regions(int machine)
 	}
 }
 
+static int open_rdma(int peer)
+{
+	int low = peer < me.self ? peer : me.self, high = peer + me.self - low;
+	char host[INET_ADDRSTRLEN], text[64];
+
+	me.link[peer] = link_create(me.machine, peer, "rdma");
+	inet_ntop(AF_INET, &me.rdma[low].sin_addr, host, sizeof(host));
+	snprintf(text, sizeof(text), "%s:%d", host, ntohs(me.rdma[low].sin_port) + high);
+	return link_connect_at(me.link[peer], text);
+}
+
+static int open_tcp(int peer)
+{
+	me.link[peer] = link_create(me.machine, peer, "tcp");
+	return link_connect(me.link[peer], me.sock[peer]);
+}
+
 static void open_links(int machine)
 {
 	struct dvmm_event_record ev;
@@ -282,8 +308,7 @@ static void open_links(int machine)
 	for (peer = 0; peer < me.nodes; peer++) {
 		if (peer == me.self)
 			continue;
-		me.link[peer] = link_create(machine, peer, "tcp");
-		if (me.link[peer] < 0 || link_connect(me.link[peer], me.sock[peer]))
+		if (me.rdmas ? open_rdma(peer) : open_tcp(peer))
 			tap_bail("link to node %d: %s", peer, strerror(errno));
 		close_all(me.sock[peer], DVMM_LINK_LANES);
 	}
@@ -380,8 +405,8 @@ int main(int argc, char **argv)
 		ret = spoil_start(&a, me.fault);
 	tap_diag("node %d runs", me.self);
 	ret = ret ?: w->run(&a);
-	tap_ok(!ret, "%s, node %d of %d over TCP: %s%s%s", w->name, me.self, me.nodes, w->proves,
-	       ret ? ": " : "", ret ? a.why : "");
+	tap_ok(!ret, "%s, node %d of %d over %s: %s%s%s", w->name, me.self, me.nodes,
+	       me.rdmas ? "RDMA" : "TCP", w->proves, ret ? ": " : "", ret ? a.why : "");
 	if (!ret)
 		part(&a);
 	tap_ok(klog_clean(), "the kernel did not complain");

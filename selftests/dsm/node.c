@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
@@ -102,6 +103,14 @@ int link_connect(int link, const int *sock)
 	for (i = 0; i < DVMM_LINK_LANES; i++)
 		arg.sock[i] = sock ? sock[i] : -1;
 	return ioctl(link, DVMM_LINK_CONNECT, &arg);
+}
+
+int link_connect_at(int link, const char *address)
+{
+	struct dvmm_link_connect c = { .size = sizeof(c), .sock = { -1, -1, -1, -1 } };
+
+	snprintf(c.address, sizeof(c.address), "%s", address);
+	return ioctl(link, DVMM_LINK_CONNECT, &c);
 }
 
 int channel_create(int machine, int id)

@@ -31,6 +31,8 @@ int region_create(int machine, int id, int home, size_t bytes, size_t cache);
 int link_create(int machine, int peer, const char *transport);
 /** link_connect - @sock is NULL, or one socket for each lane */
 int link_connect(int link, const int *sock);
+/** link_connect_at - for transports with addresses */
+int link_connect_at(int link, const char *address);
 int channel_create(int machine, int id);
 int machine_stop(int machine, const char *reason);
 int machine_stats(int machine, struct dvmm_stats *s);

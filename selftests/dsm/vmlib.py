@@ -8,7 +8,7 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'guest'))
-from guestlib import Failed, Tap, load, main, must, on, unload  # noqa: E402,F401
+from guestlib import ROCE, Failed, Tap, load, main, must, no_roce, on, soft_roce, unload  # noqa: E402,F401
 
 PROGRAM = '/dvmm/selftests/dsm/dvmm-node'
 
@@ -60,19 +60,25 @@ class Process:
 
 
 class Machine:
-    """A workload on the first nodes of the cluster, each in a VM of its own, over TCP."""
+    """A workload on the first nodes of the cluster, each in a VM of its own, over TCP or RDMA; hosts[i] is the VM of
+    node i, if not the i-th."""
 
     port = 7500
 
-    def __init__(self, nodes, workload, options=(), last=(), bound=120):
+    def __init__(self, nodes, workload, options=(), last=(), bound=120, rdma=False, hosts=None):
         Machine.port += 1
-        peers = ','.join(f'{i}=10.77.0.{i + 1}:{Machine.port}' for i in range(nodes))
+        hosts = hosts or range(nodes)
+        peers = ','.join(f'{i}=10.77.0.{h + 1}:{Machine.port + 100 * (len(set(hosts)) == 1) * i}'
+                         for i, h in enumerate(hosts))
+        if rdma:
+            port = 8000 + Machine.port % 100 * 10
+            options = ('--rdma', ','.join(f'{i}={ROCE}{h + 1}:{port}' for i, h in enumerate(hosts)), *options)
         self.bound, self.end = bound, time.monotonic() + bound
         self.processes = []
         for i in range(nodes):
             words = ['--self', str(i), '--peers', peers, '--bound', str(bound - 10), *options]
             words += list(last) if i == nodes - 1 else []
-            self.processes.append(Process(i, words + [workload], bound))
+            self.processes.append(Process(hosts[i], words + [workload], bound))
 
     def runs(self):
         """Waits until every node works."""

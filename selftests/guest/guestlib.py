@@ -11,6 +11,7 @@ import traceback
 
 PROGRAMS = '/dvmm/selftests/guest/programs.cpio'
 INITRD = '/tmp/guest.initrd'
+ROCE = '10.78.0.'
 
 
 class Tap:
@@ -80,13 +81,26 @@ def unload(node):
               'rmmod $m 2>/dev/null; usleep 100000; done; grep ^dvmm /proc/modules; exit 1')
 
 
+def soft_roce(nodes):
+    """An RDMA device at each end of the cable between nodes 0 and 1; RoCE wants addresses of a common subnet."""
+    for node in nodes:
+        must(node, f'ip addr add {ROCE}{node + 1}/24 dev to{1 - node} 2> /dev/null; modprobe rdma_rxe && '
+             f'{{ rdma link | grep -q dvmm-rxe || rdma link add dvmm-rxe type rxe netdev to{1 - node}; }}')
+
+
+def no_roce(node):
+    """Takes the device away; status and what was said."""
+    return on(node, f'rdma link delete dvmm-rxe; ip addr del {ROCE}{node + 1}/24 dev to{1 - node} 2> /dev/null; '
+              '! rdma link | grep -q dvmm-rxe')
+
+
 class Machine:
     """One guest. hosts[i] is the cluster's node that runs dvmm node i."""
 
-    def __init__(self, hosts, cpus=2, memory=256, name='m', port=7400, keys=()):
+    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=()):
         self.hosts, self.cpus, self.memory, self.name = hosts, cpus, memory, name
         self.one_kernel = len(set(hosts)) == 1
-        self.transport = 'loop' if self.one_kernel else 'tcp'
+        self.transport = transport or ('loop' if self.one_kernel else 'tcp')
         self.port, self.keys = port, keys
         self.total = len(hosts) * cpus
         self.file = f'/log/{name}.machine'

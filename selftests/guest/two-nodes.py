@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 """One guest with 2 vCPUs on each of two nodes: everything that one boot can show.
 
-usage: two-nodes.py one|two [quick]    both nodes in one kernel (loop), or each in its own (TCP)
+usage: two-nodes.py one|two [quick] [rdma]	both nodes in one kernel (loop), or each in its own (TCP)
 """
 import sys
 
 import checks
-from guestlib import Machine, load, main, must, unload
+from guestlib import Machine, load, main, must, no_roce, soft_roce, unload
 
 WORDS = 'loglevel=5'
 ARGUMENTS = ('-action reboot=reset '
@@ -82,8 +82,11 @@ def everything(t, m):
 def test(t):
     """One boot and what it can show."""
     hosts = [0, 1] if sys.argv[1:2] == ['two'] else [0, 0]
-    m = Machine(hosts)
+    rdma = 'rdma' in sys.argv
+    m = Machine(hosts, transport='rdma' if rdma else None)
     load(set(hosts))
+    if rdma:
+        soft_roce(set(hosts))
     prepare(m)
     try:
         m.start(WORDS, ARGUMENTS)
@@ -94,6 +97,8 @@ def test(t):
         m.end()
     for host in sorted(set(hosts)):
         t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+        if rdma:
+            no_roce(host)
 
 
 main(test)

@@ -1,0 +1,86 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Shared memory over RDMA (soft RoCE): workloads between two node VMs and within one, then
+what a machine may lose there, the device itself among it.
+"""
+import subprocess
+import time
+
+from aftermath import at_work, clean, stops
+from vmlib import Machine, load, main, must, no_roce, on, soft_roce
+
+NODES = 2
+CACHE = ('--cache', str(100 * 4096))
+WORK = (
+    ('zero', 2, ()),
+    ('upgrade', 2, ()),
+    ('counters', 4, ()),
+    ('prodcons', 4, ()),
+    ('fork', 4, ()),
+    ('io', 4, ()),
+    ('pressure', 4, CACHE),
+    ('litmus', 15, ()),
+)
+LOST = ['node 0 lost its link to node 1: ', 'node 1 lost its link to node 0: ']
+
+
+def cluster(*words):
+    """A verb of the testbed."""
+    subprocess.run(['cluster', *words], check=True, timeout=120)
+
+
+def sound(t, workload, seconds, options, hosts):
+    """All nodes find what they should."""
+    m = Machine(NODES, workload, ('--seconds', str(seconds), *options), bound=120, rdma=True, hosts=hosts)
+    statuses = m.wait()
+    where = 'two VMs' if len(set(hosts)) > 1 else 'one kernel'
+    t.ok(not any(statuses) and not m.bad(), f'{workload}: {where} agree over RDMA', f'{statuses}\n{m.text()}')
+    for note in m.notes():
+        t.diag(note)
+
+
+def loses(t, what, action, reasons, nodes=range(NODES)):
+    """The machine loses something while it works."""
+    m = Machine(NODES, 'counters', ('--seconds', '60', *CACHE), rdma=True)
+    at_work(m)
+    began = time.monotonic()
+    action()
+    for node in nodes:
+        stops(t, m, node, began, reasons, what)
+    m.wait()
+
+
+def remove_device():
+    """The device of node 1 goes; whoever uses it has to let it go."""
+    status, text = no_roce(1)
+    if status:
+        raise ValueError(f'the device stays: {text}')
+
+
+def remove_driver():
+    """The same by its driver."""
+    status, text = on(0, 'rmmod rdma_rxe', 20)
+    if status:
+        raise ValueError(f'the driver stays: {text}')
+
+
+def test(t):
+    """Everything."""
+    soft_roce(range(NODES))
+    load(range(NODES))
+    for workload, seconds, options in WORK:
+        sound(t, workload, seconds, options, [0, 1])
+    for workload in ('counters', 'pressure', 'litmus'):
+        sound(t, workload, 4, CACHE, [0, 0])
+    loses(t, 'killed process', lambda: must(1, 'busybox killall -KILL dvmm-node'), ['node 1 left the machine'], [0])
+    loses(t, 'cut cable', lambda: cluster('cut', '0', '1'), LOST)
+    cluster('mend', '0', '1')
+    loses(t, 'removed device', remove_device, ['the RDMA device was removed', *LOST])
+    soft_roce(range(NODES))
+    loses(t, 'removed driver', remove_driver, ['the RDMA device was removed', *LOST])
+    for node in range(NODES):
+        clean(t, node, 'rdma')
+        no_roce(node)
+
+
+main(test)
