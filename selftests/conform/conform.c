@@ -203,10 +203,11 @@ static bool repeat(const struct trace_page *p, GRand *chance)
 	while (!why && (node = choose(p, m, chance, &left)) >= 0) {
 		const struct trace_step *s = model_next(m, node);
 
-		cells[dvmm_table_row(s->from, s->node == p->home)][s->ev.type] = true;
 		why = model_step(m, s);
 		if (why)
 			complain(p, m, s, why);
+		else
+			cells[dvmm_table_row(s->from, s->node == p->home)][s->ev.type] = true;
 	}
 	if (!why && left)
 		why = stuck(p, m) ? "stuck" : NULL;

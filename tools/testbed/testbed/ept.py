@@ -2,8 +2,10 @@
 """An Intel host emulated by Bochs that runs a list of tests by itself."""
 import glob
 import os
+import pty
 import signal
 import subprocess
+import threading
 import time
 
 from . import config, klog
@@ -82,10 +84,22 @@ def start_bochs(iso, logs):
         f.write(BOCHS.format(iso=iso, serial=serial, log=os.path.join(logs, 'bochs.log')))
     with open(commands, 'w') as f:
         f.write('c\n')
-    terminal = open(os.path.join(logs, 'bochs.terminal'), 'wb')
-    return subprocess.Popen(['script', '-qec', f'bochs -q -f {rc} -rc {commands}', '/dev/null'],
-                            stdin=subprocess.DEVNULL, stdout=terminal, stderr=terminal, start_new_session=True,
-                            env=dict(os.environ, TERM='linux')), serial
+    master, slave = pty.openpty()
+    process = subprocess.Popen(['bochs', '-q', '-f', rc, '-rc', commands], stdin=slave, stdout=slave, stderr=slave,
+                               start_new_session=True, env=dict(os.environ, TERM='linux'))
+    os.close(slave)
+    threading.Thread(target=drain, args=(master, os.path.join(logs, 'bochs.terminal')), daemon=True).start()
+    return process, serial
+
+
+def drain(master, path):
+    """Bochs draws on its terminal all the time, and stands still once nobody reads that."""
+    with open(path, 'wb') as f:
+        try:
+            while data := os.read(master, 65536):
+                f.write(data)
+        except OSError:
+            pass    # the other end is closed
 
 
 class Reader:
