@@ -601,14 +601,14 @@ static bool all_handed_up(struct rdma_lane *t)
 }
 
 /*
- * The peer's last words may be on their way up, and have to be there first; but a
- * receiver may stand still for ever.
+ * The last words of a peer that has hung up may be on their way up, and have to be
+ * there first; but a receiver may stand still for ever.
  */
 static void last_words(struct rdma_link *l)
 {
 	struct rdma_lane *t = &l->lane[RDMA_LANE_CTL];
 
-	if (!test_bit(RDMA_HEARS, &l->flags))
+	if (!test_bit(RDMA_HEARS, &l->flags) || !test_bit(RDMA_CLOSED, &l->flags))
 		return;
 	dvmm_rdma_hang_up(t);
 	wait_event_idle_timeout(t->room, all_handed_up(t), HZ);

@@ -164,6 +164,7 @@ enum {
 	RDMA_UP,	/* frames may be sent */
 	RDMA_HEARS,	/* link_up has returned: frames may be handed up */
 	RDMA_DEAD,	/* nothing is sent any more */
+	RDMA_CLOSED,	/* the peer has hung up */
 	RDMA_TOLD,	/* link_down was called */
 	RDMA_CLOSING,	/* disconnect() has begun */
 	RDMA_AGAIN,	/* nobody listens yet: try again */

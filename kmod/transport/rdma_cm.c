@@ -15,7 +15,7 @@
 #define GREETING_V	1
 #define RESOLVE_MS	2000
 #define AGAIN_DELAY	(HZ / 5)
-#define RETRIES		7
+#define RETRIES		6	/* soft RoCE takes 7 for "for ever" */
 #define ACK_TIMEOUT	17	/* 4.096 us << 17 = 0.54 s; with RETRIES some 4 s */
 
 struct greeting {
@@ -210,8 +210,13 @@ static void established(struct rdma_lane *t, const struct rdma_cm_event *ev)
 	dvmm_rdma_kick(l, 0);
 }
 
+/* Nobody is there yet; or, on a link that is up, not any more. */
 static void nobody(struct rdma_lane *t, const char *why)
 {
+	if (test_bit(RDMA_UP, &t->owner->flags)) {
+		dvmm_rdma_fail(t->owner, why);
+		return;
+	}
 	t->trouble = why;
 	set_bit(RDMA_AGAIN, &t->owner->flags);
 	dvmm_rdma_kick(t->owner, AGAIN_DELAY);
@@ -268,6 +273,7 @@ static int on_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
 		nobody(t, "the peer's address does not answer");
 		break;
 	case RDMA_CM_EVENT_DISCONNECTED:
+		set_bit(RDMA_CLOSED, &l->flags);
 		dvmm_rdma_fail(l, "connection closed by peer");
 		break;
 	case RDMA_CM_EVENT_DEVICE_REMOVAL:

@@ -32,8 +32,8 @@ def cluster(*words):
 def cable(node, words):
     """Sets or, without words, clears what a node's end of the cable does."""
     peer = 1 - node
-    must(node, f'tc qdisc del dev to{peer} root 2>/dev/null; '
-         + (f'tc qdisc add dev to{peer} root netem limit 10000 {words}' if words else 'true'))
+    must(node, f'/usr/bin/tc qdisc del dev to{peer} root 2>/dev/null; '
+         + (f'/usr/bin/tc qdisc add dev to{peer} root netem limit 10000 {words}' if words else 'true'))
 
 
 def unharmed(t, what, action, workload='counters', seconds=8):
@@ -55,7 +55,7 @@ def bad_cables(t):
         m = Machine(NODES, 'counters', ('--seconds', '5', *CACHE), bound=120)
         statuses = m.wait()
         t.ok(not any(statuses) and not m.bad(), f'netem {words}: unharmed', f'{statuses}\n{m.text()}')
-        shown = must(0, 'tc -s qdisc show dev to1')
+        shown = must(0, '/usr/bin/tc -s qdisc show dev to1')
         t.diag(' '.join(shown.split()))
         for node in range(NODES):
             cable(node, '')

@@ -243,7 +243,7 @@ int main(int argc, char **argv)
 	struct sigaction sa = { .sa_handler = on_sigbus, .sa_flags = SA_NODEFER };
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : now_ns();
 
-	tap_start(60 + rounds);
+	tap_start(60 + 4 * rounds);
 	tap_diag("seed %llu", (unsigned long long)rnd_seed(seed));
 	klog_open();
 	close(dev_open());

@@ -2,11 +2,12 @@
 """An Intel host emulated by Bochs that runs a list of tests by itself."""
 import glob
 import os
-import pty
+import re
 import signal
 import subprocess
 import threading
 import time
+import tty
 
 from . import config, klog
 from .tap import Tap
@@ -84,22 +85,33 @@ def start_bochs(iso, logs):
         f.write(BOCHS.format(iso=iso, serial=serial, log=os.path.join(logs, 'bochs.log')))
     with open(commands, 'w') as f:
         f.write('c\n')
-    master, slave = pty.openpty()
-    process = subprocess.Popen(['bochs', '-q', '-f', rc, '-rc', commands], stdin=slave, stdout=slave, stderr=slave,
-                               start_new_session=True, env=dict(os.environ, TERM='linux'))
-    os.close(slave)
-    threading.Thread(target=drain, args=(master, os.path.join(logs, 'bochs.terminal')), daemon=True).start()
+    process = subprocess.Popen(['bochs', '-q', '-f', rc, '-rc', commands], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+                               env=dict(os.environ, TERM='linux'))
+    threading.Thread(target=watch_terminal, args=(process, os.path.join(logs, 'bochs.terminal')), daemon=True).start()
     return process, serial
 
 
-def drain(master, path):
-    """Bochs draws on its terminal all the time, and stands still once nobody reads that."""
-    with open(path, 'wb') as f:
-        try:
-            while data := os.read(master, 65536):
-                f.write(data)
-        except OSError:
-            pass    # the other end is closed
+def watch_terminal(process, path):
+    """Keeps what Bochs says, and reads the screen that it draws for somebody to look at: once that
+    terminal is full, Bochs stands still."""
+    with open(path, 'wb', buffering=0) as f:
+        for line in process.stdout:
+            f.write(line)
+            found = re.search(rb'connected to screen "([^"]+)"', line)
+            if found:
+                threading.Thread(target=look_at, args=(found.group(1),), daemon=True).start()
+
+
+def look_at(screen):
+    """Reads a screen and forgets it."""
+    fd = os.open(screen, os.O_RDWR | os.O_NOCTTY)
+    tty.setraw(fd)
+    try:
+        while os.read(fd, 65536):
+            pass
+    except OSError:
+        pass    # Bochs has ended
 
 
 class Reader:
