@@ -9,54 +9,34 @@
 #include <rdma/ib_cm.h>
 
 #include <dvmm/transport.h>
+#include "greeting.h"
 #include "rdma.h"
 
 #define GREETING	"dvmmrdma"
-#define GREETING_V	1
 #define RESOLVE_MS	2000
 #define AGAIN_DELAY	(HZ / 5)
 #define RETRIES		6	/* soft RoCE takes 7 for "for ever" */
 #define ACK_TIMEOUT	17	/* 4.096 us << 17 = 0.54 s; with RETRIES some 4 s */
 
-struct greeting {
-	u8 magic[8];
-	u8 version;
-	u8 lane;
-	__le16 from;
-	__le16 to;
-	u8 reserved[2];
-	u8 machine[16];
-};
-
-static_assert(sizeof(struct greeting) == 32);
-
-static void fill_greeting(struct greeting *g, const struct rdma_lane *t, u16 from, u16 to)
+static void fill_greeting(struct dvmm_greeting *g, const struct rdma_lane *t, u16 from, u16 to)
 {
-	memset(g, 0, sizeof(*g));
-	memcpy(g->magic, GREETING, sizeof(g->magic));
-	g->version = GREETING_V;
-	g->lane = t->number;
-	g->from = cpu_to_le16(from);
-	g->to = cpu_to_le16(to);
-	memcpy(g->machine, t->owner->machine, sizeof(g->machine));
+	dvmm_greeting_fill(g, GREETING, t->number, t->owner->machine, from, to);
 }
 
 /* What is wrong with a greeting from the peer, or NULL. */
-static const char *check_greeting(const struct rdma_link *l, const struct rdma_conn_param *c)
+static const char *check_greeting(struct rdma_link *l, const struct rdma_conn_param *c)
 {
-	const struct greeting *g = c->private_data;
+	const struct dvmm_greeting *g = c->private_data;
+	struct dvmm_greeting wanted;
+	const char *why;
 
-	if (c->private_data_len < sizeof(*g) || memcmp(g->magic, GREETING, sizeof(g->magic)))
+	if (c->private_data_len < sizeof(*g))
 		return "the other end is not dvmm";
-	if (g->version != GREETING_V)
-		return "the peer speaks another version of this transport";
-	if (memcmp(g->machine, l->machine, sizeof(g->machine)))
-		return "the peer belongs to another machine";
-	if (le16_to_cpu(g->from) != l->peer || le16_to_cpu(g->to) != l->self)
-		return "the other end is another node";
-	if (g->lane >= DVMM_XPORT_LANES)
-		return "the peer asks for a lane that does not exist";
-	return NULL;
+	fill_greeting(&wanted, &l->lane[0], l->peer, l->self);
+	why = dvmm_greeting_wrong(g, &wanted);
+	if (!why && g->lane >= DVMM_XPORT_LANES)
+		why = "the peer asks for a lane that does not exist";
+	return why;
 }
 
 /* ---- the device ---- */
@@ -124,7 +104,7 @@ static int prepare(struct rdma_lane *t)
 	return err ?: make_queue_pair(t);
 }
 
-static void conn_param(struct rdma_conn_param *c, struct greeting *g, struct rdma_lane *t)
+static void conn_param(struct rdma_conn_param *c, struct dvmm_greeting *g, struct rdma_lane *t)
 {
 	fill_greeting(g, t, t->owner->self, t->owner->peer);
 	*c = (struct rdma_conn_param) {
@@ -149,7 +129,7 @@ static void cannot(struct rdma_link *l, const char *what, int err)
 static void ask_peer(struct rdma_lane *t)
 {
 	struct rdma_conn_param c;
-	struct greeting g;
+	struct dvmm_greeting g;
 	int err = prepare(t);
 
 	conn_param(&c, &g, t);
@@ -168,7 +148,7 @@ static int refuse(struct rdma_cm_id *id, const char *why)
 static int answer_peer(struct rdma_lane *t)
 {
 	struct rdma_conn_param c;
-	struct greeting g;
+	struct dvmm_greeting g;
 	int err = prepare(t);
 
 	conn_param(&c, &g, t);
@@ -177,7 +157,7 @@ static int answer_peer(struct rdma_lane *t)
 
 static int peer_asks(struct rdma_link *l, struct rdma_cm_id *id, const struct rdma_cm_event *ev)
 {
-	const struct greeting *g = ev->param.conn.private_data;
+	const struct dvmm_greeting *g = ev->param.conn.private_data;
 	const char *why = check_greeting(l, &ev->param.conn);
 	struct rdma_lane *t;
 	int err;

@@ -32,9 +32,9 @@
 
 #include <dvmm/transport.h>
 #include "gate.h"
+#include "greeting.h"
 
 #define GREETING	"dvmm-tcp"
-#define GREETING_V	1
 #define LANE_CTL	3
 #define DEAD_SECONDS	4
 #define WHY_LEN		64
@@ -42,18 +42,6 @@
 /* Content types of TLS records, RFC 8446 section 5.1 */
 #define TLS_ALERT	21
 #define TLS_DATA	23
-
-struct greeting {
-	u8 magic[8];
-	u8 version;
-	u8 lane;
-	__le16 from;
-	__le16 to;
-	u8 reserved[2];
-	u8 machine[16];
-};
-
-static_assert(sizeof(struct greeting) == 32);
 
 /**
  * struct tcp_lane - one socket
@@ -502,37 +490,16 @@ static int receive_frame(struct tcp_lane *t, char *buf)
 	return -EPROTO;
 }
 
-static void fill_greeting(struct greeting *g, const struct tcp_lane *t, u16 from, u16 to)
+static void fill_greeting(struct dvmm_greeting *g, const struct tcp_lane *t, u16 from, u16 to)
 {
-	memset(g, 0, sizeof(*g));
-	memcpy(g->magic, GREETING, sizeof(g->magic));
-	g->version = GREETING_V;
-	g->lane = t->number;
-	g->from = cpu_to_le16(from);
-	g->to = cpu_to_le16(to);
-	memcpy(g->machine, t->owner->machine, sizeof(g->machine));
-}
-
-static const char *compare_greetings(const struct greeting *is, const struct greeting *wanted)
-{
-	if (memcmp(is->magic, wanted->magic, sizeof(is->magic)))
-		return "the other end is not dvmm";
-	if (is->version != wanted->version)
-		return "the peer speaks another version of this transport";
-	if (memcmp(is->machine, wanted->machine, sizeof(is->machine)))
-		return "the peer belongs to another machine";
-	if (is->from != wanted->from || is->to != wanted->to)
-		return "the other end is another node";
-	if (is->lane != wanted->lane)
-		return "the sockets are in the wrong order";
-	return NULL;
+	dvmm_greeting_fill(g, GREETING, t->number, t->owner->machine, from, to);
 }
 
 static int send_greeting(struct tcp_lane *t)
 {
 	struct tcp_link *l = t->owner;
 	struct msghdr msg = { .msg_flags = MSG_NOSIGNAL };
-	struct greeting g;
+	struct dvmm_greeting g;
 	struct kvec v = { &g, sizeof(g) };
 	int n;
 
@@ -546,7 +513,7 @@ static int send_greeting(struct tcp_lane *t)
 static int greet(struct tcp_lane *t, char *buf)
 {
 	struct tcp_link *l = t->owner;
-	struct greeting is, wanted;
+	struct dvmm_greeting is, wanted;
 	const char *why;
 	int err;
 
@@ -556,7 +523,9 @@ static int greet(struct tcp_lane *t, char *buf)
 	if (err)
 		return err;
 	fill_greeting(&wanted, t, l->peer, l->self);
-	why = compare_greetings(&is, &wanted);
+	why = dvmm_greeting_wrong(&is, &wanted);
+	if (!why && is.lane != wanted.lane)
+		why = "the sockets are in the wrong order";
 	if (!why)
 		return 0;
 	strscpy(buf, why, WHY_LEN);
