@@ -15,7 +15,7 @@ CACHE = ('--cache', str(100 * 4096))
 
 # what the cable does to each packet, in either direction
 CABLES = (
-    'delay 20ms 10ms distribution normal',
+    'delay 20ms 10ms',
     'loss 2%',
     'duplicate 5%',
     'delay 5ms reorder 25% 50%',
@@ -114,7 +114,7 @@ def signals():
 def full_memory():
     """A process that takes all there is, until the kernel ends it; twice."""
     for _ in range(2):
-        status = on(1, 'echo 1000 > /proc/self/oom_score_adj; tail /dev/zero', 60)[0]
+        status = on(1, 'echo 1000 > /proc/self/oom_score_adj; dd if=/dev/zero of=/dev/null bs=1900M count=1', 60)[0]
         if status != 137:
             raise ValueError(f'the process that took all memory ended with {status}, not by the kernel')
     return must(1, 'dmesg | grep -c "Out of memory: Killed process"').strip() + ' processes killed for want of memory'
