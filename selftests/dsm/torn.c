@@ -31,6 +31,7 @@ struct worker {
 	int node;
 	uint64_t seed;
 	unsigned long done;
+	bool over; /* who holds all pages would never get SIGBUS */
 	char wrong[100];
 };
 
@@ -57,7 +58,7 @@ static void count(struct worker *w, volatile uint64_t *word[NODES][PAGES])
 	memset(have, 0, sizeof(have));
 	if (sigsetjmp(after_fault, 1))
 		return;
-	for (;; w->done++) {
+	for (; !__atomic_load_n(&w->over, __ATOMIC_RELAXED); w->done++) {
 		region = next(&w->seed) % NODES;
 		page = next(&w->seed) % PAGES;
 		if (*word[region][page] != have[region][page]) {
@@ -149,6 +150,7 @@ static bool stopped(struct cluster *c, int node, const char *reason)
 /* A thread that does not end is the fault that is looked for: the bound of all tells. */
 static unsigned long finish(struct worker *w)
 {
+	__atomic_store_n(&w->over, true, __ATOMIC_RELAXED);
 	pthread_join(w->thread, NULL);
 	if (w->wrong[0])
 		snprintf(why, sizeof(why), "%s", w->wrong);
