@@ -146,7 +146,7 @@ static int wait_readable(int fd, int ms)
 	return ret;
 }
 
-int event_next(int machine, struct dvmm_event_record *ev, int ms)
+static int next_event(int machine, struct dvmm_event_record *ev, int ms)
 {
 	int ret = wait_readable(machine, ms);
 
@@ -155,14 +155,19 @@ int event_next(int machine, struct dvmm_event_record *ev, int ms)
 	return read(machine, ev, sizeof(*ev)) == sizeof(*ev) ? 1 : -1;
 }
 
+int event_next(int machine, struct dvmm_event_record *ev, int ms)
+{
+	return next_event(machine, ev, ms * tap_patience());
+}
+
 int event_want(int machine, int type, struct dvmm_event_record *ev, int ms)
 {
-	uint64_t end = now_ns() + ms * 1000000ull;
+	uint64_t end = now_ns() + ms * tap_patience() * 1000000ull;
 	uint64_t now;
 	int ret;
 
 	while ((now = now_ns()) < end) {
-		ret = event_next(machine, ev, (end - now) / 1000000 + 1);
+		ret = next_event(machine, ev, (end - now) / 1000000 + 1);
 		if (ret <= 0 || ev->type == type)
 			return ret;
 	}

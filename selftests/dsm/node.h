@@ -38,7 +38,7 @@ int machine_stop(int machine, const char *reason);
 int machine_stats(int machine, struct dvmm_stats *s);
 
 /**
- * event_next - wait for the next event of a machine
+ * event_next - wait for the next event of a machine, @ms times tap_patience()
  *
  * Return: 1, 0 after @ms milliseconds, or -1 with errno.
  */

@@ -26,8 +26,16 @@ static void too_long(int sig)
 	_exit(1);
 }
 
+unsigned int tap_patience(void)
+{
+	const char *text = getenv("DVMM_PATIENCE");
+
+	return text && atoi(text) > 0 ? atoi(text) : 1;
+}
+
 void tap_start(unsigned int seconds)
 {
+	seconds *= tap_patience();
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	bound = seconds;
 	signal(SIGALRM, too_long);

@@ -12,6 +12,9 @@
  */
 void tap_start(unsigned int seconds);
 
+/** tap_patience - times as long as usual to wait: $DVMM_PATIENCE, for slow kernels; or 1 */
+unsigned int tap_patience(void);
+
 /** tap_ok - one result; @fmt names what it proves */
 bool tap_ok(bool ok, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /** tap_skip - one result that could not be had, with the reason */

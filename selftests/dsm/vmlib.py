@@ -11,6 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..
 from guestlib import ROCE, Failed, Tap, load, main, must, no_roce, on, soft_roce, unload  # noqa: E402,F401
 
 PROGRAM = '/dvmm/selftests/dsm/dvmm-node'
+# as many times as long as usual for everything: a debug kernel
+PATIENCE = int(os.environ.get('DVMM_PATIENCE') or 1)
 
 
 class Process:
@@ -37,7 +39,7 @@ class Process:
     def wait_for(self, pattern, bound):
         """That line, once it is there; None after the bound."""
         with self.news:
-            self.news.wait_for(lambda: self.find(pattern), bound)
+            self.news.wait_for(lambda: self.find(pattern), bound * PATIENCE)
             return self.find(pattern)
 
     def status(self, bound):
@@ -68,6 +70,7 @@ class Machine:
     def __init__(self, nodes, workload, options=(), last=(), bound=120, rdma=False, hosts=None):
         Machine.port += 1
         hosts = hosts or range(nodes)
+        bound *= PATIENCE
         peers = ','.join(f'{i}=10.77.0.{h + 1}:{Machine.port + 100 * (len(set(hosts)) == 1) * i}'
                          for i, h in enumerate(hosts))
         if rdma:

@@ -16,8 +16,10 @@ bench:
 check-ept:
 	@tools/testbed/check-ept
 
+# Both, one after the other, whatever the first one finds.
 check-debug:
-	@tools/testbed/check --debug-kernel $(T)
+	@kasan=0; tools/testbed/check --debug-kernel kasan --limit 9000 $(T) || kasan=1; \
+	tools/testbed/check --debug-kernel kcsan --limit 5400 $(T) && exit $$kasan
 
 # make soak MINUTES=n: as long as that, and the time to boot
 MINUTES ?= 30

@@ -16,7 +16,7 @@ build_images() {
 }
 
 setup_images() {
-	inputs=$(key "$here"/image/* "$here"/agent/*.[ch] "$here"/guest-programs/*.c "$(recall VERSION)" \
+	inputs=$(key "$here"/image/* "$here"/agent/*.[ch] "$here"/guest-programs/*.c "$(basename "$(recall KERNEL_DIR)")" \
 		"$(dpkg-query -W busybox-static kmod iproute2 libc6)")
 	initramfs=$cache/images-$inputs
 	test -e "$initramfs/done" || build_images "$initramfs"

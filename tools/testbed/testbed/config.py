@@ -54,8 +54,8 @@ def nested_kvm():
 class Config:
     """Every value that a node's command line needs."""
 
-    def __init__(self, memory=2048, cpus=1, share=None, modules=None, append='', debug=False):
-        with open(os.path.join(tree_cache(), 'config.debug' if debug else 'config')) as f:
+    def __init__(self, memory=2048, cpus=1, share=None, modules=None, append='', debug=None):
+        with open(os.path.join(tree_cache(), f'config.{debug}' if debug else 'config')) as f:
             self.set_up = dict(line.strip().split('=', 1) for line in f if '=' in line)
         self.memory, self.cpus, self.share, self.append = memory, cpus, share, append
         self.tree = TREE

@@ -41,7 +41,7 @@ class Sink:
         self.log.close()
 
 
-def run_on_host(test, sink, environment=None):
+def run_on_host(test, sink, bound, environment=None):
     """The status of a host program, or None after its bound."""
     program = [os.path.join(test.directory, test.argv[0])] + test.argv[1:]
     process = subprocess.Popen(program, cwd=test.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -52,7 +52,7 @@ def run_on_host(test, sink, environment=None):
     for pump in pumps:
         pump.start()
     try:
-        status = process.wait(test.bound)
+        status = process.wait(bound)
     except subprocess.TimeoutExpired:
         status = None
     try:
@@ -76,8 +76,9 @@ def _pump(stream, kind, sink):
 class Runner:
     """Owns the logs, the cluster and the totals."""
 
-    def __init__(self, logs, make_config, nodes, say):
+    def __init__(self, logs, make_config, nodes, say, patience=1):
         self.logs, self.make_config, self.nodes, self.say = logs, make_config, nodes, say
+        self.patience = patience
         self.cluster = self.control = None
         self.boots = self.programs = 0
         self.passed = self.failed = self.skipped = 0
@@ -91,7 +92,7 @@ class Runner:
         try:
             status = self._status(test, sink)
             sink.close()
-            tap.end(status, test.bound)
+            tap.end(status, test.bound * self.patience)
         except (Lost, Timeout, OSError, RuntimeError, ValueError) as e:
             sink.close()
             tap.failures.append(f'{type(e).__name__}: {e}')
@@ -102,29 +103,33 @@ class Runner:
 
     def _status(self, test, sink):
         if test.where == 'host':
-            return run_on_host(test, sink)
-        self._need_cluster()
+            return run_on_host(test, sink, test.bound)
+        self._need_cluster(test)
         if test.where == 'cluster':
-            return run_on_host(test, sink, {'DVMM_CLUSTER': self.control.path,
-                                            'PATH': os.path.join(config.TREE, 'tools/testbed') + ':'
-                                            + os.path.join(config.TREE, 'tools/testbed/host-bin') + ':'
-                                            + os.environ['PATH']})
-        script = 'cd "$0" && exec "$@"'
+            return run_on_host(test, sink, test.bound * self.patience,
+                               {'DVMM_CLUSTER': self.control.path, 'DVMM_PATIENCE': str(self.patience),
+                                'PATH': os.path.join(config.TREE, 'tools/testbed') + ':'
+                                + os.path.join(config.TREE, 'tools/testbed/host-bin') + ':'
+                                + os.environ['PATH']})
+        script = f'cd "$0" && DVMM_PATIENCE={self.patience} exec "$@"'
         job = self.cluster.nodes[0].spawn(['sh', '-c', script, IN_NODE + test.group, './' + test.argv[0]]
                                           + test.argv[1:])
         try:
-            return job.wait(test.bound, sink.data)
+            return job.wait(test.bound * self.patience, sink.data)
         except Timeout:
             return None
 
-    def _need_cluster(self):
-        if self.cluster:
+    def _need_cluster(self, test):
+        """All the nodes that any test needs; of slow ones no more than this one needs."""
+        nodes = self.nodes if self.patience == 1 else test.nodes
+        if self.cluster and len(self.cluster.nodes) >= nodes:
             return
+        self.close()
         self.boots += 1
         conf = self.make_config()
-        self.say(f'  booting {self.nodes} nodes: {conf.describe()}')
+        self.say(f'  booting {nodes} nodes: {conf.describe()}')
         start = time.monotonic()
-        self.cluster = Cluster(self.nodes, conf, os.path.join(self.logs, f'cluster{self.boots}'))
+        self.cluster = Cluster(nodes, conf, os.path.join(self.logs, f'cluster{self.boots}'))
         self.cluster.boot()
         self.cluster.reports()
         self.control = control.Control(self.cluster, os.path.join(self.cluster.sockets, 'control'))
@@ -134,13 +139,13 @@ class Runner:
         """A test leaves nodes as they were, or it failed."""
         if not self.cluster:
             return
-        broken = status is None
+        broken = status is None or test.planted
         for node in self.cluster.nodes:
             problem = self._tidy(node)
             if problem:
                 broken = True
                 tap.failures.append(f'node {node.index}: {problem}')
-        for index, text in self.cluster.reports():
+        for index, text in [] if test.planted else self.cluster.reports():
             broken = True
             tap.failures.append(f'kernel log of node {index}: {text}')
         if broken:
@@ -150,7 +155,7 @@ class Runner:
         if not node.alive():
             return 'is not running after the test'
         try:
-            status, text = node.run(['sh', TIDY], 60)
+            status, text = node.run(['sh', TIDY], 60 * self.patience)
         except (Lost, Timeout) as e:
             return f'does not answer after the test: {e}'
         return text.strip() if status else None

@@ -8,7 +8,8 @@ Each line of a "tests" file: WHERE NODES SECONDS PROGRAM [ARGUMENT...]
   manual   not part of a check; listed so that nothing is forgotten
 Flags after the first word: +ept, inside the emulated Intel host of check-ept
 as well; +bench, not in a check but in "make bench", and its output is shown;
-+named, only when its group or itself is asked for.
++named, only when its group or itself is asked for; +planted, only in
+check-debug, the kernel's reports are what it wants, and its nodes end with it.
 """
 import os
 import shlex
@@ -16,6 +17,7 @@ import subprocess
 
 from .config import TREE
 
+FLAGS = ('ept', 'bench', 'named', 'planted')
 SELFTESTS = os.path.join(TREE, 'selftests')
 
 
@@ -25,8 +27,8 @@ class Test:
     def __init__(self, group, where, nodes, bound, argv):
         self.group, self.nodes, self.bound, self.argv = group, nodes, bound, argv
         self.where, *flags = where.split('+')
-        self.ept, self.bench, self.named = (flag in flags for flag in ('ept', 'bench', 'named'))
-        if self.where not in ('host', 'node', 'cluster', 'manual') or set(flags) - {'ept', 'bench', 'named'}:
+        self.ept, self.bench, self.named, self.planted = (flag in flags for flag in FLAGS)
+        if self.where not in ('host', 'node', 'cluster', 'manual') or set(flags) - set(FLAGS):
             raise ValueError(where)
         self.name = group + '/' + ' '.join(argv)
         self.directory = os.path.join(SELFTESTS, group)
@@ -85,9 +87,16 @@ def groups():
     return sorted(g for g in os.listdir(SELFTESTS) if os.path.isdir(os.path.join(SELFTESTS, g)))
 
 
-def find(wanted, bench=False):
-    """All tests, or those of the groups, or group/program, that are wanted."""
-    found = [test for group in groups() for test in _group(group)]
+def find(wanted, bench=False, debug=None):
+    """All tests, or those of the groups, or group/program, that are wanted; or what suits a debug kernel.
+
+    No guest boots within any bound under KASAN. KCSAN needs two CPUs in a node
+    to see a race, so it gets the tests of one node, one kernel.
+    """
+    found = [test for group in groups() for test in _group(group) if debug or not test.planted]
+    if debug:
+        found = [t for t in found if t.where != 'host' and not (debug == 'kcsan' and t.nodes > 1)
+                 and (t.group != 'guest' or wanted)]
     if bench:
         found = [t for t in found if t.bench]
     if not wanted:
