@@ -65,6 +65,14 @@ static int links_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(links);
 
+static int lanes_show(struct seq_file *seq, void *unused)
+{
+	seq_puts(seq, "v: 1\n");
+	dvmm_lanes_show(seq->private, seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(lanes);
+
 static int regions_show(struct seq_file *seq, void *unused)
 {
 	struct dvmm_machine *m = seq->private;
@@ -93,6 +101,7 @@ void dvmm_debugfs_add(struct dvmm_machine *m)
 	debugfs_create_file("machine", 0400, m->debugfs, m, &machine_fops);
 	debugfs_create_file("stats", 0400, m->debugfs, m, &stats_fops);
 	debugfs_create_file("links", 0400, m->debugfs, m, &links_fops);
+	debugfs_create_file("lanes", 0400, m->debugfs, m, &lanes_fops);
 	debugfs_create_file("regions", 0400, m->debugfs, m, &regions_fops);
 }
 

@@ -273,6 +273,23 @@ void dvmm_links_show(struct dvmm_machine *m, struct seq_file *seq)
 	mutex_unlock(&m->lock);
 }
 
+void dvmm_lanes_show(struct dvmm_machine *m, struct seq_file *seq)
+{
+	unsigned int lane;
+	unsigned long peer;
+	struct dvmm_link *l;
+
+	mutex_lock(&m->lock);
+	xa_for_each(&m->links, peer, l) {
+		for (lane = 0; l->attached && l->x.ops->show && lane < DVMM_LINK_LANES; lane++) {
+			seq_printf(seq, "peer: %lu lane: %u", peer, lane);
+			l->x.ops->show(&l->x, lane, seq);
+			seq_putc(seq, '\n');
+		}
+	}
+	mutex_unlock(&m->lock);
+}
+
 /* ---- the descriptor ---- */
 
 static void put_socks(struct dvmm_xport_params *p)

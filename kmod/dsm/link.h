@@ -82,5 +82,7 @@ void dvmm_links_bye(struct dvmm_machine *m, const char *reason);
 /** dvmm_links_close - let what is queued leave (bounded), then disconnect */
 void dvmm_links_close(struct dvmm_machine *m);
 void dvmm_links_show(struct dvmm_machine *m, struct seq_file *seq);
+/** dvmm_lanes_show - a row a lane, as its transport tells */
+void dvmm_lanes_show(struct dvmm_machine *m, struct seq_file *seq);
 
 #endif

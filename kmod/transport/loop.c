@@ -492,21 +492,16 @@ static void close_link(struct dvmm_xport_link *link)
 	kfree_rcu(e, rcu);
 }
 
-static void show_link(struct dvmm_xport_link *link, struct seq_file *m)
+static void show_lane(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m)
 {
 	struct loop_end *e = dvmm_gate_enter(link);
-	unsigned int i;
+	const struct queue *q;
 
 	if (!e)
 		return;
-	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		struct queue *q = &e->pair->pipe[e->side][i];
-
-		seq_printf(m, "lane %u: sent %llu frames %llu bytes, ", i, q->frames_in,
-			   q->bytes_in);
-		seq_printf(m, "received %llu frames, queued %u\n", e->receiver[i].frames,
-			   READ_ONCE(q->length));
-	}
+	q = &e->pair->pipe[e->side][lane];
+	seq_printf(m, " path: hand-over sent_bytes: %llu sent: %llu received: %llu queued: %u",
+		   q->bytes_in, q->frames_in, e->receiver[lane].frames, READ_ONCE(q->length));
 	dvmm_gate_leave(&e->gate);
 }
 
@@ -518,7 +513,7 @@ static const struct dvmm_transport_ops loop_ops = {
 	.connect	= open_link,
 	.disconnect	= close_link,
 	.send		= send_frame,
-	.show		= show_link,
+	.show		= show_lane,
 };
 
 static int __init start_module(void)

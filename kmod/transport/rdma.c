@@ -628,6 +628,8 @@ static void live(struct work_struct *work)
 
 	if (test_bit(RDMA_TOLD, &l->flags))
 		return;
+	if (READ_ONCE(l->fault))
+		dvmm_rdma_fail(l, l->fault);
 	if (dvmm_rdma_dead(l)) {
 		tell(l);
 		return;
@@ -758,27 +760,34 @@ static void close_link(struct dvmm_xport_link *link)
 	free_link(l);
 }
 
-static void show_link(struct dvmm_xport_link *link, struct seq_file *m)
+/* Values hold no blank. */
+static void show_trouble(const char *why, struct seq_file *m)
+{
+	seq_puts(m, " tries_again: ");
+	for (; *why; why++)
+		seq_putc(m, *why == ' ' ? '-' : *why);
+}
+
+static void show_lane(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m)
 {
 	struct rdma_link *l = dvmm_gate_enter(link);
-	unsigned int i;
+	const struct rdma_lane *t;
+	const char *trouble;
 
 	if (!l)
 		return;
+	t = &l->lane[lane];
+	trouble = READ_ONCE(t->trouble);
 	mutex_lock(&l->lock);
-	seq_printf(m, "device %s, path: into the frame, no copy\n",
+	seq_printf(m, " path: into-frame device: %s",
 		   l->device ? dev_name(&l->device->dev) : "none");
 	mutex_unlock(&l->lock);
-	if (l->lane[0].trouble)
-		seq_printf(m, "tries again: %s\n", l->lane[0].trouble);
-	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		struct rdma_lane *t = &l->lane[i];
-
-		seq_printf(m, "lane %u: sent %llu frames %llu bytes %llu credits, ", i,
-			   t->tx_frames, t->tx_bytes, t->tx_credits);
-		seq_printf(m, "received %llu frames %llu bytes, queued %u\n", t->rx_frames,
-			   t->rx_bytes, READ_ONCE(t->queued));
-	}
+	seq_printf(m, " sent_bytes: %llu sent: %llu credits: %llu", t->tx_bytes, t->tx_frames,
+		   t->tx_credits);
+	seq_printf(m, " received_bytes: %llu received: %llu queued: %u", t->rx_bytes,
+		   t->rx_frames, READ_ONCE(t->queued));
+	if (trouble)
+		show_trouble(trouble, m);
 	dvmm_gate_leave(&l->gate);
 }
 
@@ -791,7 +800,7 @@ static const struct dvmm_transport_ops rdma_ops = {
 	.connect	= connect_link,
 	.disconnect	= close_link,
 	.send		= send_frame,
-	.show		= show_link,
+	.show		= show_lane,
 };
 
 static int __init start_module(void)

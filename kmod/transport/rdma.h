@@ -119,6 +119,7 @@ struct rdma_lane {
  * @flags: RDMA_*
  * @why: reason of RDMA_DEAD, static or in @text
  * @text: room for @why
+ * @fault: what the device has told of a queue pair, in whatever context; static
  * @machine: UUID
  * @self: this node
  * @peer: node at the other end
@@ -142,6 +143,7 @@ struct rdma_link {
 	unsigned long flags;
 	const char *why;
 	char text[80];
+	const char *fault;
 	u8 machine[16];
 	u16 self;
 	u16 peer;

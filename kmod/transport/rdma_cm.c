@@ -67,10 +67,23 @@ static int take_device(struct rdma_link *l, struct ib_device *device)
 	return 0;
 }
 
+/* A peer that tries keys is one reason. May be an interrupt: the life work does the rest. */
+static void on_device_event(struct ib_event *ev, void *context)
+{
+	struct rdma_lane *t = context;
+
+	if (ev->event == IB_EVENT_COMM_EST || ev->event == IB_EVENT_QP_LAST_WQE_REACHED)
+		return;
+	WRITE_ONCE(t->owner->fault, ib_event_msg(ev->event));
+	dvmm_rdma_kick(t->owner, 0);
+}
+
 static int make_queue_pair(struct rdma_lane *t)
 {
 	struct rdma_link *l = t->owner;
 	struct ib_qp_init_attr attr = {
+		.event_handler = on_device_event,
+		.qp_context = t,
 		.qp_type = IB_QPT_RC,
 		.sq_sig_type = IB_SIGNAL_REQ_WR,
 		.send_cq = l->cq,
@@ -197,7 +210,7 @@ static void nobody(struct rdma_lane *t, const char *why)
 		dvmm_rdma_fail(t->owner, why);
 		return;
 	}
-	t->trouble = why;
+	WRITE_ONCE(t->trouble, why);
 	set_bit(RDMA_AGAIN, &t->owner->flags);
 	dvmm_rdma_kick(t->owner, AGAIN_DELAY);
 }
@@ -278,7 +291,7 @@ static int start_lane(struct rdma_lane *t)
 	id = rdma_create_id(l->net, on_event, t, RDMA_PS_TCP, IB_QPT_RC);
 	if (IS_ERR(id))
 		return PTR_ERR(id);
-	t->trouble = NULL;
+	WRITE_ONCE(t->trouble, NULL);
 	t->id = id;
 	rdma_set_ack_timeout(id, ACK_TIMEOUT);
 	return rdma_resolve_addr(id, NULL, (struct sockaddr *)&l->address, RESOLVE_MS);

@@ -720,21 +720,18 @@ static void close_link(struct dvmm_xport_link *link)
 	kfree_rcu(l, rcu);
 }
 
-static void show_link(struct dvmm_xport_link *link, struct seq_file *m)
+static void show_lane(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m)
 {
 	struct tcp_link *l = dvmm_gate_enter(link);
-	unsigned int i;
+	const struct tcp_lane *t;
 
 	if (!l)
 		return;
-	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		struct tcp_lane *t = &l->lane[i];
-
-		seq_printf(m, "lane %u: sent %llu frames %llu bytes %llu inline, ",
-			   i, t->tx_frames, t->tx_bytes, t->tx_inline);
-		seq_printf(m, "received %llu frames %llu bytes, queued %u\n",
-			   t->rx_frames, t->rx_bytes, READ_ONCE(t->queued));
-	}
+	t = &l->lane[lane];
+	seq_printf(m, " path: copy sent_bytes: %llu sent: %llu by_caller: %llu",
+		   t->tx_bytes, t->tx_frames, t->tx_inline);
+	seq_printf(m, " received_bytes: %llu received: %llu queued: %u",
+		   t->rx_bytes, t->rx_frames, READ_ONCE(t->queued));
 	dvmm_gate_leave(&l->gate);
 }
 
@@ -746,7 +743,7 @@ static const struct dvmm_transport_ops tcp_ops = {
 	.connect	= open_link,
 	.disconnect	= close_link,
 	.send		= send_frame,
-	.show		= show_link,
+	.show		= show_lane,
 };
 
 static int __init start_module(void)

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Machines of vmlib in the midst of their work, and what is left when they have ended."""
-from vmlib import Failed, Machine, must, on, unload
+import json
 
-BOUND = 5
+from vmlib import PATIENCE, Failed, Machine, must, on, unload
+
+BOUND = 5 * PATIENCE
 # waits until pages move in the midst of a workload
 BUSY = ('for i in $(seq 200); do awk \'/^pages_received/ {n = $2} END {exit n < 100}\' '
         '/sys/kernel/debug/dvmm/*/stats && exit 0; usleep 100000; done; exit 1')
@@ -16,6 +18,12 @@ def at_work(m):
     early = m.bad()
     if early:
         raise Failed(f'over before it began: {early}\n{m.text()}')
+
+
+def paths(node):
+    """What becomes of a page on its way to or from this node."""
+    machines = json.loads(must(node, '/dvmm/tools/dvmm/dvmm status --json'))['machines']
+    return {lane.get('path') for m in machines for lane in m['lanes']}
 
 
 def stops(t, m, node, began, reason, what):

@@ -6,7 +6,7 @@ what a machine may lose there, the device itself among it.
 import subprocess
 import time
 
-from aftermath import at_work, clean, stops
+from aftermath import at_work, clean, paths, stops
 from vmlib import Machine, load, main, must, no_roce, on, soft_roce
 
 NODES = 2
@@ -43,6 +43,8 @@ def loses(t, what, action, reasons, nodes=range(NODES)):
     """The machine loses something while it works."""
     m = Machine(NODES, 'counters', ('--seconds', '60', *CACHE), rdma=True)
     at_work(m)
+    used = paths(0)
+    t.ok(used == {'into-frame'}, f'{what}: until then pages went straight into frames', used)
     began = time.monotonic()
     action()
     for node in nodes:

@@ -28,6 +28,9 @@ END
 part 1 links <<'END'
 peer: 0 transport: tcp state: up sent: 5 received: 6
 END
+part 1 lanes <<'END'
+peer: 0 lane: 1 path: copy sent_bytes: 5 sent: 1
+END
 part 1 regions < /dev/null
 part 1 stats <<'END'
 faults_read: 3
@@ -38,6 +41,7 @@ result $? "a person can read it"
 import json, sys
 m = json.load(sys.stdin)["machines"][0]
 assert m["machine"]["reason"] == "node 0 said \"stop\" \\ now", m
+assert m["lanes"][0]["path"] == "copy"
 assert m["links"][0]["sent"] == 5 and m["regions"] == [] and m["stats"]["faults_read"] == 3, m'
 result $? "JSON holds the same, quotes and all"
 

@@ -142,6 +142,7 @@ static const struct {
 } parts[] = {
 	{ "machine", false },
 	{ "links", true },
+	{ "lanes", true },
 	{ "regions", true },
 	{ "stats", false },
 };

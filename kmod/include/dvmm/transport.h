@@ -26,7 +26,7 @@
 struct page;
 struct seq_file;
 
-#define DVMM_TRANSPORT_VERSION	2
+#define DVMM_TRANSPORT_VERSION	3
 #define DVMM_XPORT_LANES	4
 #define DVMM_XPORT_HDR		40	/* bytes of every frame's header */
 #define DVMM_XPORT_LENGTH_AT	12	/* le32 in the header: bytes of payload */
@@ -128,7 +128,9 @@ struct dvmm_transport_upcalls {
  *	0: the transport owns @x.  Negative errno (-ENOTCONN after link_down or
  *	disconnect, -EINTR): the caller still owns it.
  *	Any number of callers at once; order of frames of one caller is kept
- * @show: optional: a line for debugfs
+ * @show: optional: counters of a lane for debugfs, as " key: value" pairs on one
+ *	line; a value holds no blank.  "path" says what happens to a page on its
+ *	way.  At any time, as @send; may sleep
  */
 struct dvmm_transport_ops {
 	const char *name;
@@ -141,7 +143,7 @@ struct dvmm_transport_ops {
 		       const struct dvmm_xport_params *params);
 	void (*disconnect)(struct dvmm_xport_link *link);
 	int (*send)(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait);
-	void (*show)(struct dvmm_xport_link *link, struct seq_file *m);
+	void (*show)(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m);
 };
 
 /**
