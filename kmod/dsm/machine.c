@@ -310,6 +310,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	m->epoch = 1;
 	m->policy.hold_us = arg->hold_us;
 	m->policy.migratory = !!(arg->policy & DVMM_POLICY_MIGRATORY);
+	m->prefetch = !!(arg->policy & DVMM_POLICY_PREFETCH);
 	mutex_init(&m->lock);
 	xa_init(&m->regions);
 	xa_init(&m->links);
@@ -372,7 +373,7 @@ int dvmm_machine_create(const struct dvmm_create_machine *arg)
 	struct dvmm_machine *m;
 	int ret;
 
-	if (arg->reserved || arg->policy & ~DVMM_POLICY_MIGRATORY || !arg->nodes ||
+	if (arg->reserved || arg->policy & ~DVMM_POLICY_MASK || !arg->nodes ||
 	    arg->nodes > DVMM_MAX_NODE + 1 || arg->node >= arg->nodes)
 		return -EINVAL;
 	m = machine_alloc(arg);

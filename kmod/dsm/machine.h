@@ -38,6 +38,7 @@ struct dvmm_machine {
 	u16 nodes;
 	u64 epoch;
 	struct dvmm_policy policy;	/* its hold_us is a floor */
+	bool prefetch;			/* read ahead */
 	struct dvmm_hold hold;
 
 	struct mutex lock;		/* guards what nodes are made of: see above */

@@ -106,6 +106,8 @@ static int ask(struct dvmm_region *r, u64 index, u8 need)
 	u32 wakes = READ_ONCE(b->wakes);
 
 	dvmm_dispatch_local(r, index, type);
+	if (need == DVMM_PERM_READ)
+		dvmm_prefetch(r, index);
 	return wait_event_killable(b->wait, look_again(r, b, index, need, wakes)) ? -EINTR : 0;
 }
 
@@ -138,6 +140,8 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 
 	if (had >= need) {
 		dvmm_stats_count(r->m, faults_local);
+		if (need == DVMM_PERM_READ)
+			dvmm_prefetch(r, index);
 		return 0;
 	}
 	start = ktime_get_ns();
@@ -285,6 +289,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	r->limit = r->home == m->self ? 0 : arg->cache_bytes >> PAGE_SHIFT;
 	spin_lock_init(&r->room_lock);
 	init_waitqueue_head(&r->room);
+	dvmm_prefetch_init(r);
 	for (i = 0; i < DVMM_BUCKETS; i++) {
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);

@@ -24,6 +24,7 @@
 #include "engine/engine.h"
 #include "machine.h"
 #include "mem.h"
+#include "prefetch.h"
 
 #define DVMM_BUCKETS	256
 
@@ -60,6 +61,7 @@ struct dvmm_region {
 	spinlock_t room_lock;
 	wait_queue_head_t room;
 
+	struct dvmm_stream streams[DVMM_STREAMS];
 	struct dvmm_bucket buckets[DVMM_BUCKETS];
 };
 

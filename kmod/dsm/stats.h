@@ -10,7 +10,7 @@
 
 #define DVMM_LATENCY_BUCKETS	256	/* 8 for each power of two of nanoseconds */
 
-/* Counters as in struct dvmm_stats, in its order. */
+/* The counters of struct dvmm_stats. */
 #define DVMM_STATS(X)		\
 	X(faults_read)		\
 	X(faults_write)		\
@@ -25,7 +25,8 @@
 	X(invalidations)	\
 	X(downgrades)		\
 	X(evictions)		\
-	X(discarded)
+	X(discarded)		\
+	X(prefetches)
 
 struct dvmm_stats_cpu {
 #define X(field) u64 field;

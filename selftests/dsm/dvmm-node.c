@@ -70,6 +70,7 @@ static void usage(void)
 		"  --cache N    how much of another node's region a node may hold (no limit)\n"
 		"  --hold N     microseconds for which a granted page is kept (100)\n"
 		"  --migratory  grant migratory pages exclusively\n"
+		"  --prefetch   read ahead\n"
 		"  --uuid TEXT  name of the machine, up to 16 letters (all nodes alike)\n"
 		"  --fault KIND[:REGION:PAGE]  damage what the workload works on:\n"
 		"               stale (undo changes of the page), flip (one bit), stray (a datagram)\n"
@@ -135,6 +136,9 @@ static void option(int opt, char *arg)
 	case 'm':
 		me.policy |= DVMM_POLICY_MIGRATORY;
 		break;
+	case 'a':
+		me.policy |= DVMM_POLICY_PREFETCH;
+		break;
 	case 'u':
 		me.uuid = arg;
 		break;
@@ -155,6 +159,7 @@ static const struct workload *parse(int argc, char **argv)
 		{ "cache", 1, NULL, 'c' },     { "hold", 1, NULL, 'h' },
 		{ "migratory", 0, NULL, 'm' }, { "uuid", 1, NULL, 'u' },
 		{ "fault", 1, NULL, 'f' },     { "rdma", 1, NULL, 'R' },
+		{ "prefetch", 0, NULL, 'a' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const struct workload *w;

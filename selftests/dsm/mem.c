@@ -18,13 +18,15 @@
 
 #define REGION_BYTES	(512 * PAGE)
 
-static struct cluster *fresh(struct cluster *c, int nodes, const char *transport, size_t cache)
+static struct cluster *fresh(struct cluster *c, int nodes, const char *transport, size_t cache,
+			     uint32_t policy)
 {
 	memset(c, 0, sizeof(*c));
 	c->nodes = nodes;
 	c->transport = transport;
 	c->bytes = REGION_BYTES;
 	c->cache = cache;
+	c->policy = policy;
 	if (!cluster_open(c))
 		return c;
 	tap_ok(false, "%d nodes over %s come up: %s", nodes, transport, c->why);
@@ -39,12 +41,18 @@ static void run(const struct workload *w, int nodes, const char *transport, unsi
 	char why[200];
 	int ret;
 
-	if (!fresh(&c, nodes, transport, cache))
+	if (!fresh(&c, nodes, transport, cache, w->run == work_scan ? DVMM_POLICY_PREFETCH : 0))
 		return;
 	ret = cluster_run(&c, w->run, seconds, why);
 	cluster_close(&c);
 	tap_ok(!ret, "%s, %d node%s, %s: %s%s%s", w->name, nodes, nodes > 1 ? "s" : "",
 	       transport, w->proves, ret ? ": " : "", ret ? why : "");
+}
+
+/* These have programs of their own. */
+static bool elsewhere(const struct workload *w)
+{
+	return w->run == work_litmus || w->run == work_bench || w->run == work_stream;
 }
 
 static void run_all(unsigned int seconds)
@@ -57,8 +65,7 @@ static void run_all(unsigned int seconds)
 
 	for (i = 0; i < sizeof(on) / sizeof(on[0]); i++) {
 		for (w = 0; w < workload_count; w++) {
-			/* these have programs of their own */
-			if (workloads[w].run == work_litmus || workloads[w].run == work_bench)
+			if (elsewhere(&workloads[w]))
 				continue;
 			run(&workloads[w], on[i].nodes, on[i].transport, seconds);
 		}
@@ -192,7 +199,7 @@ static void one_machine(const char *transport)
 {
 	struct cluster c;
 
-	if (!fresh(&c, 2, transport, 0))
+	if (!fresh(&c, 2, transport, 0, 0))
 		return;
 	mappings(&c);
 	windows(&c);

@@ -5,6 +5,7 @@ with a fault that it has to find.
 
 usage: vms.py NODES [SECONDS-PER-WORKLOAD [WORKLOAD]]
 """
+import re
 import sys
 
 from vmlib import Machine, load, main
@@ -23,6 +24,8 @@ WORK = (
     ('counters', 1, ('--migratory',)),
     ('prodcons', 1, ()),
     ('fork', 1, ()),
+    ('scan', 1, ()),
+    ('scan', 1, ('--prefetch',)),
     ('io', 1, ()),
     ('pressure', 1, ('--cache', str(100 * 4096))),
     ('litmus', 5, ()),
@@ -37,6 +40,7 @@ FAULTS = (
     ('counters', f'stale:{NODES - 1}:0', 'expected|went from|differ'),
     ('prodcons', 'flip:0:34', 'arrived as'),
     ('fork', f'stale:{NODES - 1}:0', 'expected'),
+    ('scan', 'flip:0:60', 'page 60 of region 0 holds'),
     ('io', 'flip:0:70', 'word'),
     ('pressure', 'stale:0:100', 'region 0 page 100'),
     ('litmus', 'flip:0:64', 'lost writes'),
@@ -49,6 +53,9 @@ def sound(t, workload, times, options):
     statuses = m.wait()
     t.ok(not any(statuses) and not m.bad(), f'{workload}{"".join(" " + o for o in options)}: {NODES} VMs agree',
          f'statuses {statuses}\n{m.text()}')
+    if workload == 'scan':
+        ahead = re.search('asked ahead for [1-9]', '\n'.join(m.notes()))
+        t.ok(bool(ahead) == ('--prefetch' in options), 'pages are asked for ahead where that is wanted', m.notes())
     for note in m.notes():
         t.diag(note)
 

@@ -26,7 +26,9 @@ int work_barriers(struct actor *a);
 int work_channel(struct actor *a);
 int work_fork(struct actor *a);
 int work_io(struct actor *a);
+int work_scan(struct actor *a);
 int work_bench(struct actor *a);
+int work_stream(struct actor *a);
 int work_litmus(struct actor *a);
 
 #endif

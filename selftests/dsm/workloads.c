@@ -12,9 +12,11 @@ const struct workload workloads[] = {
 	{ "barriers", work_barriers, "nobody leaves a barrier early" },
 	{ "channel", work_channel, "datagrams arrive whole and in order" },
 	{ "fork", work_fork, "forked writers lose nothing" },
+	{ "scan", work_scan, "who reads in order finds what was written last" },
 	{ "io", work_io, "file I/O moves pages that another node wrote" },
 	{ "litmus", work_litmus, "no outcome that x86-TSO forbids" },
 	{ "bench", work_bench, "what a page costs" },
+	{ "stream", work_stream, "what pages in a row cost" },
 	{ "pressure", work_pressure, "eviction loses no write and keeps to the limit" },
 };
 const int workload_count = sizeof(workloads) / sizeof(workloads[0]);

@@ -21,14 +21,14 @@ NODES = int(sys.argv[1]) if len(sys.argv) > 1 else 2
 MINUTES = float(os.environ.get('DVMM_SOAK_MINUTES') or 10)
 SEED = int(os.environ.get('DVMM_SOAK_SEED') or random.randrange(1 << 30))
 
-WORK = ('counters', 'prodcons', 'pressure', 'litmus', 'fork', 'io', 'upgrade', 'barriers', 'zero')
+WORK = ('counters', 'prodcons', 'pressure', 'litmus', 'fork', 'io', 'scan', 'upgrade', 'barriers', 'zero')
 CHURN = (checks.parallel, checks.litmus, checks.signals, checks.hotplug, checks.stop_cont, checks.nmi, checks.stays_home)
 
 
 def options(chance, workload):
     """Policies and room: nothing of this may change a value."""
     words = ['--hold', str(chance.choice((0, 100, 3000)))]
-    words += ['--migratory'] * chance.randrange(2)
+    words += ['--migratory'] * chance.randrange(2) + ['--prefetch'] * chance.randrange(2)
     if workload == 'pressure' or chance.randrange(2):
         words += ['--cache', str(chance.choice((100, 200, 400)) * 4096)]
     return words

@@ -80,6 +80,8 @@ struct dvmm_create_machine {
 };
 
 #define DVMM_POLICY_MIGRATORY	0x1	/* grant reads of migrating pages exclusively */
+#define DVMM_POLICY_PREFETCH	0x2	/* read ahead of a thread that reads page after page */
+#define DVMM_POLICY_MASK	0x3
 
 /**
  * struct dvmm_create_region - DVMM_CREATE_REGION, on a machine
@@ -279,6 +281,7 @@ struct dvmm_event_record {
  * @discarded: messages of another epoch or after the stop
  * @frames: frames held now
  * @latency_ns: p50, p90, p99 and maximum of the wait of a remote fault
+ * @prefetches: pages asked for before a thread that reads in order wanted them
  */
 struct dvmm_stats {
 	__u32 size;
@@ -299,6 +302,7 @@ struct dvmm_stats {
 	__u64 discarded;
 	__u64 frames;
 	__u64 latency_ns[4];
+	__u64 prefetches;
 };
 
 #define DVMM_IOCTL_BASE		0xD5
