@@ -10,7 +10,9 @@ REPORT = re.compile(
     r'|sleeping function called|suspicious RCU usage|held lock freed|Bad page|Bad rss|still has locks held')
 
 # said by stock kernels in these virtual machines, dvmm or not
-HARMLESS = re.compile(r'Speculative Return Stack Overflow|RETBleed|Spectre|unable to handle.*IBPB')
+HARMLESS = re.compile(r'Speculative Return Stack Overflow|RETBleed|Spectre|unable to handle.*IBPB'
+                      # of the CPU that Bochs emulates, while the kernel starts
+                      r'|WARNING: .* parse_legacy\+|WARNING: .* fpu__init_system_xstate\+')
 
 
 def reports(text):
