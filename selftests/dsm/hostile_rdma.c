@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A peer with an RDMA device of its own and no good will: greetings, lengths and
- * credits that cannot be, messages for which there is no room, and reads, writes and
- * atomics at addresses and keys that it makes up.  The link goes down with a reason
- * (a device that refuses a key need not tell its host), the guest's memory is as it
- * was, and the kernel is unharmed.
+ * credits that cannot be, and reads, writes and atomics at addresses and keys that it
+ * makes up.  The link goes down with a reason (a device that refuses a key need not
+ * tell its host), the guest's memory is as it was, and the kernel is unharmed.
  *
  * usage: hostile_rdma ADDRESS [SEED [CASES]]	ADDRESS is that of an RDMA device here
  */
@@ -32,17 +31,6 @@
 #define SENT_MS 5000
 #define LOOK_MS 100
 
-/* The first thing that both ends of a lane say (kmod/transport/greeting.h). */
-struct greeting {
-	uint8_t magic[8];
-	uint8_t version;
-	uint8_t lane;
-	__le16 from;
-	__le16 to;
-	uint8_t reserved[2];
-	uint8_t machine[16];
-};
-
 struct lane {
 	struct rdma_cm_id *id;
 	struct ibv_mr *mr;
@@ -61,13 +49,9 @@ static struct {
 	char refused[200];
 } me = { .machine = -1, .region = -1, .link = -1 };
 
-static struct greeting good_greeting(int lane)
+static struct peer_greeting good_greeting(int lane)
 {
-	struct greeting g = { .version = 1, .lane = lane, .from = cpu_to_le16(PEER_SELF) };
-
-	memcpy(g.magic, "dvmmrdma", sizeof(g.magic));
-	memcpy(g.machine, me.uuid, sizeof(g.machine));
-	return g;
+	return peer_greeting("dvmmrdma", me.uuid, lane);
 }
 
 /* ---- a lane ---- */
@@ -136,7 +120,7 @@ static int ask(struct lane *t, const void *greeting, size_t n)
 
 static int ask_well(int lane)
 {
-	struct greeting g = good_greeting(lane);
+	struct peer_greeting g = good_greeting(lane);
 
 	return ask(&me.lane[lane], &g, sizeof(g));
 }
@@ -389,7 +373,7 @@ static void run_family(const struct family *f, uint64_t seed, unsigned int cases
 
 /* ---- greetings: refused, and the link goes on waiting for the right peer ---- */
 
-static void spoil_greeting(struct greeting *g, size_t *n, unsigned int how)
+static void spoil_greeting(struct peer_greeting *g, size_t *n, unsigned int how)
 {
 	switch (how) {
 	case 0:
@@ -424,7 +408,7 @@ static void greetings(void)
 	if (open_machine())
 		tap_bail("machine: %s", strerror(errno));
 	for (how = 0; how < 7; how++) {
-		struct greeting g = good_greeting(0);
+		struct peer_greeting g = good_greeting(0);
 		size_t n = sizeof(g);
 
 		spoil_greeting(&g, &n, how);

@@ -27,23 +27,19 @@ static int take(int fd, void *buf, size_t n, int ms)
 	return 1;
 }
 
-/* What the tcp transport wants to see first on each lane (Documentation/transports.rst). */
-struct greeting {
-	uint8_t magic[8];
-	uint8_t version;
-	uint8_t lane;
-	__le16 from;
-	__le16 to;
-	uint8_t reserved[2];
-	uint8_t machine[16];
-};
+struct peer_greeting peer_greeting(const char *magic, const uint8_t uuid[16], int lane)
+{
+	struct peer_greeting g = { .version = 1, .lane = lane, .from = cpu_to_le16(PEER_SELF) };
+
+	memcpy(g.magic, magic, sizeof(g.magic));
+	memcpy(g.machine, uuid, sizeof(g.machine));
+	return g;
+}
 
 static int greet(struct peer *p, int lane)
 {
-	struct greeting g = { .version = 1, .lane = lane, .from = cpu_to_le16(PEER_SELF) }, theirs;
+	struct peer_greeting g = peer_greeting("dvmm-tcp", p->uuid, lane), theirs;
 
-	memcpy(g.magic, "dvmm-tcp", sizeof(g.magic));
-	memcpy(g.machine, p->uuid, sizeof(g.machine));
 	if (send(p->sock[lane], &g, sizeof(g), MSG_NOSIGNAL) != sizeof(g))
 		return -1;
 	return take(p->sock[lane], &theirs, sizeof(theirs), 5000) == 1 ? 0 : -1;

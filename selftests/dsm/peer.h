@@ -28,6 +28,17 @@ struct peer {
 	uint8_t uuid[16];
 };
 
+/* What a transport wants to see first on each lane (Documentation/transports.rst). */
+struct peer_greeting {
+	uint8_t magic[8];
+	uint8_t version;
+	uint8_t lane;
+	__le16 from;
+	__le16 to;
+	uint8_t reserved[2];
+	uint8_t machine[16];
+};
+
 struct peer_frame {
 	struct dvmm_wire_hdr hdr;
 	uint8_t data[DVMM_WIRE_PAYLOAD_MAX];
@@ -35,6 +46,8 @@ struct peer_frame {
 
 /** peer_open - a machine whose link waits for our HELLO; 0 or -1 */
 int peer_open(struct peer *p);
+/** peer_greeting - a sound one of ours; @magic has 8 letters */
+struct peer_greeting peer_greeting(const char *magic, const uint8_t uuid[16], int lane);
 /** peer_hang_up - close our ends */
 void peer_hang_up(struct peer *p);
 /** peer_close - hang up and close the kernel's node */

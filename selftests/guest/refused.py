@@ -18,7 +18,6 @@ ALONE = (
     ('a name for a UUID', 's/^uuid = .*/uuid = demo/', {}, '', 'uuidgen makes one'),
     ('no section for the machine', 's/^.machine.$/[engine]/', {}, '', 'there is no section [machine]'),
     ('two nodes at one address', 's/^port = .*/port = 7400/', {}, '', 'have the same address and port'),
-    ('a port in use', '', {}, '', 'cannot listen on 127.0.0.1 port 7400: Address already in use'),
     ('an interrupt controller in the kernel', '', {}, '-machine kernel-irqchip=on', 'dvmm=on needs kernel-irqchip=split'),
     ('an assigned device of the host', '', {'both': True}, '-device vfio-pci,host=00:1f.0',
      'no device of this host can be assigned'),
@@ -64,6 +63,14 @@ def without_module(t):
     load([0])
 
 
+def port_in_use(t):
+    """Somebody else listens at the node's address."""
+    must(0, 'busybox nc -ll -p 7400 -e true > /tmp/nc.log 2>&1 & echo $! > /tmp/nc; for i in $(seq 50); do '
+         'netstat -ltn | grep -q :7400 && exit 0; usleep 100000; done; cat /tmp/nc.log; exit 1')
+    Wrong().refused(t, 'a port in use', '', 'cannot listen on 127.0.0.1 port 7400: Address already in use')
+    on(0, 'kill $(cat /tmp/nc)')
+
+
 def features(t):
     """A CPU feature that one host lacks is named, by either node."""
     m = Wrong()
@@ -84,13 +91,8 @@ def test(t):
     """One after the other, on one host."""
     without_module(t)
     for what, edit, changes, arguments, words in ALONE:
-        busy = what == 'a port in use'
-        if busy:
-            must(0, 'busybox nc -ll -p 7400 -e true > /tmp/nc.log 2>&1 & echo $! > /tmp/nc; for i in $(seq 50); do '
-                 'netstat -ltn | grep -q :7400 && exit 0; usleep 100000; done; cat /tmp/nc.log; exit 1')
         Wrong(edit, **changes).refused(t, what, arguments, words)
-        if busy:
-            on(0, 'kill $(cat /tmp/nc)')
+    port_in_use(t)
     features(t)
     begin = time.monotonic()
     status, text = unload(0)

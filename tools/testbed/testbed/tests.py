@@ -90,7 +90,7 @@ def groups():
 def find(wanted, bench=False, debug=None):
     """All tests, or those of the groups, or group/program, that are wanted; or what suits a debug kernel.
 
-    No guest boots within any bound under KASAN. KCSAN needs two CPUs in a node
+    Guests only if they are asked for: nobody tried how slow they are there. KCSAN needs two CPUs in a node
     to see a race, so it gets the tests of one node, one kernel.
     """
     found = [test for group in groups() for test in _group(group) if debug or not test.planted]
