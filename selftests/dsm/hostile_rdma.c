@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A peer with an RDMA device of its own and no good will: greetings, lengths and
- * credits that cannot be, and reads, writes and atomics at addresses and keys that it
+ * credits that cannot be, a flood, and reads, writes and atomics at addresses and keys that it
  * makes up.  The link goes down with a reason (a device that refuses a key need not
  * tell its host), the guest's memory is as it was, and the kernel is unharmed.
  *
@@ -30,6 +30,7 @@
 #define DOWN_MS 6000
 #define SENT_MS 5000
 #define LOOK_MS 100
+#define FLOOD 4096 /* frames */
 
 struct lane {
 	struct rdma_cm_id *id;
@@ -309,6 +310,22 @@ static bool random_header(void)
 	return !send_bytes(t, sizeof(struct dvmm_wire_hdr), 0);
 }
 
+/*
+ * Asks on, whatever the credits allow, and takes no answer: the kernel's end stands
+ * still before its memory is full, and then there is no room offered.
+ */
+static bool flood(void)
+{
+	static const uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, sizeof(junk));
+	int i = 0;
+
+	while (i < FLOOD && !send_frame(DVMM_LANE_CTL, &h, junk, sizeof(junk)))
+		i++;
+	tap_diag("%d frames of %d were taken", i, FLOOD);
+	return i < FLOOD;
+}
+
 static bool leave(void)
 {
 	hang_up(any_lane());
@@ -328,6 +345,7 @@ static const struct family {
 	{ "reads, writes and atomics with made-up keys", one_sided, 400, true },
 	{ "headers of noise", random_header, 100, false },
 	{ "a lane that hangs up", leave, 50, false },
+	{ "frames beyond the credits", flood, 0, true },
 };
 
 static bool run_case(const struct family *f, char *why, size_t n)

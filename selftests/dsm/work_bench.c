@@ -6,7 +6,10 @@
  * machine that is busy with something else spoils some turns, not all.
  */
 #include <errno.h>
+#include <glob.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -191,6 +194,60 @@ static int tell_plain(struct actor *a, struct plain *p)
 		 p->ping / 1e3, p->fetch / 1e3);
 	tap_diag("plain TCP: stream %.1f us a page", p->stream / 1e3);
 	return 0;
+}
+
+/* ---- what a page costs the host; by the lanes of a node alone in its kernel ---- */
+
+struct lanes {
+	bool copied; /* into a socket, and out of one; else the device moves pages */
+	uint64_t frames;
+	uint64_t credits; /* messages without a frame */
+	uint64_t rooms; /* offered for what may come */
+};
+
+static uint64_t word_after(const char *line, const char *key)
+{
+	const char *at = strstr(line, key);
+
+	return at ? strtoull(at + strlen(key), NULL, 10) : 0;
+}
+
+static bool read_lanes(struct lanes *l)
+{
+	char line[400];
+	glob_t found;
+	FILE *f = NULL;
+
+	memset(l, 0, sizeof(*l));
+	if (!glob("/sys/kernel/debug/dvmm/*/lanes", 0, NULL, &found) && found.gl_pathc == 1)
+		f = fopen(found.gl_pathv[0], "r");
+	globfree(&found);
+	if (!f)
+		return false;
+	while (fgets(line, sizeof(line), f)) {
+		l->copied |= !!strstr(line, " path: copy ");
+		l->frames += word_after(line, " sent: ");
+		l->credits += word_after(line, " credits: ");
+		l->rooms += word_after(line, " received: ");
+	}
+	fclose(f);
+	return true;
+}
+
+static void show_lanes(const struct lanes *before)
+{
+	struct lanes l;
+	double frames;
+
+	if (!read_lanes(&l) || l.frames == before->frames)
+		return;
+	tap_diag("copies of a page between frames of guest memory, by the hosts' CPUs: %d",
+		 l.copied ? 2 : 0);
+	frames = l.frames - before->frames;
+	if (l.credits)
+		tap_diag("doorbells, per frame sent: 1, for credits or life %.2f, for room %.2f",
+			 (l.credits - before->credits) / frames,
+			 (l.rooms - before->rooms) / frames);
 }
 
 /* ---- transitions ---- */
@@ -424,15 +481,20 @@ static int sequential(struct actor *a, int threads, const struct plain *plain)
 
 int work_bench(struct actor *a)
 {
+	struct lanes before;
 	struct plain plain = { 0 };
 
 	if (a->nodes < 2)
 		return actor_fail(a, "one node is not enough");
 	if (actor_pages(a, 0) < FIRST_TOUCH + 2 * TURNS * PAGES)
 		return actor_fail(a, "regions are too short");
-	if (transitions(a, &plain) || ping_pongs(a, &plain))
+	read_lanes(&before);
+	if (transitions(a, &plain) || ping_pongs(a, &plain) || sequential(a, 1, &plain) ||
+	    sequential(a, 4, &plain))
 		return -1;
-	return sequential(a, 1, &plain) ?: sequential(a, 4, &plain);
+	if (!a->self)
+		show_lanes(&before);
+	return 0;
 }
 
 int work_stream(struct actor *a)

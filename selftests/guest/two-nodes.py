@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """One guest with 2 vCPUs on each of two nodes: everything that one boot can show.
 
-usage: two-nodes.py one|two [quick] [rdma]	both nodes in one kernel (loop), or each in its own (TCP)
+usage: two-nodes.py one|two [quick] [small] [rdma]	both nodes in one kernel (loop), or each in its own (TCP);
+						small: with 1 vCPU on each
 """
 import sys
 
@@ -83,7 +84,7 @@ def test(t):
     """One boot and what it can show."""
     hosts = [0, 1] if sys.argv[1:2] == ['two'] else [0, 0]
     rdma = 'rdma' in sys.argv
-    m = Machine(hosts, transport='rdma' if rdma else None)
+    m = Machine(hosts, cpus=1 if 'small' in sys.argv else 2, transport='rdma' if rdma else None)
     load(set(hosts))
     if rdma:
         soft_roce(set(hosts))
