@@ -77,6 +77,16 @@ void dvmm_rdma_fail(struct rdma_link *l, const char *why)
 	dvmm_rdma_kick(l, 0);
 }
 
+/*
+ * A queue pair that has broken takes nothing any more, and the completion that says why
+ * may still be on its way: that one has a moment to be the reason.
+ */
+static void fail_post(struct rdma_link *l)
+{
+	if (!cmpxchg(&l->fault, NULL, "the device takes no more work"))
+		dvmm_rdma_kick(l, HZ / 10);
+}
+
 static void fail_completion(struct rdma_lane *t, const struct ib_wc *wc)
 {
 	switch (wc->status) {
@@ -216,7 +226,7 @@ static void pump_or_fail(struct rdma_lane *t)
 	fine = pump(t);
 	spin_unlock_bh(&t->lock);
 	if (!fine)
-		dvmm_rdma_fail(t->owner, "the device takes no more work");
+		fail_post(t->owner);
 }
 
 static void sent(struct ib_cq *cq, struct ib_wc *wc)
@@ -265,7 +275,7 @@ static int lane_send(struct rdma_lane *t, struct dvmm_xmit *x)
 	fine = pump(t);
 	spin_unlock_bh(&t->lock);
 	if (!fine)
-		dvmm_rdma_fail(t->owner, "the device takes no more work");
+		fail_post(t->owner);
 	return 0;
 }
 
@@ -377,7 +387,7 @@ static void received(struct ib_cq *cq, struct ib_wc *wc)
 	s->bytes = wc->byte_len;
 	if (!s->bytes) {
 		if (offer(s))
-			dvmm_rdma_fail(t->owner, "the device takes no more work");
+			fail_post(t->owner);
 	} else {
 		spin_lock_bh(&t->lock);
 		list_add_tail(&s->list, &t->arrived);
