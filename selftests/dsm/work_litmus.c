@@ -19,13 +19,12 @@
 #define LITMUS_X	0	/* within a place */
 #define LITMUS_Y	8
 #define LITMUS_SHARED	16
-#define CHUNK		4	/* batches between looks at the clock */
 
 struct role {
 	const struct litmus_shape *shape;
 	struct litmus_view view;
 	struct litmus_count count;
-	uint64_t batch;		/* first one */
+	uint64_t batch;
 	int role;
 	int place;
 	pthread_t thread;
@@ -34,11 +33,9 @@ struct role {
 static void *role_run(void *arg)
 {
 	struct role *r = arg;
-	uint64_t b;
 
 	rnd_seed((r->place * LITMUS_THREADS + r->role) * 1000003ull + r->batch);
-	for (b = 0; b < CHUNK; b++)
-		litmus_batch(r->shape, &r->view, r->role, r->batch + b, &r->count);
+	litmus_batch(r->shape, &r->view, r->role, r->batch, &r->count);
 	return NULL;
 }
 
@@ -111,9 +108,8 @@ static int shape_run(struct actor *a, const struct litmus_shape *s, uint64_t *ba
 	int n = roles_init(r, a, s), i;
 
 	do {
-		roles_go(r, n, *batch);
-		*batch += CHUNK;
-		batches += CHUNK;
+		roles_go(r, n, (*batch)++);
+		batches++;
 	} while (!actor_over(a, start) && (!a->rounds || batches < a->rounds));
 	for (i = 0; i < n; i++)
 		add_count(&sum, &r[i].count);
