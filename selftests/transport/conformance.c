@@ -433,6 +433,7 @@ int main(int argc, char **argv)
 	const char *transport = argc > 1 ? argv[1] : "loop";
 	int tcp = !strcmp(transport, "tcp"), failures, n = count(tests);
 	int only = argc > 2 ? atoi(argv[2]) : 0;
+	const char *slow = getenv("DVMM_PATIENCE"); /* a debug kernel */
 
 	signal(SIGPIPE, SIG_IGN);
 	if (system("modprobe dvmm-xport-test"))
@@ -445,7 +446,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (only)
-		patience = 3000;
+		patience = 3000 * (slow ? atoi(slow) : 1);
 	else
 		printf("TAP version 13\n1..%d\n", n + (tcp ? count(tcp_tests) : 0));
 	failures = run(tests, transport, 1, only);
