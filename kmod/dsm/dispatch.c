@@ -349,6 +349,8 @@ static void finish(struct flight *f)
 		item_free(f->item);
 	f->item = NULL;
 	if (!dvmm_state_has_frame(pg->state) && dvmm_page_has_frame(pg)) {
+		/* A machine that stops leaves actions undone, and this may be one of them. */
+		dvmm_page_set_perm(f->r, f->index, DVMM_PERM_NONE);
 		f->r->mem->drop(f->r, f->index);
 		dvmm_page_set_frame(f->r, f->index, false);
 	}

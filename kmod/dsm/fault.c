@@ -9,6 +9,7 @@
  */
 #include <linux/mm.h>
 #include <linux/pagemap.h>
+#include <linux/sched/signal.h>
 
 #include "region.h"
 #include "stats.h"
@@ -41,7 +42,7 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	if (vmf->pgoff >= r->npages)
 		return VM_FAULT_SIGBUS;
 	do {
-		if (dvmm_region_acquire(r, vmf->pgoff, need))
+		if (fatal_signal_pending(current) || dvmm_region_acquire(r, vmf->pgoff, need))
 			return VM_FAULT_SIGBUS;
 		folio = lock_permitted(r, vmf->pgoff, need);
 	} while (!folio);
