@@ -570,7 +570,11 @@ static int read_lane(void *data)
 
 /* ---- life of a link ---- */
 
-static struct lock_class_key sk_key, sk_slock_key;
+/*
+ * A class of lock of our own for lockdep, and not by a key of ours: a socket that is
+ * closed may outlive this module.
+ */
+#define LINK_SUBCLASS	(MAX_LOCKDEP_SUBCLASSES - 1)
 
 /*
  * send() may run in a page fault, and a page fault in another socket's
@@ -584,8 +588,7 @@ static void set_options(struct sock *sk, unsigned int lane)
 	sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
 	sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
 	release_sock(sk);
-	lockdep_set_class_and_name(&sk->sk_lock.slock, &sk_slock_key, "slock-dvmm-tcp");
-	lockdep_init_map(&sk->sk_lock.dep_map, "sk_lock-dvmm-tcp", &sk_key, 0);
+	lockdep_set_subclass(&sk->sk_lock, LINK_SUBCLASS);
 	tcp_sock_set_nodelay(sk);
 	sock_set_keepalive(sk);
 	tcp_sock_set_keepidle(sk, 1);
