@@ -45,7 +45,9 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 		if (fatal_signal_pending(current) || dvmm_region_acquire(r, vmf->pgoff, need))
 			return VM_FAULT_SIGBUS;
 		folio = lock_permitted(r, vmf->pgoff, need);
-	} while (!folio);
+	} while (!folio && !dvmm_machine_stopped(r->m));
+	if (!folio)
+		return VM_FAULT_SIGBUS;
 	vmf->page = folio_page(folio, 0);
 	return VM_FAULT_LOCKED;
 }
