@@ -238,6 +238,12 @@ static int join(void)
 
 /* ---- the families: each returns true if the peer's own device saw what it should ---- */
 
+/* Acknowledged or not: whoever takes offence may hang up before its device has done that. */
+static bool went_out(int status)
+{
+	return status >= 0;
+}
+
 static struct lane *any_lane(void)
 {
 	return &me.lane[rnd() % DVMM_LINK_LANES];
@@ -245,12 +251,13 @@ static struct lane *any_lane(void)
 
 static bool too_many_credits(void)
 {
-	return !send_bytes(any_lane(), 0, rnd_range(CREDITS + 1, UINT32_MAX));
+	return went_out(send_bytes(any_lane(), 0, rnd_range(CREDITS + 1, UINT32_MAX)));
 }
 
 static bool short_message(void)
 {
-	return !send_bytes(any_lane(), rnd_range(1, sizeof(struct dvmm_wire_hdr) - 1), 0);
+	return went_out(send_bytes(any_lane(), rnd_range(1, sizeof(struct dvmm_wire_hdr) - 1),
+				   0));
 }
 
 /* More or less than the header says, but no more than there is room for. */
@@ -262,7 +269,7 @@ static bool wrong_length(void)
 
 	h.length = cpu_to_le32(n + rnd_range(1, UINT32_MAX));
 	memcpy(t->buf, &h, sizeof(h));
-	return !send_bytes(t, sizeof(h) + n, 0);
+	return went_out(send_bytes(t, sizeof(h) + n, 0));
 }
 
 /* The device itself refuses what does not fit into the page that is offered. */
@@ -307,7 +314,7 @@ static bool random_header(void)
 		t->buf[i] = rnd();
 	t->buf[0] = DVMM_WIRE_MAGIC + 1;
 	memset(t->buf + offsetof(struct dvmm_wire_hdr, length), 0, 4);
-	return !send_bytes(t, sizeof(struct dvmm_wire_hdr), 0);
+	return went_out(send_bytes(t, sizeof(struct dvmm_wire_hdr), 0));
 }
 
 /*
