@@ -8,11 +8,9 @@ import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'guest'))
-from guestlib import ROCE, Failed, Tap, load, main, must, no_roce, on, soft_roce, unload  # noqa: E402,F401
+from guestlib import PATIENCE, ROCE, Failed, Tap, load, main, must, no_roce, on, soft_roce, unload  # noqa: E402,F401
 
 PROGRAM = '/dvmm/selftests/dsm/dvmm-node'
-# as many times as long as usual for everything: a debug kernel
-PATIENCE = int(os.environ.get('DVMM_PATIENCE') or 1)
 
 
 class Process:

@@ -12,6 +12,8 @@ import traceback
 PROGRAMS = '/dvmm/selftests/guest/programs.cpio'
 INITRD = '/tmp/guest.initrd'
 ROCE = '10.78.0.'
+# as many times as long as usual for everything: a debug kernel
+PATIENCE = int(os.environ.get('DVMM_PATIENCE') or 1)
 
 
 class Tap:

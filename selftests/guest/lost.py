@@ -9,9 +9,9 @@ import subprocess
 import sys
 import time
 
-from guestlib import Failed, Machine, load, main, must, on, unload
+from guestlib import PATIENCE, Failed, Machine, load, main, must, on, unload
 
-BOUND = 5
+BOUND = 5 * PATIENCE
 
 
 def running(m, bound=60):
