@@ -78,12 +78,13 @@ void dvmm_rdma_fail(struct rdma_link *l, const char *why)
 }
 
 /*
- * A queue pair that has broken takes nothing any more, and the completion that says why
- * may still be on its way: that one has a moment to be the reason.
+ * A queue pair that has broken takes nothing any more and gives back what it had, and
+ * the completion that says why may still be on its way, or never come: it has a moment
+ * to be the reason.
  */
-static void fail_post(struct rdma_link *l)
+static void fail_broken(struct rdma_link *l)
 {
-	if (!cmpxchg(&l->fault, NULL, "the device takes no more work"))
+	if (!cmpxchg(&l->fault, NULL, "the RDMA device has broken a connection"))
 		dvmm_rdma_kick(l, HZ / 10);
 }
 
@@ -91,7 +92,10 @@ static void fail_completion(struct rdma_lane *t, const struct ib_wc *wc)
 {
 	switch (wc->status) {
 	case IB_WC_SUCCESS:
+		return;
 	case IB_WC_WR_FLUSH_ERR:
+		if (READ_ONCE(t->connected) && READ_ONCE(t->open))
+			fail_broken(t->owner);
 		return;
 	case IB_WC_RETRY_EXC_ERR:
 		dvmm_rdma_fail(t->owner, "peer does not answer");
@@ -226,7 +230,7 @@ static void pump_or_fail(struct rdma_lane *t)
 	fine = pump(t);
 	spin_unlock_bh(&t->lock);
 	if (!fine)
-		fail_post(t->owner);
+		fail_broken(t->owner);
 }
 
 static void sent(struct ib_cq *cq, struct ib_wc *wc)
@@ -239,6 +243,7 @@ static void sent(struct ib_cq *cq, struct ib_wc *wc)
 	unmap_payload(s);
 	spin_lock_bh(&t->lock);
 	free_slot(s);
+	t->completed++;
 	if (x) {
 		t->tx_frames++;
 		t->tx_bytes += DVMM_XPORT_HDR + x->length;
@@ -247,8 +252,6 @@ static void sent(struct ib_cq *cq, struct ib_wc *wc)
 	spin_unlock_bh(&t->lock);
 	if (x)
 		link->up->xmit_done(link, x);
-	else if (t->number == RDMA_LANE_CTL)
-		WRITE_ONCE(t->owner->beat, false);
 	wake_up_all(&t->room);
 	fail_completion(t, wc);
 	pump_or_fail(t);
@@ -275,7 +278,7 @@ static int lane_send(struct rdma_lane *t, struct dvmm_xmit *x)
 	fine = pump(t);
 	spin_unlock_bh(&t->lock);
 	if (!fine)
-		fail_post(t->owner);
+		fail_broken(t->owner);
 	return 0;
 }
 
@@ -299,20 +302,36 @@ leave:
 	return err;
 }
 
-/* The last question should have been taken by the peer's device by now. */
+/* What is posted is acknowledged by the peer's device, whatever its software does. */
+static bool stands_still(struct rdma_lane *t)
+{
+	bool dead;
+
+	spin_lock_bh(&t->lock);
+	if (t->nfree == RDMA_SLOTS || t->completed != t->seen)
+		t->still = 0;
+	else
+		t->still++;
+	t->seen = t->completed;
+	dead = t->still >= DEAD_BEATS;
+	spin_unlock_bh(&t->lock);
+	return dead;
+}
+
 void dvmm_rdma_beat(struct rdma_link *l)
 {
 	struct rdma_lane *t = &l->lane[RDMA_LANE_CTL];
+	unsigned int i;
 
-	if (READ_ONCE(l->beat)) {
-		if (++l->silent >= DEAD_BEATS)
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		if (stands_still(&l->lane[i])) {
 			dvmm_rdma_fail(l, "peer does not answer");
-		return;
+			return;
+		}
 	}
-	l->silent = 0;
 	spin_lock_bh(&t->lock);
-	if (t->open)
-		l->beat = post_empty(t);
+	if (t->nfree == RDMA_SLOTS)
+		post_empty(t);
 	spin_unlock_bh(&t->lock);
 }
 
@@ -387,7 +406,7 @@ static void received(struct ib_cq *cq, struct ib_wc *wc)
 	s->bytes = wc->byte_len;
 	if (!s->bytes) {
 		if (offer(s))
-			fail_post(t->owner);
+			fail_broken(t->owner);
 	} else {
 		spin_lock_bh(&t->lock);
 		list_add_tail(&s->list, &t->arrived);

@@ -73,6 +73,9 @@ struct rdma_slot {
  * @owed: room that the peer has not been told of
  * @free: slots of @tx
  * @nfree: their number
+ * @completed: counts messages that came back from the device
+ * @seen: @completed at the last beat
+ * @still: beats since which it has not moved, though something is posted
  * @arrived: slots of @rx with a frame for the core
  * @bad: the core has refused a frame: no more are handed up
  * @room: waits for @queued to fall
@@ -101,6 +104,9 @@ struct rdma_lane {
 	unsigned int owed;
 	struct list_head free;
 	unsigned int nfree;
+	unsigned int completed;
+	unsigned int seen;
+	unsigned int still;
 	struct list_head arrived;
 	bool bad;
 	wait_queue_head_t room;
@@ -132,8 +138,6 @@ struct rdma_lane {
  * @pd: protection domain
  * @cq: completions of all lanes
  * @life: see above
- * @beat: a message without a frame is on its way on CTL to see whether the peer lives
- * @silent: how often the life work saw it unanswered
  * @rcu: for kvfree_rcu()
  * @lane: the lanes
  */
@@ -156,8 +160,6 @@ struct rdma_link {
 	struct ib_pd *pd;
 	struct ib_cq *cq;
 	struct delayed_work life;
-	bool beat;
-	unsigned int silent;
 	struct rcu_head rcu;
 	struct rdma_lane lane[DVMM_XPORT_LANES];
 };

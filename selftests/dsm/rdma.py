@@ -7,7 +7,7 @@ import subprocess
 import time
 
 from aftermath import at_work, clean, paths, stops
-from vmlib import Machine, load, main, must, no_roce, on, soft_roce
+from vmlib import ROCE, Machine, load, main, must, no_roce, on, soft_roce
 
 NODES = 2
 CACHE = ('--cache', str(100 * 4096))
@@ -59,11 +59,28 @@ def remove_device():
         raise ValueError(f'the device stays: {text}')
 
 
+def remove_address():
+    """The address goes by which the peer knows node 1, and its GID with it."""
+    must(1, f'ip addr del {ROCE}2/24 dev to0')
+
+
 def remove_driver():
     """The same by its driver."""
     status, text = on(0, 'rmmod rdma_rxe', 20)
     if status:
         raise ValueError(f'the driver stays: {text}')
+
+
+def small_packets(t, node):
+    """The ends of a cable do not agree on how long a packet may be."""
+    must(node, f'ip link set to{1 - node} mtu 1500')
+    m = Machine(NODES, 'counters', ('--seconds', '4', *CACHE), rdma=True)
+    statuses = m.wait()
+    fine = not any(statuses) and not m.bad()
+    told = all(p.find('^not ok.* stopped: node . lost its link') for p in m.processes)
+    t.ok(fine or told, f'node {node} allows small packets only: unharmed, or stopped with the reason', m.text())
+    t.diag('unharmed' if fine else m.bad())
+    must(node, f'ip link set to{1 - node} mtu 9000')
 
 
 def test(t):
@@ -74,9 +91,13 @@ def test(t):
         sound(t, workload, seconds, options, [0, 1])
     for workload in ('counters', 'pressure', 'litmus'):
         sound(t, workload, 4, CACHE, [0, 0])
+    for node in range(NODES):
+        small_packets(t, node)
     loses(t, 'killed process', lambda: must(1, 'busybox killall -KILL dvmm-node'), ['node 1 left the machine'], [0])
     loses(t, 'cut cable', lambda: cluster('cut', '0', '1'), LOST)
     cluster('mend', '0', '1')
+    loses(t, 'removed address', remove_address, LOST)
+    soft_roce(range(NODES))
     loses(t, 'removed device', remove_device, ['the RDMA device was removed', *LOST])
     soft_roce(range(NODES))
     loses(t, 'removed driver', remove_driver, ['the RDMA device was removed', *LOST])
