@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A peer with an RDMA device of its own and no good will: greetings, lengths and
- * credits that cannot be, a flood, and reads, writes and atomics at addresses and keys that it
- * makes up.  The link goes down with a reason (a device that refuses a key need not
+ * credits that cannot be, a flood, and reads, writes and atomics at addresses and keys
+ * that it makes up.  The link goes down with a reason (a device that refuses a key need not
  * tell its host), the guest's memory is as it was, and the kernel is unharmed.
  *
  * usage: hostile_rdma ADDRESS [SEED [CASES]]	ADDRESS is that of an RDMA device here

@@ -52,16 +52,16 @@ def loses(t, what, action, reasons, nodes=range(NODES)):
     m.wait()
 
 
+def remove_address():
+    """The address goes by which the peer knows node 1, and its GID with it."""
+    must(1, f'ip addr del {ROCE}2/24 dev to0')
+
+
 def remove_device():
     """The device of node 1 goes; whoever uses it has to let it go."""
     status, text = no_roce(1)
     if status:
         raise ValueError(f'the device stays: {text}')
-
-
-def remove_address():
-    """The address goes by which the peer knows node 1, and its GID with it."""
-    must(1, f'ip addr del {ROCE}2/24 dev to0')
 
 
 def remove_driver():
