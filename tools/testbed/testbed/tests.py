@@ -18,6 +18,7 @@ import subprocess
 from .config import TREE
 
 FLAGS = ('ept', 'bench', 'named', 'planted')
+DEBUG_NODES = {'kasan': 2, 'kcsan': 1}
 SELFTESTS = os.path.join(TREE, 'selftests')
 
 
@@ -90,12 +91,13 @@ def groups():
 def find(wanted, bench=False, debug=None):
     """All tests, or those of the groups, or group/program, that are wanted; or what suits a debug kernel.
 
-    Guests only if they are asked for: nobody tried how slow they are there. KCSAN needs two CPUs in a node
-    to see a race, so it gets the tests of one node, one kernel.
+    Guests, and clusters of more nodes than this machine likely has cores, only if they are asked for: they are
+    slow there, and tests within one kernel have as many nodes. KCSAN needs two CPUs in a node to see a race,
+    so it gets the tests of one node, one kernel.
     """
     found = [test for group in groups() for test in _group(group) if debug or not test.planted]
     if debug:
-        found = [t for t in found if t.where != 'host' and not (debug == 'kcsan' and t.nodes > 1)
+        found = [t for t in found if t.where != 'host' and (wanted or t.nodes <= DEBUG_NODES[debug])
                  and (t.group != 'guest' or wanted)]
     if bench:
         found = [t for t in found if t.bench]
