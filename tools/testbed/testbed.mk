@@ -21,6 +21,11 @@ check-debug:
 	@kasan=0; tools/testbed/check --debug-kernel kasan --limit 9000 $(T) || kasan=1; \
 	tools/testbed/check --debug-kernel kcsan --limit 5400 $(T) && exit $$kasan
 
+# What is too long for every check: an hour and more
+check-long:
+	@tools/testbed/check --limit 10800 dsm/faults.py "dsm/torn 500" guest/four-nodes.py \
+		guest/two-machines.py guest/large.py "guest/two-nodes.py one"
+
 # make soak MINUTES=n: as long as that, and the time to boot
 MINUTES ?= 30
 soak:
@@ -37,4 +42,4 @@ plots:
 setup:
 	@tools/testbed/setup
 
-.PHONY: check demo bench check-ept check-debug soak fuzz plots setup
+.PHONY: check demo bench check-ept check-debug check-long soak fuzz plots setup

@@ -13,6 +13,9 @@ from .cluster import Cluster
 
 BOLD, DIM, RED, PLAIN = ('\033[1m', '\033[2m', '\033[31m', '\033[0m') if sys.stdout.isatty() else ('',) * 4
 GUEST_BOOT = {'busybox': 900, 'debian': 3000}
+GUEST_END = {'busybox': 120, 'debian': 900}
+# vCPUs and MiB a node: systemd starts hundreds of processes, which is work enough for two
+GUEST_SIZE = {'busybox': (2, 512), 'debian': (1, 384)}
 
 
 ESCAPES = re.compile(r'\x1b(\[[0-9;?]*[a-zA-Z]|c)|[\x00-\x08\x0b-\x1f]')
@@ -61,6 +64,8 @@ class Follower(threading.Thread):
                     data = f.read()
                 done += len(data)
                 *rows, rest = (rest + data).split(b'\n')
+                if last:
+                    rows.append(rest)
                 rows = [ESCAPES.sub('', r.decode('utf-8', 'replace')).rstrip() for r in rows]
                 self.stage.lines(self.who, '\n'.join(r for r in rows if r))
             if last:
@@ -185,10 +190,11 @@ class Demo:
     def leave(self):
         """Power off; nothing stays behind."""
         self.stage.heading('The guest powers off; the modules are unloaded')
+        bound = GUEST_END[self.args.guest]
         self.cluster.nodes[0].sh('guest run -t 5 demo poweroff -f' if self.args.guest == 'busybox'
-                                 else 'guest run -t 20 demo systemctl poweroff', 30)
+                                 else f'guest run -t {bound} demo systemctl poweroff', bound + 10)
         for node in self.cluster.nodes[:1] if self.args.plain else self.cluster.nodes:
-            self.must(node.index, 'guest wait -t 120 demo && echo "QEMU ended with status 0"', 130)
+            self.must(node.index, f'guest wait -t {bound} demo && echo "QEMU ended with status 0"', bound + 10)
         for node in self.cluster.nodes:
             self.must(node.index, 'sh /dvmm/tools/testbed/node-bin/tidy && ! grep ^dvmm /proc/modules && '
                       'echo "no dvmm module left"')
@@ -219,6 +225,8 @@ def counters(status):
 def show(args):
     """Runs the demonstration; the exit status."""
     config.end_on_signals()
+    cpus, memory = GUEST_SIZE[args.guest]
+    args.cpus, args.memory = args.cpus or cpus, args.memory or memory
     stage = Stage()
     conf = config.Config(1536 + args.memory)
     logs = config.new_log_directory('demo')
