@@ -134,7 +134,18 @@ static void child(actor_fn fn, struct actor a, int report)
 	_exit(0);
 }
 
-static int reap(pid_t pid, int node, int report, char *why)
+/* Where the machine stopped, its reason tells more than the signal that came of it. */
+static void signalled(char *text, size_t room, int machine, int number)
+{
+	struct dvmm_event_record ev = { 0 };
+
+	if (number == SIGBUS)
+		event_want(machine, DVMM_EVENT_STOPPED, &ev, 1000);
+	snprintf(text, room, "killed by %s%s%.100s", strsignal(number),
+		 ev.reason[0] ? ": " : "", ev.reason);
+}
+
+static int reap(pid_t pid, int node, int machine, int report, char *why)
 {
 	char text[200] = "";
 	int status;
@@ -144,7 +155,7 @@ static int reap(pid_t pid, int node, int report, char *why)
 	if (WIFEXITED(status) && !WEXITSTATUS(status))
 		return 0;
 	if (WIFSIGNALED(status))
-		snprintf(text, sizeof(text), "killed by %s", strsignal(WTERMSIG(status)));
+		signalled(text, sizeof(text), machine, WTERMSIG(status));
 	else if (read(report, text, sizeof(text)) <= 0)
 		snprintf(text, sizeof(text), "status %d", WEXITSTATUS(status));
 	if (!why[0])
@@ -211,7 +222,7 @@ int cluster_run_as(struct cluster *c, actor_fn fn, const struct actor *model, ch
 		}
 		left--;
 		pid[i] = 0;
-		if (reap(info.si_pid, i, report[i][0], why) && !failed++)
+		if (reap(info.si_pid, i, c->machine[i], report[i][0], why) && !failed++)
 			give_up(pid, c->nodes);
 	}
 	for (i = 0; i < c->nodes; i++)
