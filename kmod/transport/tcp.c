@@ -12,7 +12,7 @@
  * before the first frame.
  *
  * Dead peers: keepalive finds them on an idle lane, TCP_USER_TIMEOUT on a busy
- * one, both within DEAD_SECONDS.  The timeout would also cut a lane whose
+ * one, both within @timeout seconds.  The timeout would also cut a lane whose
  * receiver is alive and slow; on CTL that is legitimate (userspace may be
  * stopped), so CTL has keepalive only and relies on the other lanes.
  */
@@ -36,12 +36,28 @@
 
 #define GREETING	"dvmm-tcp"
 #define LANE_CTL	3
-#define DEAD_SECONDS	4
+#define TIMEOUT_MIN	2
+#define TIMEOUT_MAX	60
 #define WHY_LEN		64
 
 /* Content types of TLS records, RFC 8446 section 5.1 */
 #define TLS_ALERT	21
 #define TLS_DATA	23
+
+/* The admin's: a network that mends itself may need longer to do so. */
+static unsigned int timeout = 4;
+
+static int set_timeout(const char *val, const struct kernel_param *kp)
+{
+	return param_set_uint_minmax(val, kp, TIMEOUT_MIN, TIMEOUT_MAX);
+}
+
+static const struct kernel_param_ops timeout_ops = {
+	.set = set_timeout,
+	.get = param_get_uint,
+};
+module_param_cb(timeout, &timeout_ops, &timeout, 0644);
+MODULE_PARM_DESC(timeout, "seconds without an answer until a peer of a new link is lost (4; 2 to 60)");
 
 /**
  * struct tcp_lane - one socket
@@ -582,6 +598,8 @@ static int read_lane(void *data)
  */
 static void set_options(struct sock *sk, unsigned int lane)
 {
+	unsigned int seconds = READ_ONCE(timeout);
+
 	lock_sock(sk);
 	sk->sk_allocation = GFP_NOIO;
 	dvmm_sk_own_frag(sk);
@@ -593,9 +611,9 @@ static void set_options(struct sock *sk, unsigned int lane)
 	sock_set_keepalive(sk);
 	tcp_sock_set_keepidle(sk, 1);
 	tcp_sock_set_keepintvl(sk, 1);
-	tcp_sock_set_keepcnt(sk, DEAD_SECONDS - 1);
+	tcp_sock_set_keepcnt(sk, seconds - 1);
 	if (lane != LANE_CTL)
-		tcp_sock_set_user_timeout(sk, DEAD_SECONDS * 1000);
+		tcp_sock_set_user_timeout(sk, seconds * MSEC_PER_SEC);
 }
 
 static int check_socket(const struct dvmm_xport_params *params, unsigned int i)

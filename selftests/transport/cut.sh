@@ -4,7 +4,8 @@
 # noticed at both ends, in time, with the reason; idle or busy, the same.
 
 dir=/dvmm/selftests/transport
-bound=5
+limit=/sys/module/dvmm_tcp/parameters/timeout
+bound=$((5 * ${DVMM_PATIENCE:-1}))
 number=0
 fail=0
 port=7100
@@ -45,18 +46,24 @@ start()
 	wait_for node0 up 30 && wait_for node1 up 30
 }
 
-# expect NODE REASON TEXT: within the bound
+# set_limit SECONDS: for links to come
+set_limit()
+{
+	on 0 sh -c "echo $1 > $limit" && on 1 sh -c "echo $1 > $limit"
+}
+
+# expect NODE REASON TEXT [AT-LEAST-MS]: within the bound
 expect()
 {
 	began=$(date +%s%N)
-	wait_for "node$1" down: 30
+	wait_for "node$1" down: 60
 	took=$((($(date +%s%N) - began) / 1000000))
-	grep -q "down: $2" "$log/node$1" && [ $took -le $((bound * 1000)) ]
+	grep -q "down: $2" "$log/node$1" && [ $took -le $((bound * 1000)) ] && [ $took -ge "${4:-0}" ]
 	result $? "$3 (after $took ms)"
 }
 
 echo "TAP version 13"
-echo "1..10"
+echo "1..14"
 for load in "" busy; do
 	start $load
 	result $? "a ${load:-idle} link between two nodes comes up"
@@ -76,5 +83,19 @@ cluster restart 1
 start
 on 1 busybox killall -KILL peer
 expect 0 "connection closed by peer" "the close of node 1 is noticed at node 0"
+wait
+! set_limit 1 2> /dev/null && ! set_limit 61 2> /dev/null
+result $? "a timeout of 1 or of 61 s is refused"
+before=$(on 0 cat $limit)
+later=$((bound + 2))
+set_limit $later
+result $? "a timeout of $later s is taken"
+bound=$((later + bound))
+start
+cluster cut 0 1
+expect 0 "peer does not answer" "with it a cut cable is noticed later" $(((later - 1) * 1000))
+expect 1 "peer does not answer" "at both ends"
+cluster mend 0 1
+set_limit "$before"
 wait
 exit $fail
