@@ -660,7 +660,9 @@ static void live(struct work_struct *work)
 	if (READ_ONCE(l->fault))
 		dvmm_rdma_fail(l, l->fault);
 	if (dvmm_rdma_dead(l)) {
-		tell(l);
+		/* There is no reason where close_link() did it, which has no need to be told. */
+		if (READ_ONCE(l->why))
+			tell(l);
 		return;
 	}
 	if (test_and_clear_bit(RDMA_AGAIN, &l->flags))

@@ -213,7 +213,7 @@ int main(int argc, char **argv)
 {
 	unsigned int seconds = argc > 1 ? atoi(argv[1]) : 3;
 
-	tap_start(120 + 60 * seconds * 2);
+	tap_start(120 + 80 * 3 * seconds);
 	klog_open();
 	close(dev_open());
 	one_machine("loop");
