@@ -91,14 +91,14 @@ def groups():
 def find(wanted, bench=False, debug=None):
     """All tests, or those of the groups, or group/program, that are wanted; or what suits a debug kernel.
 
-    Guests, and clusters of more nodes than this machine likely has cores, only if they are asked for: they are
-    slow there, and tests within one kernel have as many nodes. KCSAN needs two CPUs in a node to see a race,
-    so it gets the tests of one node, one kernel.
+    A debug kernel gets guests, and clusters of more than DEBUG_NODES, only if they are asked for: they are slow
+    there, and tests within one kernel have as many nodes. KCSAN needs two CPUs in a node to see a race, so its
+    nodes are as much as this machine can bear one by one.
     """
     found = [test for group in groups() for test in _group(group) if debug or not test.planted]
     if debug:
-        found = [t for t in found if t.where != 'host' and (wanted or t.nodes <= DEBUG_NODES[debug])
-                 and (t.group != 'guest' or wanted)]
+        found = [t for t in found if t.where != 'host'
+                 and (wanted or t.nodes <= DEBUG_NODES[debug] and t.group != 'guest')]
     if bench:
         found = [t for t in found if t.bench]
     if not wanted:
