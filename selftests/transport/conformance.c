@@ -41,12 +41,18 @@ const char *failed(const char *fmt, ...)
 	return text;
 }
 
-/* 0 or the errno */
+/* 0 or the errno; a slow kernel has longer */
 int ask(unsigned long what, struct xt_request *q)
 {
-	if (patience && (!q->ms || q->ms > patience))
+	unsigned int ms = q->ms;
+	int err;
+
+	q->ms *= slow;
+	if (patience && (!ms || ms > patience))
 		q->ms = patience;
-	return ioctl(device, what, q) ? errno : 0;
+	err = ioctl(device, what, q) ? errno : 0;
+	q->ms = ms;
+	return err;
 }
 
 int open_link(const char *transport, struct xt_request *q)
