@@ -452,6 +452,8 @@ static void wide_ids(void)
 	tap_ok(ok, "INIT and SIPI reach an id above 255 that is in xAPIC mode");
 	cpu_send(g, 0, ALL_BUT_SELF | INIT | ASSERT, 0);
 	cpu_send(g, 0, ALL_BUT_SELF | SIPI | ASSERT, 0);
+	/* The second time for this one; a command that it has not yet done would be lost. */
+	ok &= wait_for(slot(g, 1, SLOT_STARTS), 2, 20000);
 	ok &= wait_for(slot(g, 2, SLOT_STARTS), 1, 20000);
 	ok &= wait_for(slot(g, 3, SLOT_STARTS), 1, 20000);
 	if (!tap_ok(ok, "broadcast INIT and SIPI start CPUs of three nodes"))
