@@ -254,6 +254,11 @@ static void act_wake(struct flight *f)
 	wake_up_all(&b->wait);
 }
 
+static void start_hold(struct flight *f, u32 us)
+{
+	hrtimer_start(&f->hold, ns_to_ktime(us * 1000ull), HRTIMER_MODE_REL);
+}
+
 static void act_timer(struct flight *f, const struct dvmm_action *a)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
@@ -261,7 +266,7 @@ static void act_timer(struct flight *f, const struct dvmm_action *a)
 	spin_lock(&b->lock);
 	f->timer = true;
 	spin_unlock(&b->lock);
-	hrtimer_start(&f->hold, ns_to_ktime(a->delay_us * 1000ull), HRTIMER_MODE_REL);
+	start_hold(f, a->delay_us);
 }
 
 /* True if an action may sleep for long. */
@@ -311,19 +316,25 @@ static int act(struct flight *f, const struct dvmm_action *a)
 
 /* ---- running ---- */
 
+static u32 now_us(void)
+{
+	return (u32)ktime_to_us(ktime_get());
+}
+
 static void step(struct flight *f)
 {
 	struct dvmm_region *r = f->r;
 	struct dvmm_page *pg = dvmm_region_page(r, f->index);
+	u32 now = now_us();
 	struct dvmm_policy policy = {
-		.hold_us = dvmm_hold_us(&r->m->hold, r->m->policy.hold_us),
+		.hold_us = dvmm_waiter_hold_us(r, f->index, now),
 		.migratory = r->m->policy.migratory,
 	};
 	struct dvmm_ctx ctx = {
 		.self = r->m->self,
 		.home = r->home,
 		.nodes = r->m->nodes,
-		.now = (u32)ktime_to_us(ktime_get()),
+		.now = now,
 		.fresh_id = atomic64_inc_return(&r->m->next_id),
 		.dir = dvmm_region_dir(r, f->index),
 		.policy = &policy,
@@ -407,13 +418,29 @@ static struct event_item *item_alloc(u8 type)
 	return item;
 }
 
+/* The access for which the page is kept is still to come, or has only just come. */
+static bool too_early(struct flight *f)
+{
+	u32 now = now_us();
+	u32 age = now - READ_ONCE(dvmm_region_page(f->r, f->index)->stamp);
+	u32 hold = dvmm_waiter_hold_us(f->r, f->index, now);
+
+	if (age >= hold || dvmm_machine_stopped(f->r->m))
+		return false;
+	start_hold(f, hold - age);
+	return true;
+}
+
 static void timer_work(struct work_struct *work)
 {
 	struct flight *f = container_of(work, struct flight, timer_work);
 	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
-	struct event_item *item = item_alloc(DVMM_EV_TIMER);
+	struct event_item *item;
 	bool go;
 
+	if (too_early(f))
+		return;
+	item = item_alloc(DVMM_EV_TIMER);
 	spin_lock(&b->lock);
 	f->timer = false;
 	list_add_tail(&item->list, &f->inbox);
@@ -450,9 +477,13 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 static void flight_free(struct flight *f)
 {
 	struct event_item *item, *tmp;
+	unsigned int i;
 
-	hrtimer_cancel(&f->hold);
-	cancel_work_sync(&f->timer_work);
+	/* Each may start the other; the second time round it knows that the machine has stopped. */
+	for (i = 0; i < 2; i++) {
+		hrtimer_cancel(&f->hold);
+		cancel_work_sync(&f->timer_work);
+	}
 	cancel_delayed_work_sync(&f->work);
 	list_splice_init(&f->deferred, &f->inbox);
 	list_for_each_entry_safe(item, tmp, &f->inbox, list)

@@ -4,7 +4,8 @@
  * SOSP 1989), scaled to what a fetch costs here.
  *
  * Long enough that the access which asked for the page happens before the page
- * is taken away; a fixed time is too short where fetching itself is slow.
+ * is taken away; a fixed time is too short where fetching itself is slow.  What this
+ * gives counts from when the thread that made the access runs (waiter.h).
  *
  * Concurrency: any number of writers; a lost update costs one sample.
  */

@@ -135,6 +135,7 @@ static int acquire_slow(struct dvmm_region *r, u64 index, u8 need)
 int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 {
 	u8 had = dvmm_page_perm(dvmm_region_page(r, index));
+	struct dvmm_waiter waiter;
 	u64 start, end;
 	int ret;
 
@@ -145,7 +146,9 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 		return 0;
 	}
 	start = ktime_get_ns();
+	dvmm_waiter_begin(r, &waiter, index, need);
 	ret = acquire_slow(r, index, need);
+	dvmm_waiter_end(r, &waiter);
 	end = ktime_get_ns();
 	dvmm_stats_fault(r->m, had, need, end - start);
 	if (!dvmm_region_is_home(r))
@@ -294,6 +297,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);
 		INIT_LIST_HEAD(&r->buckets[i].holders);
+		INIT_LIST_HEAD(&r->buckets[i].waiters.list);
 	}
 }
 

@@ -25,6 +25,7 @@
 #include "machine.h"
 #include "mem.h"
 #include "prefetch.h"
+#include "waiter.h"
 
 #define DVMM_BUCKETS	256
 
@@ -35,8 +36,9 @@ struct dvmm_holder {
 };
 
 struct dvmm_bucket {
-	spinlock_t lock;		/* guards @holders, priv words and flights */
+	spinlock_t lock;		/* guards all of this, priv words and flights */
 	struct list_head holders;	/* of struct dvmm_holder */
+	struct dvmm_waiters waiters;
 	u32 wakes;			/* counts WAKE actions */
 	wait_queue_head_t wait;
 };
