@@ -10,11 +10,12 @@ import sys
 import time
 
 from aftermath import at_work, clean, stops, traces
-from vmlib import Machine, load, main, must
+from vmlib import PATIENCE, Machine, load, main, must
 
 NODES = int(sys.argv[1]) if len(sys.argv) > 1 else 2
 FIRST_PORT = Machine.port + 1
-OPTIONS = ('--seconds', '60', '--cache', str(100 * 4096))
+# until something is lost
+OPTIONS = ('--seconds', str(60 * PATIENCE), '--cache', str(100 * 4096))
 
 
 def cluster(*words):
