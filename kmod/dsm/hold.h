@@ -5,7 +5,7 @@
  *
  * Long enough that the access which asked for the page happens before the page
  * is taken away; a fixed time is too short where fetching itself is slow.  What this
- * gives counts from when the thread that made the access runs (waiter.h).
+ * gives counts from when the thread that makes the access runs (waiter.h).
  *
  * Concurrency: any number of writers; a lost update costs one sample.
  */

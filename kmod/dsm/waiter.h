@@ -36,6 +36,13 @@ struct dvmm_waiters {
 	u32 served_us;
 };
 
+/**
+ * dvmm_waiter_begin - a thread is about to ask for a page
+ * @r: the region
+ * @w: the caller's, until dvmm_waiter_end()
+ * @index: page number
+ * @need: DVMM_PERM_READ or DVMM_PERM_WRITE
+ */
 void dvmm_waiter_begin(struct dvmm_region *r, struct dvmm_waiter *w, u64 index, u8 need);
 /** dvmm_waiter_end - the thread runs, with what it needs or without */
 void dvmm_waiter_end(struct dvmm_region *r, struct dvmm_waiter *w);

@@ -195,7 +195,7 @@ def follow(process, serial, reader, limit):
 
 
 def end_session(process):
-    """Bochs runs in a session of its own under script's; both go."""
+    """Kills the emulator, and its children where they have a process group of their own."""
     children = subprocess.run(['pgrep', '-P', str(process.pid)], capture_output=True, text=True, check=False)
     for pid in [int(word) for word in children.stdout.split()] + [process.pid]:
         try:
