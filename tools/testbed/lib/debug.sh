@@ -3,9 +3,11 @@
 # "kcsan" with KCSAN, which excludes KASAN. Their guests run the stock kernel all
 # the same. Built outside of the tree.
 
+# unpack_source DIRECTORY: Debian's, with what a debug kernel would stop at for no fault of ours mended
 unpack_source() {
 	mkdir -p "$1"
 	tar -C "$1" --strip-components=1 -xf "/usr/src/linux-source-$series.tar.xz"
+	patch -d "$1" -p1 -s < "$here/debug-kernel/rxe.patch"
 }
 
 # configure_debug KIND SOURCE
@@ -47,7 +49,7 @@ build_debug_modules() {
 setup_debug_kernel() {
 	apt_install $(sed 's/#.*//' "$here/packages.debug")
 	debug=$cache/debug-kernel-$1-$(key "$here/debug-kernel/common" "$here/debug-kernel/$1" \
-		"$(dpkg-query -W "linux-source-$series")")
+		"$here/debug-kernel/rxe.patch" "$(dpkg-query -W "linux-source-$series")")
 	test -e "$debug/version" || build_debug "$1" "$debug"
 	version=$(cat "$debug/version")
 	say "debug kernel $version: modules and initramfs"
