@@ -24,7 +24,7 @@ check-debug:
 # What is too long for every check: an hour and more
 check-long:
 	@tools/testbed/check --limit 10800 dsm/faults.py "dsm/torn 500" guest/four-nodes.py \
-		guest/two-machines.py guest/large.py "guest/two-nodes.py one"
+		guest/two-machines.py guest/large.py "guest/two-nodes.py one" "guest/two-nodes.py two quick rdma"
 
 # make soak MINUTES=n: as long as that, and the time to boot
 MINUTES ?= 30
