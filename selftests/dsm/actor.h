@@ -63,7 +63,13 @@ char *actor_page(struct actor *a, int region, size_t page);
 size_t actor_pages(struct actor *a, int region);
 /** actor_channel - open the actor's channel; 0 or -1 */
 int actor_channel(struct actor *a);
-/** actor_over - true from @a->seconds after @start on, told alike to all nodes */
+/**
+ * actor_ns - @a->seconds in nanoseconds
+ *
+ * Divided by DVMM_HURRY of the environment, for a host whose clock runs too fast for what it does.
+ */
+uint64_t actor_ns(const struct actor *a);
+/** actor_over - true from actor_ns() after @start on, told alike to all nodes */
 bool actor_over(struct actor *a, uint64_t start);
 
 /** actor_map - map the regions of @a->region; 0 or -1 */

@@ -161,7 +161,7 @@ int work_prodcons(struct actor *a)
 {
 	struct ring *out = ring_of(a, a->self);
 	struct ring *in = ring_of(a, (a->self + a->nodes - 1) % a->nodes);
-	uint64_t end = now_ns() + a->seconds * 1000000000ull;
+	uint64_t end = now_ns() + actor_ns(a);
 	uint64_t sent = 0, taken = 0;
 	unsigned int spins = 0;
 	bool open = true;
