@@ -233,6 +233,14 @@ def stop_cont(t, m):
     t.ok(status == 0 and 'on' in text, 'the guest goes on after cont', text)
 
 
+def idles(t, m):
+    """A guest that has nothing to do leaves its hosts alone."""
+    before = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    must(m.hosts[0], 'sleep 5')
+    after = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    t.ok(all(b - a < 2.5 for a, b in zip(before, after)), 'an idle guest sleeps', f'{before} {after}')
+
+
 def query(t, m):
     """query-dvmm describes the machine of the machine file."""
     text = m.qmp('{"execute": "query-dvmm"}')

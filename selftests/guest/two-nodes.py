@@ -29,6 +29,7 @@ def sees(t, m):
     """What the guest finds."""
     checks.cpus_online(t, m)
     checks.numa(t, m)
+    checks.idles(t, m)
     checks.query(t, m)
 
 

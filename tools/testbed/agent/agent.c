@@ -298,13 +298,14 @@ static void read_signals(int fd)
 		;
 }
 
-static void read_port(void)
+static ssize_t read_port(void)
 {
 	char buf[65536];
 	ssize_t n = read(port, buf, sizeof(buf));
 
 	if (n > 0)
 		line_feed(&reader, buf, n, told, NULL);
+	return n;
 }
 
 static int list_fds(struct pollfd *p, int sigs, int port_gone)
@@ -341,13 +342,15 @@ static void serve(int sigs)
 		int n = list_fds(p, sigs, port_gone);
 
 		poll(p, n, port_gone ? 1000 : -1);
-		port_gone = (p[1].revents & (POLLHUP | POLLIN)) == POLLHUP;
 		pump_all(p + 2);
 		if (p[0].revents)
 			read_signals(sigs);
 		reap();
-		if (p[1].revents & POLLIN)
-			read_port();
+		/* A virtio port without a client is readable as well: its end is. */
+		if (p[1].revents & POLLIN && read_port() > 0)
+			port_gone = 0;
+		else
+			port_gone = p[1].revents & POLLHUP;
 	}
 }
 
