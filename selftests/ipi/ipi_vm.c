@@ -383,10 +383,15 @@ static void leave(struct guest *g)
 	expect(g, 0xa2, 1 << 1, "the VM itself goes on");
 }
 
-/* Machines come and go while the VMs send: every other message finds a new one. */
+/*
+ * Machines come and go while the VMs send: every other message finds a new one.
+ * Two where time is short: in Bochs a sender keeps the CPU for the third of a
+ * second before the next thread has its turn.
+ */
 static void churn(void)
 {
 	struct guest *g = guest_create(four, 4, 2);
+	unsigned int machines = getenv("DVMM_HURRY") ? 2 : 20;
 	unsigned int i, bad = 0;
 
 	guest_run(g);
@@ -394,14 +399,14 @@ static void churn(void)
 	*slot(g, 0, SLOT_ICR_LOW) = 0x31 | ASSERT;
 	*slot(g, 0, SLOT_ICR_HIGH) = xapic(2);
 	cpu_start(g, 0, CMD_ICR);
-	for (i = 0; i < 20; i++) {
+	for (i = 0; i < machines; i++) {
 		guest_join(g);
 		bad += guest_attach(g, 0, g->vm[0]) || guest_attach(g, 1, g->vm[1]);
 		pause_ms(5);
 		guest_leave(g, i & 1);
 		guest_leave(g, !(i & 1));
 	}
-	tap_ok(!bad, "20 machines come and go while a vCPU sends");
+	tap_ok(!bad, "%u machines come and go while a vCPU sends", machines);
 	guest_destroy(g);
 }
 
