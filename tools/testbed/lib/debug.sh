@@ -22,7 +22,7 @@ configure_debug() {
 # build_debug KIND DIRECTORY. KCSAN costs much where each access is watched: the
 # kernel itself is not, only what is built for it later, our modules.
 build_debug() {
-	say "building a debug kernel, $1 (about 20 minutes on two cores)"
+	say "building a debug kernel, $1 (7 to 10 minutes on two cores)"
 	rm -rf "$2"
 	unpack_source "$2/source"
 	configure_debug "$1" "$2/source"

@@ -2,7 +2,7 @@
 # The patched QEMU; one program runs the nodes and, inside them, the guest.
 
 patched_qemu() {
-	say "QEMU: patched, built if its series has changed (8 minutes on two cores)" >&2
+	say "QEMU: patched, built if its series has changed (4 minutes on two cores)" >&2
 	"$top/qemu-patches/build" < /dev/null > "$tree/qemu.out" 2> "$tree/qemu.log" || {
 		tail -n 40 "$tree/qemu.log" >&2
 		die "QEMU does not build; see $tree/qemu.log"
