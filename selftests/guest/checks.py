@@ -21,6 +21,15 @@ def cpus_online(t, m):
     t.ok([int(w) for w in text.split()] == list(range(m.total)), 'APIC ids follow the nodes', text)
 
 
+def cpus_came_later(t, m):
+    """The kernel booted on one CPU, as its line says, and the guest's init told of each other one."""
+    text = m.must('cat /proc/cmdline')
+    t.ok('maxcpus=1' in text.split(), 'the kernel line says that one CPU boots', text)
+    text = must(m.hosts[0], f'cat {m.log(0, "console")}')
+    came = [int(n) for n in re.findall(r'guest: CPU (\d+) is up', text)]
+    t.ok(came[:m.total - 1] == list(range(1, m.total)), 'the guest tells of each CPU that it brings up', came)
+
+
 def numa(t, m):
     """One NUMA node a host: CPUs, memory, distances."""
     count = len(m.hosts)

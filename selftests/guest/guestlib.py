@@ -97,10 +97,14 @@ def no_roce(node):
 
 
 class Machine:
-    """One guest. hosts[i] is the cluster's node that runs dvmm node i."""
+    """One guest. hosts[i] is the cluster's node that runs dvmm node i.
 
-    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=()):
+    Its kernel boots on one CPU and its init brings up the others, or all are there at once.
+    """
+
+    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=(), at_once=False):
         self.hosts, self.cpus, self.memory, self.name = hosts, cpus, memory, name
+        self.at_once = at_once
         self.one_kernel = len(set(hosts)) == 1
         self.transport = transport or ('loop' if self.one_kernel else 'tcp')
         self.port, self.keys = port, keys
@@ -162,7 +166,7 @@ class Machine:
 
     def place(self, node):
         """Which node of which machine a QEMU is."""
-        return f'-M {self.file} -N node{node}'
+        return f'-M {self.file} -N node{node} {"-a" if self.at_once else ""}'
 
     def start(self, words='', arguments=''):
         """QEMU of all nodes, the same command line for each."""

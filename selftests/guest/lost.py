@@ -45,7 +45,7 @@ def clean(t, hosts, what):
 
 def killed_qemu(t, hosts, victim, what):
     """SIGKILL for one QEMU while the guest boots."""
-    m = Machine(hosts, cpus=1, memory=128, name='k')
+    m = Machine(hosts, cpus=1, memory=128, name='k', at_once=True)
     load(set(hosts))
     try:
         m.start()
@@ -59,7 +59,7 @@ def killed_qemu(t, hosts, victim, what):
 
 def killed_node(t):
     """The whole host of a satellite dies."""
-    m = Machine([0, 1], cpus=1, memory=128, name='k')
+    m = Machine([0, 1], cpus=1, memory=128, name='k', at_once=True)
     load({0, 1})
     try:
         m.start()

@@ -28,6 +28,7 @@ def prepare(m):
 def sees(t, m):
     """What the guest finds."""
     checks.cpus_online(t, m)
+    checks.cpus_came_later(t, m)
     checks.numa(t, m)
     checks.idles(t, m)
     checks.query(t, m)

@@ -9,6 +9,7 @@ build_images() {
 		test ! -e "$program" || quietly "$tree/guest-programs.log" cc -O2 -Wall -static -pthread \
 			-o "$1/agent/guest/$(basename "$program" .c)" "$program"
 	done
+	cp "$here/guest-programs/cpus-online" "$1/agent/guest/"
 	quietly "$tree/initramfs.log" "$here/image/initramfs" "$1" "$(recall KERNEL_DIR)" "$(recall VERSION)" "$1/agent"
 	cp "$(recall KERNEL)" "$1/images/vmlinuz"
 	mv "$1/guest.cpio" "$1/debian.initrd" "$1/images/"
@@ -16,7 +17,7 @@ build_images() {
 }
 
 setup_images() {
-	inputs=$(key "$here"/image/* "$here"/agent/*.[ch] "$here"/guest-programs/*.c "$(basename "$(recall KERNEL_DIR)")" \
+	inputs=$(key "$here"/image/* "$here"/agent/*.[ch] "$here"/guest-programs/* "$(basename "$(recall KERNEL_DIR)")" \
 		"$(dpkg-query -W busybox-static kmod iproute2 libc6)")
 	initramfs=$cache/images-$inputs
 	test -e "$initramfs/done" || build_images "$initramfs"
