@@ -158,8 +158,9 @@ static enum dvmm_link_state link_move(struct dvmm_link *l, enum dvmm_link_state 
 	return from;
 }
 
-void dvmm_link_established(struct dvmm_link *l)
+void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 {
+	l->terms = *terms;
 	if (link_move(l, DVMM_LINK_UP) != DVMM_LINK_HELLO)
 		return;
 	atomic_inc(&l->m->links_up);
@@ -260,6 +261,21 @@ static const char * const state_names[] = {
 	[DVMM_LINK_DOWN] = "down",
 };
 
+static void link_show(struct dvmm_link *l, struct seq_file *seq)
+{
+	enum dvmm_link_state state = READ_ONCE(l->state);
+	char features[100];
+
+	seq_printf(seq, "peer: %u transport: %s state: %s sent: %lld received: %lld",
+		   l->peer, l->x.ops->name, state_names[state],
+		   atomic64_read(&l->sent), atomic64_read(&l->received));
+	if (state == DVMM_LINK_UP) {
+		dvmm_features_print(l->terms.features, features, sizeof(features));
+		seq_printf(seq, " version: %u features: %s", l->terms.version, features);
+	}
+	seq_putc(seq, '\n');
+}
+
 void dvmm_links_show(struct dvmm_machine *m, struct seq_file *seq)
 {
 	unsigned long peer;
@@ -267,9 +283,7 @@ void dvmm_links_show(struct dvmm_machine *m, struct seq_file *seq)
 
 	mutex_lock(&m->lock);
 	xa_for_each(&m->links, peer, l)
-		seq_printf(seq, "peer: %lu transport: %s state: %s sent: %lld received: %lld\n",
-			   peer, l->x.ops->name, state_names[READ_ONCE(l->state)],
-			   atomic64_read(&l->sent), atomic64_read(&l->received));
+		link_show(l, seq);
 	mutex_unlock(&m->lock);
 }
 

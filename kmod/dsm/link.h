@@ -42,6 +42,7 @@ struct dvmm_link {
 	struct dvmm_xport_link x;
 	spinlock_t lock;		/* guards @state */
 	enum dvmm_link_state state;
+	struct dvmm_terms terms;	/* agreed on; constant from UP on */
 	bool attached;			/* connect() succeeded: disconnect() is due */
 	bool bye;			/* the peer has said why it stops */
 	atomic_t in_flight;		/* frames the transport owns */

@@ -35,18 +35,16 @@ static void send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32
 	dvmm_link_send_own(l, &f, page);
 }
 
+static void our_hello(const struct dvmm_link *l, struct dvmm_wire_hello *h)
+{
+	dvmm_hello_fill(h, l->m->self, l->m->nodes, l->m->uuid, l->m->config);
+}
+
 void dvmm_receive_hello_send(struct dvmm_link *l)
 {
-	struct dvmm_wire_hello h = {
-		.version_min = cpu_to_le16(DVMM_WIRE_VERSION_MIN),
-		.version_max = cpu_to_le16(DVMM_WIRE_VERSION),
-		.node = cpu_to_le16(l->m->self),
-		.nodes = cpu_to_le16(l->m->nodes),
-		.page_size = cpu_to_le32(DVMM_PAGE_SIZE),
-	};
+	struct dvmm_wire_hello h;
 
-	memcpy(h.machine, l->m->uuid, sizeof(h.machine));
-	memcpy(h.config, l->m->config, sizeof(h.config));
+	our_hello(l, &h);
 	send_own(l, DVMM_WIRE_HELLO, 0, &h, sizeof(h));
 }
 
@@ -58,36 +56,20 @@ void dvmm_receive_bye_send(struct dvmm_link *l, const char *reason)
 		send_own(l, DVMM_WIRE_BYE, 0, reason, strlen(reason));
 }
 
-static const char *hello_mismatch(const struct dvmm_link *l, const struct dvmm_wire_hello *h)
-{
-	const struct dvmm_machine *m = l->m;
-
-	if (le16_to_cpu(h->version_min) > DVMM_WIRE_VERSION ||
-	    le16_to_cpu(h->version_max) < DVMM_WIRE_VERSION_MIN)
-		return "no common wire version: install the same dvmm on both";
-	if (memcmp(h->machine, m->uuid, sizeof(h->machine)))
-		return "it belongs to another machine";
-	if (le16_to_cpu(h->node) != l->peer)
-		return "it is another node than expected";
-	if (le16_to_cpu(h->nodes) != m->nodes || memcmp(h->config, m->config, sizeof(h->config)))
-		return "its machine file differs from ours";
-	if (le32_to_cpu(h->page_size) != DVMM_PAGE_SIZE)
-		return "its page size differs from ours";
-	return NULL;
-}
-
 static const char *rx_hello(struct dvmm_link *l, const struct dvmm_frame *f, const void *data)
 {
-	const char *why;
+	struct dvmm_wire_hello ours;
+	struct dvmm_terms terms;
+	char why[DVMM_HELLO_WHY];
 
 	if (READ_ONCE(l->state) != DVMM_LINK_HELLO)
 		return "HELLO out of turn";
-	if (f->length != sizeof(struct dvmm_wire_hello))
-		return "HELLO of a wrong length";
-	why = hello_mismatch(l, data);
-	if (why)
-		return why;
-	dvmm_link_established(l);
+	our_hello(l, &ours);
+	if (!dvmm_hello_agree(data, f->length, &ours, l->peer, &terms, why)) {
+		dvmm_machine_fail(l->m, "node %u refuses node %u: %s", l->m->self, l->peer, why);
+		return "HELLO does not fit";
+	}
+	dvmm_link_established(l, &terms);
 	dvmm_channels_node_up(l->m, l->peer);
 	return NULL;
 }
@@ -205,5 +187,7 @@ int dvmm_receive(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
 	if (!why)
 		return 0;
 	dvmm_link_fence(l->m, l->peer, why);
+	/* The transport hangs up when we return. */
+	dvmm_receive_bye_send(l, l->m->reason);
 	return -EPROTO;
 }

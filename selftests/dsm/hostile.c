@@ -55,9 +55,9 @@ static void bad_hello(struct peer *p)
 	struct dvmm_wire_hdr h =
 		peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO, sizeof(struct dvmm_wire_hello));
 	struct dvmm_wire_hello o = peer_hello(p);
-	uint16_t any = rnd_range(2, 0xffff);
+	uint16_t any = rnd_range(DVMM_WIRE_VERSION + 1, 0xffff);
 
-	switch (rnd() % 8) {
+	switch (rnd() % 9) {
 	case 0:
 		o.version_min = cpu_to_le16(any);
 		break;
@@ -81,6 +81,9 @@ static void bad_hello(struct peer *p)
 		break;
 	case 7:
 		h.length = cpu_to_le32(rnd() % sizeof(o));
+		break;
+	case 8:
+		o.required = cpu_to_le64(1ull << rnd_range(48, 63));
 		break;
 	}
 	peer_send(p, DVMM_LANE_CTL, &h, &o, le32_to_cpu(h.length));
@@ -525,6 +528,93 @@ static void floods(void)
 	flood(h, "datagrams for a channel that nobody reads");
 }
 
+/* ---- a peer of another dvmm ---- */
+
+/* Whether both ends are told the same, in words that an admin can act upon. */
+static void other_dvmm(uint16_t min, uint16_t max, uint64_t required, const char *want)
+{
+	struct dvmm_wire_hdr h =
+		peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO, sizeof(struct dvmm_wire_hello));
+	struct dvmm_wire_hello o;
+	struct peer_frame f;
+	bool told = false;
+	struct peer p;
+
+	reason[0] = 0;
+	if (peer_open(&p))
+		tap_bail("machine: %s", strerror(errno));
+	o = peer_hello(&p);
+	o.version_min = cpu_to_le16(min);
+	o.version_max = cpu_to_le16(max);
+	o.required = cpu_to_le64(required);
+	peer_send(&p, DVMM_LANE_CTL, &h, &o, sizeof(o));
+	await_down(&p, DOWN_MS);
+	while (!told && peer_recv(&p, DVMM_LANE_CTL, &f, DOWN_MS) == 1)
+		told = f.hdr.type == DVMM_WIRE_BYE &&
+		       !memcmp(f.data, reason, le32_to_cpu(f.hdr.length));
+	tap_ok(told && !strcmp(reason, want), "both ends are told: %s", reason);
+	peer_close(&p);
+}
+
+/* The line of the only link of all machines here. */
+static bool link_shows(const char *want)
+{
+	FILE *f = popen("cat /sys/kernel/debug/dvmm/*/links", "r");
+	bool found = false;
+	char line[400];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (strstr(line, want))
+			found = true;
+	if (f)
+		pclose(f);
+	return found;
+}
+
+/* A dvmm of the future that still speaks our version, and says more than we know. */
+static void later_dvmm(void)
+{
+	struct {
+		struct dvmm_wire_hello hello;
+		uint8_t later[40];
+	} o;
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO, sizeof(o));
+	struct dvmm_event_record ev;
+	char want[60];
+	struct peer p;
+
+	memset(&o, 0xff, sizeof(o));
+	if (peer_open(&p))
+		tap_bail("machine: %s", strerror(errno));
+	o.hello = peer_hello(&p);
+	o.hello.version_max = cpu_to_le16(DVMM_WIRE_VERSION + 7);
+	o.hello.features = cpu_to_le64(UINT64_MAX);
+	peer_send(&p, DVMM_LANE_CTL, &h, &o, sizeof(o));
+	tap_ok(event_want(p.machine, DVMM_EVENT_LINK_UP, &ev, DOWN_MS) == 1,
+	       "a later dvmm that speaks our version is let in");
+	snprintf(want, sizeof(want), " version: %u features: ", DVMM_WIRE_VERSION);
+	tap_ok(link_shows(want) && !link_shows("feature-"),
+	       "the link shows the version and the features agreed on");
+	peer_close(&p);
+}
+
+static void other_dvmms(void)
+{
+	char want[DVMM_REASON_LEN];
+
+	snprintf(want, sizeof(want),
+		 "node 0 refuses node 1: it speaks wire versions 7 to 9, not %u to %u: install the same dvmm on both",
+		 DVMM_WIRE_VERSION_MIN, DVMM_WIRE_VERSION);
+	other_dvmm(7, 9, 0, want);
+	snprintf(want, sizeof(want),
+		 "node 0 refuses node 1: it speaks wire versions 1 to 1, not %u to %u: install the same dvmm on both",
+		 DVMM_WIRE_VERSION_MIN, DVMM_WIRE_VERSION);
+	other_dvmm(1, 1, 0, want);
+	other_dvmm(DVMM_WIRE_VERSION, DVMM_WIRE_VERSION, 1ull << 62,
+		   "node 0 refuses node 1: it wants what we lack: feature-62: install the same dvmm on both");
+	later_dvmm();
+}
+
 static void still_works(void)
 {
 	struct cluster c = { .nodes = 2, .transport = "tcp", .bytes = 64 * PAGE };
@@ -549,6 +639,7 @@ int main(int argc, char **argv)
 	tap_diag("seed %llu, %u cases", (unsigned long long)seed, cases);
 	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		run_family(&families[i], seed, cases);
+	other_dvmms();
 	floods();
 	still_works();
 	tap_ok(klog_clean(), "the kernel did not complain");

@@ -117,15 +117,10 @@ struct dvmm_wire_hdr peer_hdr(int kind, int type, unsigned int length)
 
 struct dvmm_wire_hello peer_hello(const struct peer *p)
 {
-	struct dvmm_wire_hello h = {
-		.version_min = cpu_to_le16(DVMM_WIRE_VERSION_MIN),
-		.version_max = cpu_to_le16(DVMM_WIRE_VERSION),
-		.node = cpu_to_le16(PEER_SELF),
-		.nodes = cpu_to_le16(PEER_NODES),
-		.page_size = cpu_to_le32(PAGE),
-	};
+	static const uint8_t config[16];
+	struct dvmm_wire_hello h;
 
-	memcpy(h.machine, p->uuid, sizeof(h.machine));
+	dvmm_hello_fill(&h, PEER_SELF, PEER_NODES, p->uuid, config);
 	return h;
 }
 

@@ -111,7 +111,7 @@ static void test_other_kinds(void)
 
 	dvmm_wire_encode(&f, &h);
 	tap(!dvmm_wire_decode(&h, DVMM_LANE_CTL, PEER, NODES, &g), "HELLO is taken");
-	h.length = htole32(sizeof(struct dvmm_wire_hello) - 1);
+	h.length = htole32(DVMM_HELLO_MIN - 1);
 	tap(refused(&h, DVMM_LANE_CTL), "refused: short HELLO");
 	h.type = DVMM_WIRE_LINK_TYPES;
 	tap(refused(&h, DVMM_LANE_CTL), "refused: unknown link message");

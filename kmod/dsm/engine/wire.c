@@ -52,7 +52,7 @@ static const char *check_link(const struct dvmm_frame *f)
 
 	if (!m->type || m->type >= DVMM_WIRE_LINK_TYPES)
 		return "unknown link message";
-	if (m->type == DVMM_WIRE_HELLO && f->length < sizeof(struct dvmm_wire_hello))
+	if (m->type == DVMM_WIRE_HELLO && f->length < DVMM_HELLO_MIN)
 		return "HELLO is too short";
 	if (m->flags)
 		return "unknown flags";

@@ -7,11 +7,10 @@
 #ifndef DVMM_ENGINE_WIRE_H
 #define DVMM_ENGINE_WIRE_H
 
+#include "hello.h"
 #include "messages.h"
 
 #define DVMM_WIRE_MAGIC		0xd5
-#define DVMM_WIRE_VERSION	1	/* highest spoken */
-#define DVMM_WIRE_VERSION_MIN	1	/* lowest spoken */
 #define DVMM_WIRE_PAYLOAD_MAX	4096
 
 /* Kinds of frames. */
@@ -42,19 +41,6 @@ struct dvmm_wire_hdr {
 	__le64 id;
 };
 dvmm_static_assert(sizeof(struct dvmm_wire_hdr) == 40, "wire header is 40 bytes");
-
-struct dvmm_wire_hello {
-	__le16 version_min;
-	__le16 version_max;
-	__le16 node;
-	__le16 nodes;
-	__le32 page_size;
-	__le32 reserved;
-	__le64 features;
-	u8 machine[16];
-	u8 config[16];		/* digest of the machine file; must be equal */
-};
-dvmm_static_assert(sizeof(struct dvmm_wire_hello) == 56, "hello is 56 bytes");
 
 /**
  * struct dvmm_frame - a header, decoded and checked
