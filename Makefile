@@ -9,7 +9,8 @@ VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 KVER ?= $(shell uname -r)
 RUNNING := /lib/modules/$(KVER)/build
 # Without headers of the running kernel: the newest ones that are there.
-NEWEST := $(lastword $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | sort -V))
+NEWEST := $(lastword $(shell ls -d /usr/src/linux-headers-*-amd64 2>/dev/null | \
+	grep -v -e -rt- -e -cloud- | sort -V))
 KDIR ?= $(if $(wildcard $(RUNNING)/Makefile),$(RUNNING),$(NEWEST))
 KBUILD = $(MAKE) -C $(KDIR) M=$(CURDIR)
 PREFIX ?= /usr
