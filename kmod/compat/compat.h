@@ -34,4 +34,15 @@
 } while (0)
 #endif
 
+#ifndef HAVE_VM_FLAGS_SET
+#define vm_flags_set(vma, flags) ((void)((vma)->vm_flags |= (flags)))
+#endif
+
+/* In a tracepoint's TP_fast_assign; @src is what __string() was given. */
+#ifdef HAVE_ASSIGN_STR_ONE
+#define dvmm_assign_str(dst, src) __assign_str(dst)
+#else
+#define dvmm_assign_str(dst, src) __assign_str(dst, src)
+#endif
+
 #endif

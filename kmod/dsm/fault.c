@@ -24,7 +24,8 @@ static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 {
 	struct folio *folio = filemap_lock_folio(r->mapping, index);
 
-	if (IS_ERR(folio))
+	/* NULL on kernels before 6.4 */
+	if (IS_ERR_OR_NULL(folio))
 		return NULL;
 	if (dvmm_page_perm(dvmm_region_page(r, index)) >= need)
 		return folio;

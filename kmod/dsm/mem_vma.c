@@ -12,7 +12,8 @@ static struct folio *lock_frame(struct dvmm_region *r, u64 index)
 {
 	struct folio *folio = filemap_lock_folio(r->mapping, index);
 
-	return IS_ERR(folio) ? NULL : folio;
+	/* NULL on kernels before 6.4 */
+	return IS_ERR_OR_NULL(folio) ? NULL : folio;
 }
 
 static void unlock_frame(struct folio *folio)
@@ -28,7 +29,9 @@ static void unlock_frame(struct folio *folio)
  */
 static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 {
-	int expected = 2 + folio_mapcount(folio) + (folio_test_lru(folio) ? 0 : 1) +
+	/* folio_mapcount() of a single page; not every kernel exports that one */
+	int mapped = atomic_read(&folio->_mapcount) + 1;
+	int expected = 2 + mapped + (folio_test_lru(folio) ? 0 : 1) +
 		       dvmm_region_holders(r, folio->index);
 
 	return folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > expected;

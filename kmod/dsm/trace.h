@@ -48,9 +48,9 @@ TRACE_EVENT(dvmm_step,
 		__entry->region = region;
 		__entry->home = ctx->home;
 		__entry->page = page;
-		__assign_str(event);
-		__assign_str(from);
-		__assign_str(to);
+		dvmm_assign_str(event, dvmm_event_name(ev->type));
+		dvmm_assign_str(from, dvmm_state_name(from));
+		dvmm_assign_str(to, dvmm_state_name(to));
 		__entry->again = again;
 		__entry->flags = ev->msg.flags;
 		__entry->src = ev->msg.src;
@@ -73,6 +73,10 @@ TRACE_EVENT(dvmm_step,
 		  __entry->migratory)
 );
 
+#define dvmm_frame_name(kind, type)						\
+	((kind) == DVMM_WIRE_COHERENCE ? dvmm_event_name(type) :		\
+	 (kind) == DVMM_WIRE_CHANNEL ? "channel" : "link")
+
 DECLARE_EVENT_CLASS(dvmm_frame,
 	TP_PROTO(u16 node, u16 peer, u8 kind, u8 type, u16 index, u64 page, u64 id),
 	TP_ARGS(node, peer, kind, type, index, page, id),
@@ -83,8 +87,7 @@ DECLARE_EVENT_CLASS(dvmm_frame,
 		__field(u16, index)
 		__field(u64, page)
 		__field(u64, id)
-		__string(type, kind == DVMM_WIRE_COHERENCE ? dvmm_event_name(type) :
-			 kind == DVMM_WIRE_CHANNEL ? "channel" : "link")
+		__string(type, dvmm_frame_name(kind, type))
 	),
 	TP_fast_assign(
 		__entry->node = node;
@@ -93,7 +96,7 @@ DECLARE_EVENT_CLASS(dvmm_frame,
 		__entry->index = index;
 		__entry->page = page;
 		__entry->id = id;
-		__assign_str(type);
+		dvmm_assign_str(type, dvmm_frame_name(kind, type));
 	),
 	TP_printk("node=%u peer=%u %s index=%u page=%llu id=%llu", __entry->node, __entry->peer,
 		  __get_str(type), __entry->index, __entry->page, __entry->id)
@@ -137,7 +140,7 @@ TRACE_EVENT(dvmm_stop,
 	),
 	TP_fast_assign(
 		__entry->node = node;
-		__assign_str(reason);
+		dvmm_assign_str(reason, reason);
 	),
 	TP_printk("node=%u reason=%s", __entry->node, __get_str(reason))
 );
