@@ -35,6 +35,10 @@ pack_debian() {
 	as_root rm -rf "$root"
 }
 
+setup_trials() {
+	apt_install $(sed 's/#.*//' "$here/packages.trials")
+}
+
 setup_debian() {
 	apt_install $(sed 's/#.*//' "$here/packages.debian")
 	release=$(. /etc/os-release && echo "$VERSION_CODENAME")

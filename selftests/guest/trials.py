@@ -1,0 +1,344 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Trials: what users of such machines meet, one guest each.
+
+usage: trials.py NAME...	names: the table at the end
+"""
+import glob
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, '../../tools/testbed'))
+
+import checks  # noqa: E402
+from guestlib import PROGRAMS, Failed, Machine, Plain, load, main, must, on, unload  # noqa: E402
+from testbed import config  # noqa: E402
+
+KIT = os.path.join(HERE, 'trial.tmp')                   # made here, seen in the nodes
+IN_NODE = '/dvmm/selftests/guest/trial.tmp'
+INITRD = '/tmp/trial.initrd'
+GRUB = '/usr/lib/grub/i386-pc'
+OVMF = '/usr/share/OVMF'
+LINE = 'console=ttyS0 loglevel=5 panic=-1 net.ifnames=0'
+TEN = 10 << 20
+
+
+# ---- what a trial needs
+
+def command(*words, **more):
+    """A program of this machine that has to succeed; its output."""
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, **more)
+    if done.returncode:
+        raise Failed(f'{" ".join(words)}: status {done.returncode}\n{done.stdout}{done.stderr}')
+    return done.stdout
+
+
+def there(path, package):
+    """A file of a package; without it there is no trial."""
+    if not os.path.exists(path):
+        raise Failed(f'{path} is not there: tools/testbed/setup trials (package {package})')
+    return path
+
+
+def set_up(key):
+    """What the testbed's set-up found or built."""
+    with open(os.path.join(config.tree_cache(), 'config')) as f:
+        return re.search(f'^{key}=(.*)$', f.read(), re.M).group(1)
+
+
+def stock_module(name):
+    """A module of the nodes' kernel that their initramfs leaves out, unpacked."""
+    kernel = set_up('KERNEL_DIR')
+    found = glob.glob(f'{kernel}/lib/modules/*/kernel/**/{name}.ko*', recursive=True)
+    if not found:
+        raise Failed(f'{kernel} has no module {name}')
+    with (lzma.open if found[0].endswith('.xz') else open)(found[0], 'rb') as packed:
+        with open(os.path.join(KIT, f'{name}.ko'), 'wb') as out:
+            shutil.copyfileobj(packed, out)
+
+
+def initrd_with(hosts, *names):
+    """The guest's initramfs with some more modules in its root directory; QEMU's argument."""
+    root = os.path.join(KIT, 'extra')
+    os.makedirs(root, exist_ok=True)
+    for name in names:
+        stock_module(name)
+        os.replace(os.path.join(KIT, f'{name}.ko'), os.path.join(root, f'{name}.ko'))
+    command('sh', '-c', f'find . | cpio --quiet -o -H newc -R 0:0 > {KIT}/extra.cpio', cwd=root)
+    for host in set(hosts):
+        must(host, f'cat /images/guest.cpio {PROGRAMS} {IN_NODE}/extra.cpio > {INITRD}')
+    return f'-initrd {INITRD} '
+
+
+class Uneven(Machine):
+    """Nodes with different numbers of vCPUs."""
+
+    def __init__(self, hosts, counts, **more):
+        super().__init__(hosts, cpus=1, **more)
+        self.counts, self.total = counts, sum(counts)
+
+    def local(self, node):
+        """The guest's CPUs that belong to a dvmm node."""
+        first = sum(self.counts[:node])
+        return list(range(first, first + self.counts[node]))
+
+    def interleaved(self):
+        """A CPU of each node, and the last one."""
+        return [self.local(node)[0] for node in range(len(self.hosts))] + [self.far()] * (self.counts[-1] > 1)
+
+    def write_file(self):
+        """As always, then each node's own number."""
+        super().write_file()
+        numbers = ' '.join(map(str, self.counts))
+        must(self.hosts[0], f"awk -v numbers='{numbers}' 'BEGIN {{split(numbers, c)}} "
+             f"/^cpus/ {{$3 = c[++n]}} 1' {self.file} > {self.file}.new && mv {self.file}.new {self.file}")
+
+
+def guest(t, m, words='', arguments='', bound=900, then=()):
+    """Boots a guest, has some checks look at it, and ends it."""
+    plain = isinstance(m, Plain)
+    if not plain:
+        load(set(m.hosts))
+    try:
+        m.start(words, arguments)
+        t.diag(f'guest up after {m.up(bound):.0f} s')
+        checks.cpus_online(t, m)
+        for check in then:
+            check(t, m)
+        checks.parallel(t, m, 1000000)
+        checks.power_off(t, m)
+    finally:
+        m.end()
+    for host in [] if plain else sorted(set(m.hosts)):
+        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+
+
+# ---- firmware and disks
+
+def _flash():
+    for kind in ('CODE', 'VARS'):
+        shutil.copy(there(f'{OVMF}/OVMF_{kind}_4M.fd', 'ovmf'), KIT)
+    for host in (0, 1):
+        must(host, f'cp {IN_NODE}/OVMF_*.fd /tmp')
+    return ('-drive if=pflash,unit=0,format=raw,readonly=on,file=/tmp/OVMF_CODE_4M.fd '
+            '-drive if=pflash,unit=1,format=raw,file=/tmp/OVMF_VARS_4M.fd')
+
+
+def _efi(t, m):
+    text = m.must('ls /sys/firmware/efi; dmesg | grep -m 1 "efi: EFI v"')
+    t.ok('runtime' in text, 'the guest was booted by UEFI', text)
+
+
+def ovmf(t):
+    """UEFI firmware, whose own code runs on all CPUs."""
+    guest(t, Machine([0, 1], cpus=1, name='o'), '', _flash(), then=[_efi])
+
+
+def ovmf_plain(t):
+    """The same without dvmm."""
+    guest(t, Plain(2, 512), '', _flash(), then=[_efi])
+
+
+def grub_disk(host):
+    """A disk with a partition, GRUB, a kernel and its initramfs; in the node's /tmp."""
+    there(f'{GRUB}/boot.img', 'grub-pc-bin')
+    root, image = os.path.join(KIT, 'root'), os.path.join(KIT, 'grub.img')
+    os.makedirs(f'{root}/boot/grub', exist_ok=True)
+    words = must(host, 'guest words').strip()
+    with open(f'{root}/boot/grub/grub.cfg', 'w') as f:
+        f.write('serial --unit=0\nterminal_output serial\nset timeout=0\nmenuentry guest {\n'
+                f'linux /vmlinuz {LINE} tsc=reliable {words}\ninitrd /initrd\n}}\n')
+    images = set_up('IMAGES')
+    command('sh', '-c', f'cp {images}/vmlinuz {root}/vmlinuz; cat {images}/guest.cpio {HERE}/programs.cpio > {root}/initrd')
+    command('sh', '-ec', f'rm -f {image}; truncate -s 96M {image}; echo 2048,,L,* | sfdisk -q {image}; '
+            f'mke2fs -q -t ext4 -d {root} -E offset=1048576 {image} 94M; '
+            f'grub-mkimage -O i386-pc -d {GRUB} -o {KIT}/core.img -p "(hd0,msdos1)/boot/grub" '
+            'biosdisk part_msdos ext2 normal linux serial terminal; '
+            f'dd if={GRUB}/boot.img of={image} bs=440 count=1 conv=notrunc status=none; '
+            f'dd if={KIT}/core.img of={image} bs=512 seek=1 conv=notrunc status=none')
+    must(host, f'cp {IN_NODE}/grub.img /tmp/grub.img', 120)
+
+
+class FromDisk(Machine):
+    """No kernel on QEMU's command line."""
+
+    def place(self, node):
+        """And what to boot from, which the boot node alone has."""
+        return f'{super().place(node)} -b -d /tmp/grub.img'
+
+
+def _from_disk(t, m):
+    text = must(m.hosts[0], f'cat {m.log(0, "console")}')
+    t.ok('BOOT_IMAGE=(hd0,msdos1)/vmlinuz' in m.must('cat /proc/cmdline'), 'the kernel came from the disk, by GRUB', text[:500])
+
+
+def grub(t):
+    """The BIOS, GRUB and the kernel read a virtio disk."""
+    grub_disk(0)
+    guest(t, FromDisk([0, 1], cpus=1, name='g'), then=[_from_disk])
+
+
+# ---- devices
+
+def _netcat(t, m, card, address, port):
+    """10 MB from the boot node's host to a CPU of the last node through a card, and back."""
+    cpu, host = m.far(), m.hosts[0]
+    want = must(host, f'head -c {TEN} /dev/urandom > /tmp/net && md5sum < /tmp/net').split()[0]
+    must(host, f'rm -f /tmp/net.sum; setsid sh -c "nc -l -p {port} < /tmp/net & nc -l -p {port + 10} | md5sum > /tmp/net.sum" '
+         '> /dev/null 2>&1 < /dev/null &')
+    got = m.must(f'nc {address} {port} < /dev/null > /tmp/net; md5sum < /tmp/net', 300, cpu)
+    t.ok(got.split()[0] == want, f'{card}: 10 MB into CPU {cpu} are intact', f'{got}, not {want}')
+    m.must(f'nc {address} {port + 10} < /tmp/net; rm /tmp/net', 300, cpu)
+    got = must(host, 'for i in $(seq 300); do test -s /tmp/net.sum && break; usleep 100000; done; cat /tmp/net.sum', 60)
+    t.ok(got.split()[:1] == [want], f'{card}: 10 MB out of CPU {cpu} are intact', f'{got}, not {want}')
+
+
+def _cards(t, m):
+    m.must('insmod /e1000e.ko', 120)
+    for name, driver in (('e1000e', 'e1000e'), ('virtio-net', 'virtio_net')):
+        net = {'e1000e': 1, 'virtio-net': 2}[name]
+        dev = m.must(f'for d in /sys/class/net/eth*; do test $(basename $(readlink $d/device/driver)) = {driver} '
+                     '&& basename $d; done').strip()
+        m.must(f'ip addr add 10.0.{net}.15/24 dev {dev} && ip link set {dev} up && '
+               f'for i in $(seq 200); do test "$(cat /sys/class/net/{dev}/carrier)" = 1 && break; usleep 10000; done', 120)
+        _netcat(t, m, name, f'10.0.{net}.2', 7600 + net)
+
+
+def _screen(t, m):
+    """The VGA's text memory is a device of the boot node; a satellite's CPU reads it."""
+    m.must('echo 0123456789 across the hosts > /dev/tty1')
+    read = f'dd if=/dev/mem bs=4096 skip={0xb8000 // 4096} count=1 2>/dev/null | od -An -v -tx1 -w2 | cut -c2-3 | tr -d "\\n"'
+    here, there_ = (m.must(read, 120, cpu).strip() for cpu in (0, m.far()))
+    want = b'0123456789 across the hosts'.hex()
+    t.ok(want in here, 'CPU 0 finds the text in the VGA memory', bytes.fromhex(here[:4000]))
+    t.ok(here == there_, f'CPU {m.far()} finds the same screen', there_[:400])
+    text = m.must('cat /dev/vcs1', 120, m.far())
+    t.ok('0123456789 across the hosts' in text, f'CPU {m.far()} reads the text from its console', text[:200])
+
+
+def devices(t):
+    """e1000e, virtio-net and a VGA, used from a satellite's CPU."""
+    m = Machine([0, 1], cpus=1, name='d')
+    arguments = initrd_with(m.hosts, 'e1000e') + '-device VGA ' + ' '.join(
+        f'-netdev user,id=n{i},net=10.0.{i}.0/24,host=10.0.{i}.2 -device {device},netdev=n{i},romfile='
+        for i, device in ((1, 'e1000e'), (2, 'virtio-net-pci')))
+    guest(t, m, '', arguments, then=[_screen, _cards])
+
+
+# ---- interrupts, memory, clock
+
+def _cluster_mode(t, m):
+    text = m.must('dmesg | grep -iE "x2apic|DMAR-IR"')
+    t.diag(text)
+    t.ok('cluster x2apic' in text, 'the guest sends IPIs to x2APIC clusters', text)
+
+
+IOMMU = '-device intel-iommu,intremap=on,eim=on'
+
+
+def x2apic(t):
+    """An IOMMU that remaps interrupts: Linux then uses logical x2APIC destinations."""
+    guest(t, Machine([0, 1], name='x'), '', IOMMU, then=[_cluster_mode, checks.nmi, checks.msi_affinity, checks.litmus])
+
+
+def x2apic_plain(t):
+    """The same without dvmm."""
+    guest(t, Plain(4, 512), '', IOMMU, then=[_cluster_mode])
+
+
+def _filled(t, m):
+    free = int(re.search(r'MemAvailable: *(\d+)', m.must('cat /proc/meminfo')).group(1)) >> 10
+    text = m.must('grep -E "System RAM|PCI" /proc/iomem | head -n 20')
+    t.diag(text)
+    status, text = m.run(f'fill {(free - 48) // 2} 0 {m.far()}', 600)
+    t.ok(status == 0 and ' 0 wrong' in text, 'all memory holds what both nodes wrote', text)
+
+
+def hole(t):
+    """The PCI hole between the nodes, and inside one."""
+    for below in (128, 192):
+        t.diag(f'max-ram-below-4g={below}M')
+        guest(t, Machine([0, 1], cpus=1, memory=128, name='h'), '', f'-machine max-ram-below-4g={below}M',
+              then=[checks.numa, _filled])
+
+
+def _other_clock(t, m):
+    base = '/sys/devices/system/clocksource/clocksource0'
+    t.ok('acpi_pm' in m.must(f'cat {base}/available_clocksource'), 'there is another clock')
+    for name in ('acpi_pm', 'tsc'):
+        m.must(f'echo {name} > {base}/current_clocksource', 120, m.far())
+        text = m.must(f'cat {base}/current_clocksource; uptime; dmesg | grep -i "clocksource: Switched" | tail -n 1', 120, m.far())
+        t.ok(text.split()[0] == name, f'the clock is {name}', text)
+        checks.parallel(t, m, 300000)
+
+
+def clocksource(t):
+    """Five nodes: the clock is changed to a port of the boot node and back while they work."""
+    m = Machine([0] * 5, cpus=1, memory=96, name='k')
+    guest(t, m, then=[_other_clock])
+
+
+# ---- shapes
+
+def _shape(t, m):
+    text = m.must('dmesg | grep -E "not on the same|topology|WARNING" || true')
+    t.ok('WARNING' not in text, 'the kernel has nothing against the topology', text)
+    t.diag(m.must('lscpu -e=CPU,NODE,SOCKET'))
+
+
+def uneven(t):
+    """1 + 3 vCPUs on two hosts."""
+    guest(t, Uneven([0, 1], [1, 3], name='u'), then=[checks.numa, _shape, checks.nmi])
+
+
+def many(t):
+    """8 + 4 vCPUs on two nodes of one kernel."""
+    guest(t, Uneven([0, 0], [8, 4], name='w'), then=[checks.numa, _shape, checks.nmi])
+
+
+# ---- networks
+
+def black_hole(t):
+    """Small frames arrive, large ones do not: the machine ends and says so."""
+    stock_module('act_police')
+    m = Machine([0, 1], cpus=1, memory=128, name='b')
+    load({0, 1})
+    must(1, f'insmod {IN_NODE}/act_police.ko; ethtool -K to0 gro off; tc qdisc add dev to0 clsact && '
+         'tc filter add dev to0 ingress matchall action police rate 10gbit burst 100m mtu 1500 conform-exceed drop')
+    try:
+        m.start()
+        ends = [m.ended(node, 60) for node in (0, 1)]
+        said = [m.said(node) for node in (0, 1)]
+        t.diag(must(1, 'tc -s filter show dev to0 ingress | tail -n 4'))
+        for node, (status, seconds) in enumerate(ends):
+            t.diag(f'node {node}: status {status} after {seconds:.0f} s: {said[node]}')
+            t.ok(status not in (0, 124), f'QEMU of node {node} ends with an error', status)
+            t.ok(re.search(f'node{1 - node}|node {1 - node}', said[node]), f'node {node} names its peer', said[node])
+    finally:
+        m.end()
+        on(1, 'tc qdisc del dev to0 clsact; rmmod act_police')
+    for host in (0, 1):
+        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+
+
+TRIALS = {
+    'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'devices': devices, 'x2apic': x2apic, 'x2apic-plain': x2apic_plain,
+    'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
+}
+
+
+def test(t):
+    """Those that are asked for."""
+    os.makedirs(KIT, exist_ok=True)
+    for name in sys.argv[1:]:
+        TRIALS[name](t)
+
+
+if not sys.argv[1:] or set(sys.argv[1:]) - set(TRIALS):
+    sys.exit('usage: trials.py NAME...; names: ' + ' '.join(TRIALS))
+main(test)
