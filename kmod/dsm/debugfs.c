@@ -92,6 +92,14 @@ static int regions_show(struct seq_file *seq, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(regions);
 
+static int flights_show(struct seq_file *seq, void *unused)
+{
+	seq_puts(seq, "v: 1\n");
+	dvmm_watch_show(seq->private, seq);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(flights);
+
 void dvmm_debugfs_add(struct dvmm_machine *m)
 {
 	char name[UUID_STRING_LEN + 8];
@@ -103,6 +111,7 @@ void dvmm_debugfs_add(struct dvmm_machine *m)
 	debugfs_create_file("links", 0400, m->debugfs, m, &links_fops);
 	debugfs_create_file("lanes", 0400, m->debugfs, m, &lanes_fops);
 	debugfs_create_file("regions", 0400, m->debugfs, m, &regions_fops);
+	debugfs_create_file("flights", 0400, m->debugfs, m, &flights_fops);
 }
 
 void dvmm_debugfs_remove(struct dvmm_machine *m)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* debugfs: dvmm/<uuid>.<node>/{machine,stats,links,regions}, read only, "v: 1". */
+/* debugfs: dvmm/<uuid>.<node>/{machine,stats,links,lanes,regions,flights}, read only, "v: 1". */
 #ifndef DVMM_DEBUGFS_H
 #define DVMM_DEBUGFS_H
 

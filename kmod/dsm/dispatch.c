@@ -20,10 +20,21 @@ struct event_item {
 	struct page *page;
 };
 
+/* What others may know of a flight, as of its last step; under the bucket lock. */
+struct flight_sight {
+	u8 state;
+	u16 peer;
+	bool pinned;
+	struct dvmm_txn txn;
+	unsigned long since;		/* of the last progress, in jiffies */
+};
+
 struct flight {
+	struct list_head live;		/* in its bucket */
 	struct dvmm_region *r;
 	u64 index;
 	struct dvmm_txn txn;
+	struct flight_sight sight;
 	struct list_head inbox;
 	struct list_head deferred;
 	unsigned int waiting;		/* length of @deferred */
@@ -66,6 +77,7 @@ static struct flight *flight_alloc(struct dvmm_region *r, u64 index)
 
 	f->r = r;
 	f->index = index;
+	f->sight.since = jiffies;
 	INIT_LIST_HEAD(&f->inbox);
 	INIT_LIST_HEAD(&f->deferred);
 	INIT_DELAYED_WORK(&f->work, run_work);
@@ -94,6 +106,7 @@ static struct flight *deliver(struct dvmm_region *r, u64 index, struct event_ite
 		f = spare;
 		spare = NULL;
 		WRITE_ONCE(pg->priv, pg->priv | (unsigned long)f);
+		list_add_tail(&f->live, &b->flights);
 	}
 	list_add_tail(&item->list, &f->inbox);
 	run = !f->running;
@@ -112,6 +125,39 @@ static void item_free(struct event_item *item)
 }
 
 /*
+ * A step that leaves page and transaction as they were is progress only where
+ * nothing is awaited: else a peer could feign it.
+ */
+static bool flight_moved(const struct flight *f, const struct dvmm_page *pg)
+{
+	return f->sight.state != pg->state || memcmp(&f->sight.txn, &f->txn, sizeof(f->txn)) ||
+	       (f->reoffer && dvmm_state_stable(pg->state));
+}
+
+/* By the runner, under the bucket lock. */
+static void flight_note(struct flight *f, bool pinned)
+{
+	struct dvmm_page *pg = dvmm_region_page(f->r, f->index);
+
+	f->sight.pinned = pinned;
+	if (!flight_moved(f, pg))
+		return;
+	f->sight.state = pg->state;
+	f->sight.peer = pg->peer;
+	f->sight.txn = f->txn;
+	f->sight.since = jiffies;
+}
+
+static void flight_note_pin(struct flight *f)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
+
+	spin_lock(&b->lock);
+	flight_note(f, true);
+	spin_unlock(&b->lock);
+}
+
+/*
  * Choose what to do next.  False: nothing is left, and the flight may be gone.
  * Deferred events come first once anything else has happened, in arrival order.
  */
@@ -122,6 +168,7 @@ static bool next_item(struct flight *f)
 	bool gone = false;
 
 	spin_lock(&b->lock);
+	flight_note(f, false);
 	f->from_deferred = f->reoffer && !list_empty(&f->deferred);
 	f->item = list_first_entry_or_null(f->from_deferred ? &f->deferred : &f->inbox,
 					   struct event_item, list);
@@ -135,6 +182,7 @@ static bool next_item(struct flight *f)
 	if (list_empty(&f->deferred) && !f->timer && !f->r->dying &&
 	    dvmm_state_stable(pg->state)) {
 		WRITE_ONCE(pg->priv, pg->priv & DVMM_PRIV_BITS);
+		list_del(&f->live);
 		gone = true;
 	}
 	spin_unlock(&b->lock);
@@ -382,6 +430,7 @@ static bool execute(struct flight *f, bool may_sleep)
 		}
 		if (act(f, a) == -EAGAIN) {
 			dvmm_stats_count(f->r->m, pin_waits);
+			flight_note_pin(f);
 			queue_delayed_work(f->r->m->wq, &f->work, 1);
 			return false;
 		}
@@ -472,6 +521,42 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 		run(f, false);
 }
 
+/* ---- seeing ---- */
+
+static void flight_view(const struct flight *f, struct dvmm_flight_view *v)
+{
+	*v = (struct dvmm_flight_view) {
+		.page = f->index,
+		.state = f->sight.state,
+		.pinned = f->sight.pinned,
+		.running = f->running,
+		.owner = f->sight.peer,
+		.requester = f->sight.txn.requester,
+		.acks = f->sight.txn.acks,
+		.waiting = f->waiting,
+		.age_ms = jiffies_to_msecs(jiffies - f->sight.since),
+	};
+}
+
+void dvmm_dispatch_visit(struct dvmm_region *r, dvmm_flight_fn fn, void *arg)
+{
+	struct dvmm_flight_view v;
+	struct flight *f;
+	int i;
+
+	for (i = 0; i < DVMM_BUCKETS; i++) {
+		struct dvmm_bucket *b = &r->buckets[i];
+
+		spin_lock(&b->lock);
+		list_for_each_entry(f, &b->flights, live) {
+			flight_view(f, &v);
+			fn(r, &v, arg);
+		}
+		spin_unlock(&b->lock);
+		cond_resched();
+	}
+}
+
 /* ---- the end ---- */
 
 static void flight_free(struct flight *f)
@@ -495,8 +580,8 @@ static void flight_free(struct flight *f)
 
 void dvmm_dispatch_forget(struct dvmm_region *r)
 {
-	struct flight *f;
-	u64 i;
+	struct flight *f, *tmp;
+	int i;
 
 	/* The machine has stopped, so runners find nothing to do; none frees. */
 	for (i = 0; i < DVMM_BUCKETS; i++) {
@@ -504,11 +589,9 @@ void dvmm_dispatch_forget(struct dvmm_region *r)
 		r->dying = true;
 		spin_unlock(&r->buckets[i].lock);
 	}
-	for (i = 0; i < r->npages; i++) {
-		f = priv_flight(dvmm_region_page(r, i)->priv);
-		if (f)
+	for (i = 0; i < DVMM_BUCKETS; i++)
+		list_for_each_entry_safe(f, tmp, &r->buckets[i].flights, live)
 			flight_free(f);
-	}
 }
 
 int dvmm_dispatch_init(void)

@@ -37,6 +37,42 @@ void dvmm_dispatch_local(struct dvmm_region *r, u64 index, u8 type);
 void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 			   const struct dvmm_msg *msg, struct page *page);
 
+/**
+ * struct dvmm_flight_view - a flight as it was after its last step
+ * @page: page number
+ * @state: enum dvmm_state
+ * @pinned: a mapping is to be taken away, and somebody here has the page pinned
+ * @running: somebody is at work on it, or parked with a pinned page
+ * @owner: at the home, the node that owns the page, if one does
+ * @requester: at the home, the node that is being served
+ * @acks: INV_ACKs to come, as far as is known
+ * @waiting: events that wait for the page to be stable
+ * @age_ms: since page or transaction changed last
+ */
+struct dvmm_flight_view {
+	u64 page;
+	u8 state;
+	bool pinned;
+	bool running;
+	u16 owner;
+	u16 requester;
+	s16 acks;
+	unsigned int waiting;
+	unsigned int age_ms;
+};
+
+typedef void (*dvmm_flight_fn)(struct dvmm_region *r, const struct dvmm_flight_view *v, void *arg);
+
+/**
+ * dvmm_dispatch_visit - look at all flights of a region
+ * @r: the region
+ * @fn: called for each one, under a bucket lock: MUST NOT sleep
+ * @arg: handed to @fn
+ *
+ * A flight that comes or goes meanwhile MAY be left out.  Process context.
+ */
+void dvmm_dispatch_visit(struct dvmm_region *r, dvmm_flight_fn fn, void *arg);
+
 /** dvmm_dispatch_forget - free what is left of a region nobody uses any more */
 void dvmm_dispatch_forget(struct dvmm_region *r);
 

@@ -279,6 +279,7 @@ static int machine_release(struct inode *inode, struct file *file)
 	flush_work(&m->stop_work);
 	dvmm_kvm_detach(m);
 	dvmm_links_close(m);
+	dvmm_watch_end(m);
 	dvmm_clock_exit(m);
 	flush_workqueue(m->wq);
 	dvmm_regions_release(m);
@@ -311,6 +312,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	m->policy.hold_us = arg->hold_us;
 	m->policy.migratory = !!(arg->policy & DVMM_POLICY_MIGRATORY);
 	m->prefetch = !!(arg->policy & DVMM_POLICY_PREFETCH);
+	m->stall_s = arg->stall_s;
 	mutex_init(&m->lock);
 	xa_init(&m->regions);
 	xa_init(&m->links);
@@ -322,6 +324,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	mutex_init(&m->early_lock);
 	INIT_LIST_HEAD(&m->early);
 	atomic64_set(&m->next_id, 1);
+	dvmm_watch_init(m);
 }
 
 static struct dvmm_machine *machine_alloc(const struct dvmm_create_machine *arg)
@@ -373,7 +376,7 @@ int dvmm_machine_create(const struct dvmm_create_machine *arg)
 	struct dvmm_machine *m;
 	int ret;
 
-	if (arg->reserved || arg->policy & ~DVMM_POLICY_MASK || !arg->nodes ||
+	if (arg->stall_s > DVMM_STALL_MAX || arg->policy & ~DVMM_POLICY_MASK || !arg->nodes ||
 	    arg->nodes > DVMM_MAX_NODE + 1 || arg->node >= arg->nodes)
 		return -EINVAL;
 	m = machine_alloc(arg);
@@ -386,9 +389,11 @@ int dvmm_machine_create(const struct dvmm_create_machine *arg)
 	if (ret)
 		goto unlist;
 	dvmm_debugfs_add(m);
+	dvmm_watch_start(m);
 	ret = anon_inode_getfd("dvmm-machine", &machine_fops, m, O_RDWR | O_CLOEXEC);
 	if (ret >= 0)
 		return ret;
+	dvmm_watch_end(m);
 	dvmm_debugfs_remove(m);
 	dvmm_clock_exit(m);
 unlist:

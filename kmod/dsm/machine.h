@@ -9,7 +9,8 @@
  *
  * Locks: @lock (mutex) orders changes of regions, links, channels and the KVM
  * attachment; @event_lock (spinlock) guards the event list and the reason.
- * Teardown: stop -> detach KVM -> disconnect links -> drain @wq -> drop reference.
+ * Teardown: stop -> detach KVM -> disconnect links -> end the watch -> drain @wq ->
+ * drop reference.
  */
 #ifndef DVMM_MACHINE_H
 #define DVMM_MACHINE_H
@@ -24,6 +25,7 @@
 
 #include "engine/engine.h"
 #include "hold.h"
+#include "watch.h"
 
 struct dvmm_kvm_service;
 struct dvmm_stats_cpu;
@@ -39,6 +41,7 @@ struct dvmm_machine {
 	u64 epoch;
 	struct dvmm_policy policy;	/* its hold_us is a floor */
 	bool prefetch;			/* read ahead */
+	u32 stall_s;			/* bound of a flight's age; 0: none */
 	struct dvmm_hold hold;
 
 	struct mutex lock;		/* guards what nodes are made of: see above */
@@ -62,6 +65,7 @@ struct dvmm_machine {
 	struct list_head early;		/* datagrams whose channel is not open yet */
 	unsigned int early_count;
 	struct dvmm_clock_state *clock;
+	struct dvmm_watch watch;
 
 	atomic64_t next_id;
 	struct dvmm_stats_cpu __percpu *stats;

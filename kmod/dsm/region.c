@@ -297,6 +297,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);
 		INIT_LIST_HEAD(&r->buckets[i].holders);
+		INIT_LIST_HEAD(&r->buckets[i].flights);
 		INIT_LIST_HEAD(&r->buckets[i].waiters.list);
 	}
 }

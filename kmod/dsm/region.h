@@ -38,6 +38,7 @@ struct dvmm_holder {
 struct dvmm_bucket {
 	spinlock_t lock;		/* guards all of this, priv words and flights */
 	struct list_head holders;	/* of struct dvmm_holder */
+	struct list_head flights;	/* dispatch.c: those of its pages */
 	struct dvmm_waiters waiters;
 	u32 wakes;			/* counts WAKE actions */
 	wait_queue_head_t wait;

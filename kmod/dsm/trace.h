@@ -131,6 +131,30 @@ TRACE_EVENT(dvmm_link,
 		  __entry->from, __entry->to)
 );
 
+TRACE_EVENT(dvmm_stall,
+	TP_PROTO(u16 node, u16 region, u64 page, u8 state, unsigned int age_ms, const char *why),
+	TP_ARGS(node, region, page, state, age_ms, why),
+	TP_STRUCT__entry(
+		__field(u16, node)
+		__field(u16, region)
+		__field(u64, page)
+		__field(unsigned int, age_ms)
+		__string(state, dvmm_state_name(state))
+		__string(why, why)
+	),
+	TP_fast_assign(
+		__entry->node = node;
+		__entry->region = region;
+		__entry->page = page;
+		__entry->age_ms = age_ms;
+		__assign_str(state);
+		__assign_str(why);
+	),
+	TP_printk("node=%u region=%u page=%llu state=%s age_ms=%u %s", __entry->node,
+		  __entry->region, __entry->page, __get_str(state), __entry->age_ms,
+		  __get_str(why))
+);
+
 TRACE_EVENT(dvmm_stop,
 	TP_PROTO(u16 node, const char *reason),
 	TP_ARGS(node, reason),

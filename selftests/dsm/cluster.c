@@ -27,10 +27,12 @@ static int open_machines(struct cluster *c)
 {
 	struct machine_params p = {
 		.nodes = c->nodes, .hold_us = c->hold_us, .policy = c->policy,
+		.stall_s = c->stall_s,
 	};
 	int i;
 
 	random_uuid(p.uuid);
+	memcpy(c->uuid, p.uuid, sizeof(c->uuid));
 	for (i = 0; i < c->nodes; i++) {
 		p.self = i;
 		c->machine[i] = machine_create(&p);

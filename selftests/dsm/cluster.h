@@ -24,6 +24,8 @@ struct cluster_region {
  * @spec: set by the caller if @regions is not 0
  * @hold_us: set by the caller
  * @policy: set by the caller
+ * @stall_s: set by the caller
+ * @uuid: of the machine
  * @machine: descriptor of each node
  * @region: [node][region]
  * @link: [node][peer], -1 on the diagonal
@@ -41,6 +43,8 @@ struct cluster {
 	struct cluster_region spec[CLUSTER_REGIONS];
 	uint32_t hold_us;
 	uint32_t policy;
+	uint32_t stall_s;
+	uint8_t uuid[16];
 	int machine[CLUSTER_NODES];
 	int region[CLUSTER_NODES][CLUSTER_REGIONS];
 	int link[CLUSTER_NODES][CLUSTER_NODES];

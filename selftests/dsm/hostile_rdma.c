@@ -219,7 +219,7 @@ static int open_machine(void)
 
 static int join(void)
 {
-	struct peer fake = { .machine = me.machine };
+	struct peer fake = { .self = PEER_SELF, .nodes = PEER_NODES, .machine = me.machine };
 	struct dvmm_wire_hdr h =
 		peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_HELLO, sizeof(struct dvmm_wire_hello));
 	struct dvmm_event_record ev;

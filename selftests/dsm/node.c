@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mount.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -61,6 +62,7 @@ int machine_create(const struct machine_params *p)
 		.nodes = p->nodes,
 		.hold_us = p->hold_us,
 		.policy = p->policy,
+		.stall_s = p->stall_s,
 	};
 	int dev = dev_open();
 	int fd, err;
@@ -172,6 +174,28 @@ int event_want(int machine, int type, struct dvmm_event_record *ev, int ms)
 			return ret;
 	}
 	return 0;
+}
+
+int node_debugfs(const uint8_t uuid[16], int node, const char *file, char *buf, size_t n)
+{
+	static const char root[] = "/sys/kernel/debug";
+	char name[128];
+	ssize_t got;
+	int fd, i, at;
+
+	mount("debugfs", root, "debugfs", 0, NULL);
+	at = snprintf(name, sizeof(name), "%s/dvmm/", root);
+	for (i = 0; i < 16; i++)
+		at += snprintf(name + at, sizeof(name) - at, "%02x%s", uuid[i],
+			       i == 3 || i == 5 || i == 7 || i == 9 ? "-" : "");
+	snprintf(name + at, sizeof(name) - at, ".%d/%s", node, file);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	got = read(fd, buf, n - 1);
+	close(fd);
+	buf[got > 0 ? got : 0] = 0;
+	return got > 0 ? 0 : -1;
 }
 
 int channel_send(int channel, int node, int type, uint64_t id, const void *data, size_t n)

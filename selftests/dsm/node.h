@@ -18,6 +18,7 @@ struct machine_params {
 	uint16_t nodes;
 	uint32_t hold_us;
 	uint32_t policy;
+	uint32_t stall_s;
 };
 
 /** dev_there - loads the module if need be */
@@ -43,6 +44,17 @@ int machine_stats(int machine, struct dvmm_stats *s);
  * Return: 1, 0 after @ms milliseconds, or -1 with errno.
  */
 int event_next(int machine, struct dvmm_event_record *ev, int ms);
+/**
+ * node_debugfs - read what a node shows of itself in debugfs
+ * @uuid: of the machine
+ * @node: which node
+ * @file: name below its directory
+ * @buf: filled, NUL-terminated
+ * @n: size of @buf
+ *
+ * Return: 0 or -1.  Mounts debugfs if need be.
+ */
+int node_debugfs(const uint8_t uuid[16], int node, const char *file, char *buf, size_t n);
 /** event_want - wait for an event of @type, passing over others; 1, 0 or -1 */
 int event_want(int machine, int type, struct dvmm_event_record *ev, int ms);
 

@@ -40,6 +40,7 @@ static int greet(struct peer *p, int lane)
 {
 	struct peer_greeting g = peer_greeting("dvmm-tcp", p->uuid, lane), theirs;
 
+	g.from = cpu_to_le16(p->self);
 	if (send(p->sock[lane], &g, sizeof(g), MSG_NOSIGNAL) != sizeof(g))
 		return -1;
 	return take(p->sock[lane], &theirs, sizeof(theirs), 5000) == 1 ? 0 : -1;
@@ -55,7 +56,7 @@ static int greet_all(struct peer *p)
 	return 0;
 }
 
-static int open_links(struct peer *p)
+int peer_connect(struct peer *p)
 {
 	int theirs[DVMM_LINK_LANES] = { -1, -1, -1, -1 }, end[2], i, ret;
 
@@ -65,7 +66,7 @@ static int open_links(struct peer *p)
 		theirs[i] = end[0];
 		p->sock[i] = end[1];
 	}
-	p->link = link_create(p->machine, PEER_SELF, "tcp");
+	p->link = link_create(p->machine, p->self, "tcp");
 	ret = p->link < 0 ? -1 : link_connect(p->link, theirs);
 	close_all(theirs, DVMM_LINK_LANES);
 	return ret ? ret : greet_all(p);
@@ -77,6 +78,8 @@ int peer_open(struct peer *p)
 	int r;
 
 	memset(p, -1, sizeof(*p));
+	p->self = PEER_SELF;
+	p->nodes = PEER_NODES;
 	random_uuid(p->uuid);
 	memcpy(mp.uuid, p->uuid, sizeof(mp.uuid));
 	p->machine = machine_create(&mp);
@@ -84,7 +87,7 @@ int peer_open(struct peer *p)
 		return -1;
 	for (r = 0; r < PEER_NODES; r++)
 		p->region[r] = region_create(p->machine, r, r, PEER_PAGES * PAGE, 0);
-	if (p->region[0] >= 0 && p->region[1] >= 0 && !open_links(p))
+	if (p->region[0] >= 0 && p->region[1] >= 0 && !peer_connect(p))
 		return 0;
 	peer_close(p);
 	return -1;
@@ -120,7 +123,7 @@ struct dvmm_wire_hello peer_hello(const struct peer *p)
 	static const uint8_t config[16];
 	struct dvmm_wire_hello h;
 
-	dvmm_hello_fill(&h, PEER_SELF, PEER_NODES, p->uuid, config);
+	dvmm_hello_fill(&h, p->self, p->nodes, p->uuid, config);
 	return h;
 }
 
@@ -177,6 +180,7 @@ int peer_join(struct peer *p)
 
 	if (peer_recv(p, DVMM_LANE_CTL, &f, 5000) != 1 || f.hdr.type != DVMM_WIRE_HELLO)
 		return -1;
+	h.src = cpu_to_le16(p->self);
 	if (peer_send(p, DVMM_LANE_CTL, &h, &hello, sizeof(hello)))
 		return -1;
 	return event_next(p->machine, &ev, 5000) == 1 && ev.type == DVMM_EVENT_LINK_UP ? 0 : -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A peer made by hand: one real node of a machine of two, and this program as the other. */
+/* A peer made by hand: one real node of a machine, and this program as another. */
 #ifndef DVMM_TEST_PEER_H
 #define DVMM_TEST_PEER_H
 
@@ -14,6 +14,8 @@
 
 /**
  * struct peer - both ends
+ * @self: the program's node
+ * @nodes: of the machine
  * @machine: the kernel's node
  * @region: its regions
  * @link: its link
@@ -21,6 +23,8 @@
  * @uuid: of the machine
  */
 struct peer {
+	int self;
+	int nodes;
 	int machine;
 	int region[PEER_NODES];
 	int link;
@@ -46,6 +50,8 @@ struct peer_frame {
 
 /** peer_open - a machine whose link waits for our HELLO; 0 or -1 */
 int peer_open(struct peer *p);
+/** peer_connect - a link for one whose @self, @nodes, @machine and @uuid are set; 0 or -1 */
+int peer_connect(struct peer *p);
 /** peer_greeting - a sound one of ours; @magic has 8 letters */
 struct peer_greeting peer_greeting(const char *magic, const uint8_t uuid[16], int lane);
 /** peer_hang_up - close our ends */

@@ -104,7 +104,8 @@ const struct refusal refusals[] = {
 	{ &calls[1], "unknown policy", F(dvmm_create_machine, policy), DVMM_POLICY_MASK + 1,
 	  UINT32_MAX, ~(uint32_t)DVMM_POLICY_MASK, EINVAL,
 	  0 },
-	{ &calls[1], "reserved", F(dvmm_create_machine, reserved), 1, UINT32_MAX, 0, EINVAL, 0 },
+	{ &calls[1], "stall_s", F(dvmm_create_machine, stall_s), DVMM_STALL_MAX + 1, UINT32_MAX, 0,
+	  EINVAL, 0 },
 
 	{ &calls[2], "id too high", F(dvmm_create_region, id), DVMM_MAX_REGION + 1, 0xffff, 0,
 	  EINVAL, 0 },

@@ -63,6 +63,9 @@ struct dvmm_version {
  * @hold_us: minimum time a granted page is kept, microseconds (0: none); raised
  *	to twice what a fetch from another node costs at its fastest
  * @policy: DVMM_POLICY_*
+ * @stall_s: the machine stops, naming the page, once a page of a region has been
+ *	on its way for so many seconds without progress; at most DVMM_STALL_MAX,
+ *	0: never
  *
  * Return: a machine descriptor.  EEXIST: this node of this machine exists in
  * this kernel already.
@@ -76,8 +79,10 @@ struct dvmm_create_machine {
 	__u16 nodes;
 	__u32 hold_us;
 	__u32 policy;
-	__u32 reserved;
+	__u32 stall_s;
 };
+
+#define DVMM_STALL_MAX		86400
 
 #define DVMM_POLICY_MIGRATORY	0x1	/* grant reads of migrating pages exclusively */
 #define DVMM_POLICY_PREFETCH	0x2	/* read ahead of a thread that reads page after page */
@@ -243,12 +248,14 @@ struct dvmm_stop {
 /**
  * struct dvmm_event_record - what read() on a machine descriptor returns
  * @type: DVMM_EVENT_*
- * @node: the node that the event is about
+ * @node: the node that the event is about; for STALLED, the one that is waited for
  * @reserved: zero
- * @reason: text, NUL-terminated, for LINK_DOWN and STOPPED
+ * @reason: text, NUL-terminated, for LINK_DOWN, STOPPED and STALLED
  *
  * One record a read; EAGAIN if there is none and O_NONBLOCK is set.  After
  * STOPPED every access to a region's memory that is not held gets SIGBUS.
+ * STALLED comes when a page has been on its way for more than a second, and not
+ * again before there was none; the machine goes on.
  */
 struct dvmm_event_record {
 	__u16 type;
@@ -260,6 +267,7 @@ struct dvmm_event_record {
 #define DVMM_EVENT_LINK_UP	1
 #define DVMM_EVENT_LINK_DOWN	2
 #define DVMM_EVENT_STOPPED	3
+#define DVMM_EVENT_STALLED	4
 
 /**
  * struct dvmm_stats - DVMM_GET_STATS, on a machine; all counts since creation

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Watching over pages that are on their way and do not arrive.
+ *
+ * Once a second the oldest flight of a machine is looked at.  Older than a
+ * second: a line in the kernel log, a tracepoint, and the event STALLED.  Older
+ * than the machine's bound: the machine stops with the same words.  A node that
+ * waits for another one leaves it DVMM_WATCH_GRACE_MS more, so that the reason
+ * which everybody gets is that of the node that knows the cause.
+ */
+#ifndef DVMM_WATCH_H
+#define DVMM_WATCH_H
+
+#include <linux/ratelimit.h>
+#include <linux/workqueue.h>
+
+#define DVMM_WATCH_REPORT_MS	1000
+#define DVMM_WATCH_GRACE_MS	2000
+
+struct dvmm_machine;
+struct seq_file;
+
+/**
+ * struct dvmm_watch - of a machine
+ * @work: the look
+ * @lines: holds the log back
+ * @stalled: there was something to report at the last look
+ */
+struct dvmm_watch {
+	struct delayed_work work;
+	struct ratelimit_state lines;
+	bool stalled;
+};
+
+void dvmm_watch_init(struct dvmm_machine *m);
+void dvmm_watch_start(struct dvmm_machine *m);
+/** dvmm_watch_end - waits for a look that is under way; regions MUST still be there */
+void dvmm_watch_end(struct dvmm_machine *m);
+/** dvmm_watch_show - a row a flight */
+void dvmm_watch_show(struct dvmm_machine *m, struct seq_file *seq);
+
+#endif

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A page that does not arrive is named: in debugfs, as an event, and, beyond the
+ * machine's bound, as the reason for which it stops on all nodes.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cluster.h"
+#include "peer.h"
+#include "tap.h"
+
+#define STALL_S		3
+#define REPORT_MS	5000	/* a second, the look, and this machine's slowness */
+#define STOP_MS		15000
+#define AT		5	/* the page */
+
+static char *map(const struct cluster *c, int node)
+{
+	char *p = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, c->region[node][0],
+		       0);
+
+	if (p == MAP_FAILED)
+		tap_bail("mmap: %s", strerror(errno));
+	return p;
+}
+
+static int fifo[2];
+
+/* A pipe that nobody reads holds a page of node 0, its home. */
+static void pin(const struct cluster *c)
+{
+	struct iovec v = { .iov_len = PAGE };
+	char *p = map(c, 0);
+
+	p[AT * PAGE] = 42;
+	v.iov_base = p + AT * PAGE;
+	if (pipe2(fifo, O_CLOEXEC) || vmsplice(fifo[1], &v, 1, 0) != (ssize_t)PAGE)
+		tap_bail("vmsplice: %s", strerror(errno));
+}
+
+/* Node 1 writes to the page; status 0 once it has found there what node 0 wrote. */
+static pid_t want(const struct cluster *c)
+{
+	pid_t pid = fork();
+	volatile char *p;
+
+	if (pid < 0)
+		tap_bail("fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close_all(fifo, 2);
+	p = map(c, 1);	/* a mapping is not inherited */
+	p[AT * PAGE + 1] = 1;
+	_exit(p[AT * PAGE] != 42);
+}
+
+static bool event_says(int machine, int type, int ms, const char *what, const char *text)
+{
+	struct dvmm_event_record ev = {};
+	int ret = event_want(machine, type, &ev, ms);
+
+	return tap_ok(ret == 1 && strstr(ev.reason, text), "%s: \"%s\" (%s)", what, text,
+		      ret == 1 ? ev.reason : "no event");
+}
+
+static void flights_say(const uint8_t *uuid, int node, const char *what, const char *text)
+{
+	char buf[4096] = "";
+	int ret = node_debugfs(uuid, node, "flights", buf, sizeof(buf));
+
+	tap_ok(!ret && strstr(buf, text), "%s: node %d lists \"%s\"", what, node, text);
+	if (ret || !strstr(buf, text))
+		tap_diag("%s", ret ? strerror(errno) : buf);
+}
+
+/* ---- somebody has the page pinned ---- */
+
+static void pinned(const char *transport)
+{
+	struct cluster c = {
+		.nodes = 2, .transport = transport, .bytes = 16 * PAGE, .stall_s = STALL_S,
+	};
+	int status = 0;
+	pid_t child;
+
+	if (cluster_open(&c))
+		tap_bail("%s", c.why);
+	pin(&c);
+	child = want(&c);
+	event_says(c.machine[0], DVMM_EVENT_STALLED, REPORT_MS, "a pinned page",
+		   "pinned on node 0");
+	event_says(c.machine[1], DVMM_EVENT_STALLED, REPORT_MS, "a page pinned elsewhere",
+		   "waits for DATA by way of node 0");
+	flights_say(c.uuid, 0, transport, "region: 0 page: 5 state: H_R");
+	flights_say(c.uuid, 0, transport, "why: pinned on node 0");
+	flights_say(c.uuid, 1, transport, "state: IM_AD");
+	event_says(c.machine[0], DVMM_EVENT_STOPPED, STOP_MS, "over the bound",
+		   "page 5 of region 0 stalled for");
+	event_says(c.machine[1], DVMM_EVENT_STOPPED, STOP_MS, "over the bound",
+		   "pinned on node 0");
+	waitpid(child, &status, 0);
+	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS,
+	       "%s: who waited for the page is told", transport);
+	close_all(fifo, 2);
+	cluster_close(&c);
+}
+
+/* Without a bound the machine waits, and the page arrives when the pin is gone. */
+static void unpinned(void)
+{
+	struct cluster c = { .nodes = 2, .transport = "loop", .bytes = 16 * PAGE };
+	int status = -1;
+	struct dvmm_event_record ev;
+	pid_t child;
+
+	if (cluster_open(&c))
+		tap_bail("%s", c.why);
+	pin(&c);
+	child = want(&c);
+	event_says(c.machine[0], DVMM_EVENT_STALLED, REPORT_MS, "no bound", "pinned on node 0");
+	tap_ok(event_want(c.machine[0], DVMM_EVENT_STOPPED, &ev, 1000 * (STALL_S + 2)) == 0,
+	       "no bound: the machine goes on");
+	close_all(fifo, 2);
+	waitpid(child, &status, 0);
+	tap_ok(!status, "the page arrives once the pin is gone");
+	cluster_close(&c);
+}
+
+/* ---- a peer does not answer ---- */
+
+static void ask(struct peer *p)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_COHERENCE, DVMM_MSG_GET_M, 0);
+
+	h.src = cpu_to_le16(p->self);
+	h.requester = cpu_to_le16(p->self);
+	h.page = cpu_to_le64(AT);
+	h.id = cpu_to_le64(1);
+	peer_send(p, DVMM_LANE_REQ, &h, NULL, 0);
+}
+
+static bool join(struct peer *p, int self, int machine, const uint8_t *uuid)
+{
+	memset(p, -1, sizeof(*p));
+	p->self = self;
+	p->nodes = 3;
+	p->machine = machine;
+	memcpy(p->uuid, uuid, sizeof(p->uuid));
+	return !peer_connect(p) && !peer_join(p);
+}
+
+/* Node 1 gets the page, node 2 asks for it, and both are silent ever after. */
+static void withheld(void)
+{
+	struct machine_params mp = { .nodes = 3, .stall_s = STALL_S };
+	struct peer one, two;
+	struct peer_frame f;
+	int machine, region;
+
+	random_uuid(mp.uuid);
+	machine = machine_create(&mp);
+	region = region_create(machine, 0, 0, 16 * PAGE, 0);
+	if (machine < 0 || region < 0 || !join(&one, 1, machine, mp.uuid) ||
+	    !join(&two, 2, machine, mp.uuid))
+		tap_bail("two peers: %s", strerror(errno));
+	ask(&one);
+	tap_ok(peer_recv(&one, DVMM_LANE_FWD, &f, 5000) == 1 && f.hdr.type == DVMM_MSG_DATA,
+	       "a peer gets a page");
+	ask(&two);
+	event_says(machine, DVMM_EVENT_STALLED, REPORT_MS, "UNBLOCK withheld",
+		   "in H_FM: node 0 waits for UNBLOCK of node 2, served by node 1");
+	event_says(machine, DVMM_EVENT_STOPPED, STOP_MS, "UNBLOCK withheld",
+		   "waits for UNBLOCK of node 2");
+	peer_hang_up(&one);
+	peer_hang_up(&two);
+	close(one.link);
+	close(two.link);
+	close(region);
+	close(machine);
+}
+
+int main(void)
+{
+	tap_start(110);
+	klog_open();
+	close(dev_open());
+	unpinned();
+	pinned("loop");
+	pinned("tcp");
+	withheld();
+	tap_ok(klog_clean(), "the kernel did not complain");
+	return tap_end();
+}
