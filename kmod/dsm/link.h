@@ -46,6 +46,7 @@ struct dvmm_link {
 	bool attached;			/* connect() succeeded: disconnect() is due */
 	bool bye;			/* the peer has said why it stops */
 	atomic_t in_flight;		/* frames the transport owns */
+	u32 due[DVMM_LANES];		/* number of the next frame; each lane's reader's own */
 	atomic64_t sent;
 	atomic64_t received;
 	wait_queue_head_t wait;		/* state and in_flight */

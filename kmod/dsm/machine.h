@@ -38,7 +38,7 @@ struct dvmm_machine {
 	u8 config[16];
 	u16 self;
 	u16 nodes;
-	u64 epoch;
+	u32 epoch;
 	struct dvmm_policy policy;	/* its hold_us is a floor */
 	bool prefetch;			/* read ahead */
 	u32 stall_s;			/* bound of a flight's age; 0: none */

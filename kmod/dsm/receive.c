@@ -170,6 +170,18 @@ static const char *receive(struct dvmm_link *l, unsigned int lane,
 	return rx_coherence(l, f, page);
 }
 
+/* A frame that was lost, doubled or overtaken is a peer or a transport that is broken. */
+static const char *check_number(struct dvmm_link *l, unsigned int lane, u32 number)
+{
+	u32 due = l->due[lane]++;
+
+	if (number == due)
+		return NULL;
+	dvmm_machine_fail(l->m, "node %u lost count with node %u: frame %u on lane %u where %u was due",
+			  l->m->self, l->peer, number, lane, due);
+	return "frame out of turn";
+}
+
 int dvmm_receive(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
 		 struct page *page)
 {
@@ -180,6 +192,8 @@ int dvmm_receive(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
 	why = dvmm_wire_decode(hdr, lane, l->peer, l->m->nodes, &f);
 	if (!why && !!f.length != !!page)
 		why = "payload is missing";
+	if (!why)
+		why = check_number(l, lane, f.number);
 	if (!why)
 		why = receive(l, lane, &f, &page);
 	if (page)

@@ -139,7 +139,6 @@ static struct loop_frame *copy_frame(const struct dvmm_xmit *x)
 
 	if (!f)
 		return NULL;
-	memcpy(f->hdr, x->hdr, sizeof(f->hdr));
 	f->page = NULL;
 	if (!x->length)
 		return f;
@@ -161,17 +160,22 @@ static void init_queue(struct queue *q)
 	init_waitqueue_head(&q->work);
 }
 
-static int push(struct pair *p, struct queue *q, struct loop_frame *f, u32 length)
+static int push(struct loop_end *e, struct dvmm_xmit *x, struct loop_frame *f)
 {
+	struct pair *p = e->pair;
+	struct queue *q = &p->pipe[e->side][x->lane];
+
 	spin_lock_bh(&q->lock);
 	if (p->down) {
 		spin_unlock_bh(&q->lock);
 		return -ENOTCONN;
 	}
+	dvmm_xport_number(e->link, x);
+	memcpy(f->hdr, x->hdr, sizeof(f->hdr));
 	list_add_tail(&f->list, &q->frames);
 	q->length++;
 	q->frames_in++;
-	q->bytes_in += DVMM_XPORT_HDR + length;
+	q->bytes_in += DVMM_XPORT_HDR + x->length;
 	spin_unlock_bh(&q->lock);
 	wake_up(&q->work);
 	return 0;
@@ -385,7 +389,7 @@ static int send_copy(struct loop_end *e, struct dvmm_xmit *x, bool nowait)
 	f = copy_frame(x);
 	if (!f)
 		return -ENOMEM;
-	err = push(e->pair, q, f, x->length);
+	err = push(e, x, f);
 	if (err)
 		free_frame(f);
 	return err;

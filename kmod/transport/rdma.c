@@ -273,6 +273,7 @@ static int lane_send(struct rdma_lane *t, struct dvmm_xmit *x)
 		spin_unlock_bh(&t->lock);
 		return -ENOTCONN;
 	}
+	dvmm_xport_number(t->owner->link, x);
 	list_add_tail(&x->list, &t->queue);
 	t->queued++;
 	fine = pump(t);

@@ -353,6 +353,7 @@ static int lane_send(struct tcp_lane *t, struct dvmm_xmit *x)
 	idle = !t->busy && list_empty(&t->queue);
 	if (idle)
 		t->busy = true;
+	dvmm_xport_number(t->owner->link, x);
 	list_add_tail(&x->list, &t->queue);
 	t->queued++;
 	spin_unlock_bh(&t->lock);

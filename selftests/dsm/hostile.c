@@ -255,6 +255,18 @@ static void impossible(struct peer *p)
 	}
 }
 
+/* A frame is missing, comes twice or has overtaken another one. */
+static void out_of_turn(struct peer *p)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, 0);
+	unsigned int k, n = rnd() % 4;
+
+	for (k = 0; k < n; k++)
+		peer_send(p, DVMM_LANE_CTL, &h, NULL, 0);
+	h.number = cpu_to_le32(rnd() % 2 ? rnd_range(1, 5) : rnd_range(1, UINT32_MAX));
+	peer_send(p, DVMM_LANE_CTL, &h, NULL, 0);
+}
+
 /* Cannot be right in any state of the page: nobody asked, or it is not ours to say. */
 static void unasked(struct peer *p)
 {
@@ -287,7 +299,7 @@ static void harmless(struct peer *p)
 	switch (rnd() % 3) {
 	case 0:
 		h = sound(DVMM_MSG_GET_M);
-		h.epoch = cpu_to_le64(rnd_range(2, UINT64_MAX));
+		h.epoch = cpu_to_le32(rnd_range(2, UINT32_MAX));
 		peer_send(p, DVMM_LANE_REQ, &h, NULL, 0);
 		return;
 	case 1:
@@ -328,6 +340,7 @@ static const struct family {
 	{ "a second HELLO", second_hello, true, MUST_DIE, DOWN_MS, 10 },
 	{ "message before HELLO", before_hello, false, MUST_DIE, BEFORE_HELLO_MS, 1 },
 	{ "header with one wrong field", bad_header, true, MUST_DIE, DOWN_MS, 300 },
+	{ "frame out of turn", out_of_turn, true, MUST_DIE, DOWN_MS, 50 },
 	{ "link frame with a wrong field", bad_link_frame, true, MUST_DIE, DOWN_MS, 50 },
 	{ "stream that ends in a header", cut_header, true, MUST_DIE, DOWN_MS, 100 },
 	{ "stream that ends in a payload", cut_payload, true, MUST_DIE, DOWN_MS, 50 },

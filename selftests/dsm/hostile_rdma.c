@@ -35,6 +35,7 @@
 struct lane {
 	struct rdma_cm_id *id;
 	struct ibv_mr *mr;
+	uint32_t sent; /* frames */
 	uint8_t buf[(RECEIVES + 1) * ROOM];
 };
 
@@ -81,6 +82,7 @@ static int prepare(struct lane *t)
 	};
 	int i, ret = rdma_create_qp(t->id, NULL, &attr);
 
+	t->sent = 0;
 	if (ret)
 		return ret;
 	t->mr = ibv_reg_mr(t->id->pd, t->buf, sizeof(t->buf), IBV_ACCESS_LOCAL_WRITE);
@@ -154,8 +156,10 @@ static int send_bytes(struct lane *t, size_t n, uint32_t credits)
 static int send_frame(int lane, const struct dvmm_wire_hdr *h, const void *data, size_t n)
 {
 	struct lane *t = &me.lane[lane];
+	struct dvmm_wire_hdr numbered = *h;
 
-	memcpy(t->buf, h, sizeof(*h));
+	numbered.number = cpu_to_le32(t->sent++);
+	memcpy(t->buf, &numbered, sizeof(numbered));
 	if (n)
 		memcpy(t->buf + sizeof(*h), data, n);
 	return send_bytes(t, sizeof(*h) + n, 0);

@@ -80,6 +80,7 @@ int peer_open(struct peer *p)
 	memset(p, -1, sizeof(*p));
 	p->self = PEER_SELF;
 	p->nodes = PEER_NODES;
+	memset(p->sent, 0, sizeof(p->sent));
 	random_uuid(p->uuid);
 	memcpy(mp.uuid, p->uuid, sizeof(mp.uuid));
 	p->machine = machine_create(&mp);
@@ -114,7 +115,7 @@ struct dvmm_wire_hdr peer_hdr(int kind, int type, unsigned int length)
 		.type = type,
 		.src = cpu_to_le16(PEER_SELF),
 		.length = cpu_to_le32(length),
-		.epoch = cpu_to_le64(1),
+		.epoch = cpu_to_le32(1),
 	};
 }
 
@@ -153,7 +154,10 @@ int peer_send(struct peer *p, int lane, const struct dvmm_wire_hdr *h, const voi
 {
 	uint8_t buf[sizeof(*h) + 2 * DVMM_WIRE_PAYLOAD_MAX];
 
-	memcpy(buf, h, sizeof(*h));
+	struct dvmm_wire_hdr numbered = *h;
+
+	numbered.number = cpu_to_le32(le32_to_cpu(h->number) + p->sent[lane]++);
+	memcpy(buf, &numbered, sizeof(numbered));
 	if (n)
 		memcpy(buf + sizeof(*h), data, n);
 	n += sizeof(*h);

@@ -21,6 +21,7 @@
  * @link: its link
  * @sock: our end of each lane
  * @uuid: of the machine
+ * @sent: frames sent on each lane
  */
 struct peer {
 	int self;
@@ -30,6 +31,7 @@ struct peer {
 	int link;
 	int sock[DVMM_LINK_LANES];
 	uint8_t uuid[16];
+	uint32_t sent[DVMM_LINK_LANES];
 };
 
 /* What a transport wants to see first on each lane (Documentation/transports.rst). */
@@ -68,7 +70,11 @@ int peer_lane(int type);
 /** peer_carries - true if a coherence message may carry a page */
 bool peer_carries(int type);
 
-/** peer_send - a header and @n bytes of payload, whatever the header says; 0 or -1 */
+/**
+ * peer_send - a header and @n bytes of payload, whatever the header says; 0 or -1
+ *
+ * The frame gets its number; what the header has there is added to it.
+ */
 int peer_send(struct peer *p, int lane, const struct dvmm_wire_hdr *h, const void *data, size_t n);
 /** peer_recv - the next frame on a lane; 1, 0 after @ms milliseconds, -1 at its end */
 int peer_recv(struct peer *p, int lane, struct peer_frame *f, int ms);

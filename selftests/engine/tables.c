@@ -137,6 +137,7 @@ static void fields(FILE *f)
 	FIELD(length, "bytes of payload that follow, at most 4096");
 	FIELD(page, "page number within the region");
 	FIELD(epoch, "of the machine; frames of another epoch are discarded and counted");
+	FIELD(number, "of the frame on its lane in this direction, from 0; it wraps");
 	FIELD(id, "the requester's transaction");
 	fprintf(f, "======  ====  =========  %.70s\n", rule);
 #undef FIELD

@@ -11,7 +11,7 @@ static struct dvmm_frame frame(u8 type)
 {
 	struct dvmm_frame f = {
 		.kind = DVMM_WIRE_COHERENCE, .index = 3, .page = 0x123456789abcULL,
-		.epoch = 0xfedcba9876543210ULL,
+		.epoch = 0x76543210, .number = 0xfedcba98,
 		.msg = { .type = type, .src = PEER, .requester = 1, .acks = 3,
 			 .id = 0x1122334455667788ULL },
 	};
@@ -26,7 +26,7 @@ static struct dvmm_frame frame(u8 type)
 static bool same(const struct dvmm_frame *a, const struct dvmm_frame *b)
 {
 	return a->kind == b->kind && a->index == b->index && a->length == b->length &&
-	       a->page == b->page && a->epoch == b->epoch && a->msg.type == b->msg.type &&
+	       a->page == b->page && a->epoch == b->epoch && a->number == b->number && a->msg.type == b->msg.type &&
 	       a->msg.flags == b->msg.flags && a->msg.src == b->msg.src &&
 	       a->msg.requester == b->msg.requester && a->msg.acks == b->msg.acks &&
 	       a->msg.id == b->msg.id;

@@ -28,12 +28,13 @@ finds()
 }
 
 echo "TAP version 13"
-echo "1..19"
+echo "1..20"
 finds bad-drop 5 "order is wrong"
 finds bad-duplicate 5 "order is wrong"
 finds bad-reorder 5 "order is wrong"
 finds bad-lane 5 "lane is wrong"
 finds bad-header 5 "header is wrong"
+finds bad-number 5 "number is wrong"
 finds bad-payload 4 "payload is wrong"
 finds bad-tail 4 "bytes behind the payload is wrong"
 finds bad-done 5 "frames taken"

@@ -17,7 +17,8 @@ void dvmm_wire_encode(const struct dvmm_frame *f, struct dvmm_wire_hdr *hdr)
 	hdr->acks = cpu_to_le16(m->acks);
 	hdr->length = cpu_to_le32(f->length);
 	hdr->page = cpu_to_le64(f->page);
-	hdr->epoch = cpu_to_le64(f->epoch);
+	hdr->epoch = cpu_to_le32(f->epoch);
+	hdr->number = cpu_to_le32(f->number);
 	hdr->id = cpu_to_le64(m->id);
 }
 
@@ -71,7 +72,8 @@ const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lan
 	f->index = le16_to_cpu(hdr->index);
 	f->length = le32_to_cpu(hdr->length);
 	f->page = le64_to_cpu(hdr->page);
-	f->epoch = le64_to_cpu(hdr->epoch);
+	f->epoch = le32_to_cpu(hdr->epoch);
+	f->number = le32_to_cpu(hdr->number);
 	m->type = hdr->type;
 	m->flags = hdr->flags;
 	m->src = le16_to_cpu(hdr->src);

@@ -37,7 +37,8 @@ struct dvmm_wire_hdr {
 	__le16 acks;
 	__le32 length;		/* of the payload */
 	__le64 page;		/* page number within the region */
-	__le64 epoch;
+	__le32 epoch;
+	__le32 number;		/* of the frame on its lane; the transport writes it */
 	__le64 id;
 };
 dvmm_static_assert(sizeof(struct dvmm_wire_hdr) == 40, "wire header is 40 bytes");
@@ -50,7 +51,8 @@ struct dvmm_frame {
 	u16 index;
 	u32 length;
 	u64 page;
-	u64 epoch;
+	u32 epoch;
+	u32 number;
 	struct dvmm_msg msg;	/* for channel and link frames only type, src, id count */
 };
 

@@ -22,14 +22,16 @@
 #include <linux/types.h>
 #include <linux/list.h>
 #include <linux/module.h>
+#include <linux/unaligned.h>
 
 struct page;
 struct seq_file;
 
-#define DVMM_TRANSPORT_VERSION	3
+#define DVMM_TRANSPORT_VERSION	4
 #define DVMM_XPORT_LANES	4
 #define DVMM_XPORT_HDR		40	/* bytes of every frame's header */
 #define DVMM_XPORT_LENGTH_AT	12	/* le32 in the header: bytes of payload */
+#define DVMM_XPORT_NUMBER_AT	28	/* le32 in the header: see dvmm_xport_number() */
 #define DVMM_XPORT_PAYLOAD_MAX	4096
 #define DVMM_XPORT_QUEUE	1024	/* frames queued on a lane before send() waits */
 
@@ -77,13 +79,29 @@ struct dvmm_xport_params {
  * @ops: the transport
  * @core: the core's own
  * @priv: the transport's own, set in connect()
+ * @numbered: frames numbered so far on each lane; the lane's lock guards it
  */
 struct dvmm_xport_link {
 	const struct dvmm_transport_upcalls *up;
 	const struct dvmm_transport_ops *ops;
 	void *core;
 	void *priv;
+	u32 numbered[DVMM_XPORT_LANES];
 };
+
+/**
+ * dvmm_xport_number - write a frame's number on its lane into its header
+ * @link: the link
+ * @x: the frame
+ *
+ * A transport MUST call it once for each frame that send() takes, under the lock
+ * that gives the frames of a lane their order.  The receiving core takes a link
+ * down whose numbers have a gap.  The count outlives the transport's private part.
+ */
+static inline void dvmm_xport_number(struct dvmm_xport_link *link, struct dvmm_xmit *x)
+{
+	put_unaligned_le32(link->numbered[x->lane]++, x->hdr + DVMM_XPORT_NUMBER_AT);
+}
 
 /**
  * struct dvmm_transport_upcalls - what a transport calls

@@ -7,6 +7,7 @@
 
 static_assert(sizeof(struct xt_header) == DVMM_XPORT_HDR);
 static_assert(offsetof(struct xt_header, length) == DVMM_XPORT_LENGTH_AT);
+static_assert(offsetof(struct xt_header, number) == DVMM_XPORT_NUMBER_AT);
 
 /* ---- contents ---- */
 
@@ -71,6 +72,7 @@ static struct dvmm_xmit *new_xmit(const struct xt_spec *s, u64 seq)
 	h->seed = cpu_to_le32(s->seed);
 	h->bytes = cpu_to_le32(s->bytes);
 	fill(h->fill, sizeof(h->fill), s->seed);
+	fill(h->rest, sizeof(h->rest), s->seed);
 	return x;
 }
 
@@ -147,10 +149,12 @@ static const char *wrong(struct xt_end *e, unsigned int lane, const struct xt_he
 		return "lane";
 	if (h->stream >= XT_STREAMS)
 		return "stream";
-	if (!matches(h->fill, sizeof(h->fill), seed))
+	if (!matches(h->fill, sizeof(h->fill), seed) || !matches(h->rest, sizeof(h->rest), seed))
 		return "header";
 	if (h->kind == XT_KIND_DATA && le64_to_cpu(h->seq) != e->rx[lane][h->stream])
 		return "order";
+	if (le32_to_cpu(h->number) != e->due[lane])
+		return "number";
 	if (!length != !page)
 		return "presence of a page";
 	if (!page)
@@ -208,6 +212,7 @@ static int link_rx(struct dvmm_xport_link *link, unsigned int lane, const void *
 		complete(&e->pong);
 	else
 		count_frame(e, lane, h, page);
+	e->due[lane] = le32_to_cpu(h->number) + 1;
 	if (h->kind == XT_KIND_LAST && !atomic_read(&e->downs))
 		e->last = true;
 	if (page)

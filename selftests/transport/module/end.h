@@ -27,7 +27,8 @@
  * struct xt_header - DVMM_XPORT_HDR bytes
  * @seq: number within the stream
  * @length: where the contract wants it
- * @fill: made from @seed
+ * @fill: made from @seed, as is @rest
+ * @number: where the contract wants it
  */
 struct xt_header {
 	__le64 seq;
@@ -38,7 +39,9 @@ struct xt_header {
 	__le32 length;
 	__le32 seed;
 	__le32 bytes;
-	u8 fill[16];
+	u8 fill[4];
+	__le32 number;
+	u8 rest[8];
 };
 
 /**
@@ -59,6 +62,7 @@ struct xt_header {
  * @error: text of the first wrong frame
  * @tx: next number of each stream; its senders' own
  * @rx: next number that must arrive
+ * @due: number of the next frame of each lane
  * @pong: an answer came
  */
 struct xt_end {
@@ -78,6 +82,7 @@ struct xt_end {
 	char error[XT_TEXT];
 	u64 tx[DVMM_XPORT_LANES][XT_STREAMS];
 	u64 rx[DVMM_XPORT_LANES][XT_STREAMS];
+	u32 due[DVMM_XPORT_LANES];
 	struct completion pong;
 };
 

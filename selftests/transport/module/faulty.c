@@ -14,7 +14,7 @@
 enum fault {
 	DROP, DUPLICATE, REORDER, WRONG_LANE, DIRTY_TAIL, FLIP_PAYLOAD, FLIP_HEADER, LOSE_DONE,
 	DOWN_TWICE, DOWN_NEVER, DOWN_AT_CLOSE, UP_TWICE, ONE_QUEUE, NO_PRESSURE, REFUSE_NOWAIT,
-	SEND_AFTER_DOWN, IGNORE_REFUSAL, ANY_LANE,
+	SEND_AFTER_DOWN, IGNORE_REFUSAL, ANY_LANE, NO_NUMBER,
 };
 
 /**
@@ -128,7 +128,9 @@ static int pass_spoilt(struct faulty_end *e, unsigned int lane, const void *hdr,
 
 	memcpy(spoilt, hdr, sizeof(spoilt));
 	if (e->fault == FLIP_HEADER)
-		spoilt[30] ^= 4;
+		spoilt[34] ^= 4;
+	else if (e->fault == NO_NUMBER)
+		memset(spoilt + DVMM_XPORT_NUMBER_AT, 0, sizeof(u32));
 	else if (page && e->fault == FLIP_PAYLOAD)
 		*(u8 *)page_address(page) ^= 1;
 	else if (page && e->fault == DIRTY_TAIL)
@@ -281,6 +283,7 @@ static struct faulty_ops table[] = {
 	FAULTY("bad-after", SEND_AFTER_DOWN),
 	FAULTY("bad-refusal", IGNORE_REFUSAL),
 	FAULTY("bad-check", ANY_LANE),
+	FAULTY("bad-number", NO_NUMBER),
 };
 
 void xt_faulty_unregister(void)
