@@ -14,7 +14,7 @@ kver=$(cat "$KDIR/include/config/kernel.release")
 arch=$(uname -m)
 
 echo "TAP version 13"
-echo "1..4"
+echo "1..7"
 fail=0
 
 mkdir -p "$tmp/source" "$tmp/tree" "$tmp/modules"
@@ -42,4 +42,36 @@ make -s -C "$tmp/source/dvmm-$version" modules KDIR="$KDIR" CONFIG_INFINIBAND_AD
 	ls "$tmp/source/dvmm-$version"/dvmm-tcp.ko >>"$tmp/log" 2>&1 &&
 	! ls "$tmp/source/dvmm-$version"/dvmm-rdma.ko >>"$tmp/log" 2>&1
 result $? 4 "without RDMA in the kernel the other modules are built" "$tmp/log"
+
+# dkms_for KERNEL COMMAND...: in trees of its own, headers of any kernel in the role of KERNEL's
+dkms_for()
+{
+	kernel=$1
+	shift
+	dkms "$@" -k "$kernel" -a "$arch" --kernelsourcedir "$tmp/headers" \
+		--sourcetree "$tmp/source" --dkmstree "$tmp/tree" --installtree "$tmp/modules"
+}
+
+mkdir "$tmp/headers"
+ln -s "$KDIR"/* "$tmp/headers/"
+cp "$KDIR/.config" "$tmp/headers/.config"
+dkms_for 9.9.0-amd64 build dvmm/"$version" >"$tmp/log" 2>&1
+status=$?
+echo "status $status" >>"$tmp/log"
+[ $status = 77 ]
+result $? 5 "a kernel that dvmm is not made for is skipped (dkms' status 77)" "$tmp/log"
+
+sed -i 's/^# CONFIG_PREEMPT_RT is not set/CONFIG_PREEMPT_RT=y/' "$tmp/headers/.config"
+dkms_for 6.12.999-rt-amd64 build dvmm/"$version" >"$tmp/log" 2>&1
+status=$?
+echo "status $status" >>"$tmp/log"
+grep -q '^CONFIG_PREEMPT_RT=y' "$tmp/headers/.config" && [ $status = 77 ]
+result $? 6 "so is one with PREEMPT_RT" "$tmp/log"
+
+# what a kernel's installation runs
+dkms_for 9.9.0-amd64 autoinstall >"$tmp/log" 2>&1
+status=$?
+echo "status $status" >>"$tmp/log"
+[ $status = 0 ] && ! find "$tmp/modules" -name 'dvmm*' | grep -q .
+result $? 7 "neither fails a kernel's upgrade" "$tmp/log"
 exit $fail
