@@ -132,9 +132,16 @@ static int acquire_slow(struct dvmm_region *r, u64 index, u8 need)
 	return ret;
 }
 
+/* At the home a page that nobody has touched is had without asking. */
+static bool region_first_touch(struct dvmm_region *r, u64 index)
+{
+	return dvmm_region_is_home(r) && !READ_ONCE(dvmm_region_page(r, index)->state);
+}
+
 int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 {
 	u8 had = dvmm_page_perm(dvmm_region_page(r, index));
+	bool first = region_first_touch(r, index);
 	struct dvmm_waiter waiter;
 	u64 start, end;
 	int ret;
@@ -150,7 +157,10 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 	ret = acquire_slow(r, index, need);
 	dvmm_waiter_end(r, &waiter);
 	end = ktime_get_ns();
-	dvmm_stats_fault(r->m, had, need, end - start);
+	if (first)
+		dvmm_stats_count(r->m, faults_first);
+	else
+		dvmm_stats_fault(r->m, had, need, end - start);
 	if (!dvmm_region_is_home(r))
 		dvmm_hold_learn(&r->m->hold, end, end - start);
 	return ret;

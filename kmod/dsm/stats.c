@@ -33,6 +33,7 @@ void dvmm_stats_fault(struct dvmm_machine *m, u8 had, u8 need, u64 ns)
 		dvmm_stats_count(m, faults_upgrade);
 	else
 		dvmm_stats_count(m, faults_write);
+	dvmm_stats_add(m, wait_ns, ns);
 	this_cpu_inc(m->stats->latency[latency_bucket(ns)]);
 	if (ns > this_cpu_read(m->stats->latency_max))
 		this_cpu_write(m->stats->latency_max, ns);

@@ -26,7 +26,9 @@
 	X(downgrades)		\
 	X(evictions)		\
 	X(discarded)		\
-	X(prefetches)
+	X(prefetches)		\
+	X(faults_first)		\
+	X(wait_ns)
 
 struct dvmm_stats_cpu {
 #define X(field) u64 field;
@@ -41,7 +43,7 @@ struct dvmm_stats_cpu {
 #define dvmm_stats_count(m, counter)	this_cpu_inc((m)->stats->counter)
 
 struct dvmm_stats_cpu __percpu *dvmm_stats_alloc(void);
-/** dvmm_stats_fault - a fault on a page held with @had waited @ns for @need */
+/** dvmm_stats_fault - a fault on a page held with @had waited @ns for @need, of another node */
 void dvmm_stats_fault(struct dvmm_machine *m, u8 had, u8 need, u64 ns);
 /** dvmm_stats_taken - a peer brought this node's permission down to @perm */
 void dvmm_stats_taken(struct dvmm_machine *m, u8 perm);

@@ -290,6 +290,10 @@ struct dvmm_event_record {
  * @frames: frames held now
  * @latency_ns: p50, p90, p99 and maximum of the wait of a remote fault
  * @prefetches: pages asked for before a thread that reads in order wanted them
+ * @faults_first: accesses at the home to pages that nobody had touched; they
+ *	ask no other node and are in none of the other faults_ counts
+ * @wait_ns: how long the faults of faults_read, faults_write and faults_upgrade
+ *	waited in all, in nanoseconds
  */
 struct dvmm_stats {
 	__u32 size;
@@ -311,6 +315,8 @@ struct dvmm_stats {
 	__u64 frames;
 	__u64 latency_ns[4];
 	__u64 prefetches;
+	__u64 faults_first;
+	__u64 wait_ns;
 };
 
 #define DVMM_IOCTL_BASE		0xD5
