@@ -1,23 +1,18 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """What a guest across two hosts costs beside the same guest on one of them. Ratios; nothing fails by time."""
+import os
 import re
+import tempfile
 
+import benchjobs
+import benchtrace
 import hotpages
 from guestlib import Machine, Plain, load, main, unload
 
-LIMIT = 10000000
 HOTTEST = 20
-
-
-def work_seconds(m, cpus, turns=3):
-    """The parallel job on some CPUs, checked; the best of some turns, in the guest's seconds."""
-    best = None
-    for _ in range(turns):
-        text = m.must(f'work {LIMIT}', 240, cpus)
-        took = float(re.search(r'in ([\d.]+) s: correct', text).group(1))
-        best = min(best or took, took)
-    return best
+CPUS = 2                # of the guest, on each host
+TRACED = os.environ.get('DVMM_BENCH_TRACE', '').split()         # jobs to record as well
 
 
 def port_ns(m, cpu):
@@ -26,15 +21,35 @@ def port_ns(m, cpu):
     return float(re.search(r'best ([\d.]+)', text).group(1)) / m.seconds(1)
 
 
+def booted(t, m, what, words=hotpages.WORDS):
+    """Starts a guest; seconds until it answers."""
+    m.start(words)
+    took = m.up(900)
+    t.diag(f'{what}: guest up after {took:.0f} s')
+    return took
+
+
 def plain(t, like):
-    """Boot and work on one host."""
+    """Boot and jobs on one host without dvmm: {name: seconds}."""
     m = Plain(like.total, like.memory * len(like.hosts))
     try:
-        m.start(hotpages.WORDS)
-        boot = m.up(600)
-        one, two = work_seconds(m, '0'), work_seconds(m, '0,1')
-        t.diag(f'one host, {m.total} vCPUs: guest up after {boot:.0f} s; job on 1 vCPU {one:.3f} s, on 2 {two:.3f} s')
-        return boot, one, two
+        times = {'boot': booted(t, m, f'one host, {m.total} vCPUs, plain KVM')}
+        for job in benchjobs.JOBS:
+            times[job] = benchjobs.seconds(m, job, (0, like.far()))
+        return times
+    finally:
+        m.end()
+
+
+def one_node(t, like):
+    """Boot of a machine of one node."""
+    m = Machine([0], cpus=like.total, memory=like.memory * len(like.hosts), name='o')
+    try:
+        took = booted(t, m, f'one host, {m.total} vCPUs, a machine of one node')
+        s = m.stats(0)
+        t.diag(f'boot of one node: first touches {s["faults_first"]}, other faults {s["faults_read"]} {s["faults_write"]} '
+               f'{s["faults_upgrade"]}')
+        return took
     finally:
         m.end()
 
@@ -43,8 +58,8 @@ def faults(t, m):
     """Remote faults of the boot, and where."""
     for node in range(len(m.hosts)):
         s = m.stats(node)
-        t.diag(f'boot: node {node}: faults: read {s["faults_read"]} write {s["faults_write"]} upgrade '
-               f'{s["faults_upgrade"]}; messages {s["messages_sent"]}, bytes {s["bytes_sent"]}')
+        t.diag(f'boot: node {node}: first touches {s["faults_first"]}; faults: read {s["faults_read"]} write '
+               f'{s["faults_write"]} upgrade {s["faults_upgrade"]}; messages {s["messages_sent"]}, bytes {s["bytes_sent"]}')
     total = hotpages.counts(m.hosts)
     t.diag(f'boot: {sum(total.values())} messages for {len(total)} pages; those with the most:')
     hottest = sorted(total.items(), key=lambda row: -row[1])[:HOTTEST]
@@ -61,20 +76,58 @@ def exits(t, m):
     t.diag(f'remote MMIO exit / round trip: {far / trip:.2f}; less what it costs on the boot node: {(far - near) / trip:.2f}')
 
 
+def jobs(t, m, one):
+    """All jobs on a CPU of each host, beside their time on one."""
+    table = {}
+    t.diag(benchjobs.HEAD)
+    for job, goal in benchjobs.JOBS.items():
+        row = benchjobs.across(m, job, (0, m.far()))
+        t.diag(benchjobs.line(job, one[job], row, goal))
+        table[job] = dict(row, one=one[job], gain=one[job] / row['s'])
+    return table
+
+
+def traced(t, m):
+    """The jobs that are to be recorded, once more: tracing has its price."""
+    for job in TRACED:
+        with tempfile.TemporaryDirectory() as where:
+            benchtrace.record(m.hosts)
+            t.diag(f'{job}, recorded: {benchjobs.seconds(m, job, (0, m.far())):.2f} s')
+            benchtrace.show(t, m, *benchtrace.fetch(m.hosts, where))
+
+
+def report(t, table):
+    """What changed since the last run."""
+    for text in benchjobs.compare(table, benchjobs.last()):
+        t.diag(text)
+    benchjobs.keep(table)
+    t.diag(f'the table is in {benchjobs.KEPT}')
+
+
+def two_hosts(t, m, one):
+    """Boot and jobs over two hosts; the table."""
+    hotpages.record(m.hosts)
+    boot = booted(t, m, f'two hosts, {m.total} vCPUs')
+    t.diag(f'boot on two hosts / on one: {boot / one["boot"]:.2f}')
+    faults(t, m)
+    table = jobs(t, m, one)
+    table['boot'] = {'one': one['boot'], 's': boot, 'gain': one['boot'] / boot}
+    exits(t, m)
+    traced(t, m)
+    return table
+
+
 def test(t):
-    """One host, then two."""
-    m = Machine([0, 1])
-    boot, one, two = plain(t, m)
+    """One host, then a machine of one node, then two hosts."""
+    m = Machine([0, 1], cpus=CPUS)
+    one = plain(t, m)
     load({0, 1})
     try:
-        hotpages.record(m.hosts)
-        m.start(hotpages.WORDS)
-        across = m.up(900)
-        t.diag(f'two hosts: guest up after {across:.0f} s; boot / that on one host: {across / boot:.2f}')
-        faults(t, m)
-        job = work_seconds(m, f'0,{m.far()}')
-        t.diag(f'job on 2 hosts with 1 vCPU each {job:.3f} s; / 1 vCPU: {job / one:.2f}; / 2 vCPUs of one host: {job / two:.2f}')
-        exits(t, m)
+        own = one_node(t, m)
+        t.diag(f'boot of a machine of one node / plain: {own / one["boot"]:.2f}')
+        table = two_hosts(t, m, one)
+        table['one node'] = {'one': one['boot'], 's': own, 'gain': one['boot'] / own}
+        report(t, table)
         t.ok(True, 'measured')
     finally:
         hotpages.stop(m.hosts)

@@ -117,6 +117,10 @@ class Machine:
         self.slow = self.slow or self.dilation()
         return ours / self.slow
 
+    def scale(self):
+        """Seconds of ours in one of the guest's."""
+        return 1 / self.seconds(1)
+
     def dilation(self):
         """How much slower than ours the guest's time passes: in emulated nodes it is told so."""
         here, there = time.monotonic(), self.uptime()

@@ -60,6 +60,21 @@ class Symbols:
                 return f'CPU {cpu}: ' + ', '.join(_within(self.percpu, address - area))
         return None
 
+    def nearest(self, address):
+        """The symbol at a physical address, with the offset from it, or None."""
+        if self.image_start <= address <= self.image_end:
+            return _nearest(self.image, address + self.to_image)
+        for cpu, area in self.areas.items():
+            if area <= address < area + self.percpu_size:
+                return f'CPU {cpu}: {_nearest(self.percpu, address - area)}'
+        return None
+
+
+def _nearest(symbols, address):
+    """"name+0x12"; the symbol that an address belongs to."""
+    at, name = symbols[max(0, bisect.bisect_right(symbols, (address, '~')) - 1)]
+    return f'{name}+{address - at:#x}' if address != at else name
+
 
 def _within(symbols, start, most=8):
     """Names in a page; the one that reaches into it first."""

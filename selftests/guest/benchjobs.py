@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Jobs of the bench: what each took, what it asked of other nodes, and a table beside the last one."""
+import json
+import os
+import re
+import threading
+
+from guestlib import on
+
+# name: its goal, two hosts with one CPU each over one host (design goal, not a bound)
+JOBS = {'ep': 1.9, 'stencil': 1.3, 'sort': 1.3, 'spmv': 1.0, 'tree': 1.3, 'counter': 1.0,
+        'pipes': None, 'touch': None, 'reader': None}
+COUNTS = ('faults_first', 'faults_read', 'faults_write', 'faults_upgrade', 'messages_sent', 'wait_ns')
+KEPT = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'dvmm', 'bench-guest.json')
+
+
+class Ping(threading.Thread):
+    """Pings of a page's size from node 0 to node 1 for as long as a job runs."""
+
+    def __init__(self, peer='10.77.0.2'):
+        super().__init__(daemon=True)
+        self.peer, self.times, self.ended = peer, [], threading.Event()
+
+    def run(self):
+        while not self.ended.is_set():
+            text = on(0, f'ping -c 1 -W 2 -s 4056 {self.peer}', 20)[1]
+            self.times += [float(ms) for ms in re.findall(r'time=([\d.]+)', text)]
+            self.ended.wait(0.3)
+
+    def median(self):
+        """Milliseconds; None without an answer."""
+        self.ended.set()
+        self.join(30)
+        return sorted(self.times)[len(self.times) // 2] if self.times else None
+
+
+def counts(m):
+    """The machine's counters, all nodes together."""
+    nodes = [m.stats(node) for node in range(len(m.hosts))]
+    return {key: sum(int(s[key]) for s in nodes) for key in COUNTS}
+
+
+def seconds(m, job, cpus, bound=600):
+    """One run of a job, checked; our seconds."""
+    text = m.must(f'benchjob {job} ' + ' '.join(str(cpu) for cpu in cpus), bound)
+    found = re.search(r': ([\d.]+) s: correct', text)
+    return float(found.group(1)) * m.scale()
+
+
+def across(m, job, cpus):
+    """A run over hosts: its time, requests by kind, price and the share of time spent waiting."""
+    before, ping = counts(m), Ping()
+    ping.start()
+    took = seconds(m, job, cpus)
+    price, after = ping.median(), counts(m)
+    d = {key: after[key] - before[key] for key in COUNTS}
+    asked = d['faults_read'] + d['faults_write'] + d['faults_upgrade']
+    wait_ms = d['wait_ns'] / 1e6
+    return {'s': took, 'first': d['faults_first'], 'read': d['faults_read'], 'write': d['faults_write'],
+            'upgrade': d['faults_upgrade'], 'messages': d['messages_sent'],
+            'ms': wait_ms / asked if asked else 0, 'ping': price,
+            'pings': wait_ms / asked / price if asked and price else 0,
+            'waiting': wait_ms / 1e3 / (took * len(cpus)) if took else 0}
+
+
+HEAD = (f'{"job":8} {"1 host":>8} {"2 hosts":>8} {"gain":>6} {"goal":>5} {"read":>6} {"write":>6} {"upgr":>6} '
+        f'{"first":>6} {"msgs":>7} {"ms":>5} {"pings":>5} {"wait":>5}')
+
+
+def line(name, one, row, goal=None):
+    """A row of the table; "gain" is one host's time over that of two."""
+    return (f'{name:8} {one:8.2f} {row["s"]:8.2f} {one / row["s"]:6.2f} {goal or "-":>5} {row["read"]:6} {row["write"]:6} '
+            f'{row["upgrade"]:6} {row["first"]:6} {row["messages"]:7} {row["ms"]:5.1f} {row["pings"]:5.1f} '
+            f'{100 * row["waiting"]:4.0f}%')
+
+
+def last():
+    """The table of the run before, or an empty one."""
+    try:
+        with open(KEPT) as f:
+            return json.load(f)
+    except (OSError, ValueError):
+        return {}
+
+
+def keep(table):
+    """Writes the table for the next run to compare with."""
+    os.makedirs(os.path.dirname(KEPT), exist_ok=True)
+    with open(KEPT + '.new', 'w') as f:
+        json.dump(table, f, indent=1)
+    os.rename(KEPT + '.new', KEPT)
+
+
+def compare(table, before):
+    """Lines about each figure that changed by more than a tenth, as ratios to one host's of its own run."""
+    for name, row in table.items():
+        if name in before:
+            old, new = before[name]['gain'], row['gain']
+            if abs(new - old) > old / 10:
+                yield f'{name}: gain {new:.2f}, {old:.2f} the last time: {"better" if new > old else "WORSE"}'
