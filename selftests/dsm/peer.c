@@ -60,6 +60,7 @@ int peer_connect(struct peer *p)
 {
 	int theirs[DVMM_LINK_LANES] = { -1, -1, -1, -1 }, end[2], i, ret;
 
+	memset(p->sent, 0, sizeof(p->sent));
 	for (i = 0; i < DVMM_LINK_LANES; i++) {
 		if (tcp_pair(end))
 			tap_bail("TCP over loopback: %s", strerror(errno));
@@ -80,7 +81,6 @@ int peer_open(struct peer *p)
 	memset(p, -1, sizeof(*p));
 	p->self = PEER_SELF;
 	p->nodes = PEER_NODES;
-	memset(p->sent, 0, sizeof(p->sent));
 	random_uuid(p->uuid);
 	memcpy(mp.uuid, p->uuid, sizeof(mp.uuid));
 	p->machine = machine_create(&mp);
