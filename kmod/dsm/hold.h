@@ -13,9 +13,9 @@
 #define DVMM_HOLD_H
 
 #include <linux/types.h>
+#include <linux/dvmm.h>
 
 #define DVMM_HOLD_FETCHES	2
-#define DVMM_HOLD_MAX_US	100000
 
 /**
  * struct dvmm_hold - the fastest fetch of late, as an estimate without queueing

@@ -377,7 +377,8 @@ int dvmm_machine_create(const struct dvmm_create_machine *arg)
 	int ret;
 
 	if (arg->stall_s > DVMM_STALL_MAX || arg->policy & ~DVMM_POLICY_MASK || !arg->nodes ||
-	    arg->nodes > DVMM_MAX_NODE + 1 || arg->node >= arg->nodes)
+	    arg->nodes > DVMM_MAX_NODE + 1 || arg->node >= arg->nodes ||
+	    arg->hold_us > DVMM_HOLD_MAX_US)
 		return -EINVAL;
 	m = machine_alloc(arg);
 	if (!m)

@@ -101,6 +101,8 @@ const struct refusal refusals[] = {
 	{ &calls[1], "too many nodes", F(dvmm_create_machine, nodes), DVMM_MAX_NODE + 2, 0xffff, 0,
 	  EINVAL, 0 },
 	{ &calls[1], "self beyond nodes", F(dvmm_create_machine, node), 2, 0xffff, 0, EINVAL, 0 },
+	{ &calls[1], "hold time too long", F(dvmm_create_machine, hold_us), DVMM_HOLD_MAX_US + 1,
+	  UINT32_MAX, 0, EINVAL, 0 },
 	{ &calls[1], "unknown policy", F(dvmm_create_machine, policy), DVMM_POLICY_MASK + 1,
 	  UINT32_MAX, ~(uint32_t)DVMM_POLICY_MASK, EINVAL,
 	  0 },

@@ -60,8 +60,9 @@ struct dvmm_version {
  * @config: digest of the machine's description; nodes with another one are refused
  * @node: this node, 0 .. @nodes - 1
  * @nodes: number of nodes, 1 .. DVMM_MAX_NODE + 1
- * @hold_us: minimum time a granted page is kept, microseconds (0: none); raised
- *	to twice what a fetch from another node costs at its fastest
+ * @hold_us: minimum time a granted page is kept, microseconds, 0 (none) ..
+ *	DVMM_HOLD_MAX_US; raised to twice what a fetch from another node costs at its
+ *	fastest
  * @policy: DVMM_POLICY_*
  * @stall_s: the machine stops, naming the page, once a page of a region has been
  *	on its way for so many seconds without progress; at most DVMM_STALL_MAX,
@@ -83,6 +84,7 @@ struct dvmm_create_machine {
 };
 
 #define DVMM_STALL_MAX		86400
+#define DVMM_HOLD_MAX_US	100000
 
 #define DVMM_POLICY_MIGRATORY	0x1	/* grant reads of migrating pages exclusively */
 #define DVMM_POLICY_PREFETCH	0x2	/* read ahead of a thread that reads page after page */
