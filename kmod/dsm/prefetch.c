@@ -38,10 +38,17 @@ static u64 advance(struct dvmm_stream *s, u64 index, u64 npages, u64 *first)
 	return end;
 }
 
-/* Nothing is held and nothing is under way. */
-static bool untouched(struct dvmm_region *r, u64 index)
+/*
+ * Nothing is held, nothing is under way, and as far as this node knows somebody
+ * has data: the home knows of each page that nobody has touched.
+ */
+static bool worth_asking(struct dvmm_region *r, u64 index)
 {
-	return !READ_ONCE(dvmm_region_page(r, index)->priv);
+	struct dvmm_page *pg = dvmm_region_page(r, index);
+
+	if (READ_ONCE(pg->priv))
+		return false;
+	return !dvmm_region_is_home(r) || READ_ONCE(pg->state) != 0;
 }
 
 void dvmm_prefetch(struct dvmm_region *r, u64 index)
@@ -52,7 +59,7 @@ void dvmm_prefetch(struct dvmm_region *r, u64 index)
 		return;
 	end = advance(&r->streams[current->pid % DVMM_STREAMS], index, r->npages, &first);
 	for (; first < end; first++) {
-		if (!untouched(r, first))
+		if (!worth_asking(r, first))
 			continue;
 		dvmm_dispatch_local(r, first, DVMM_EV_LOAD);
 		dvmm_stats_count(r->m, prefetches);
