@@ -38,6 +38,18 @@
 #define vm_flags_set(vma, flags) ((void)((vma)->vm_flags |= (flags)))
 #endif
 
+/* In a struct address_space_operations: what happens to a folio with a memory error. */
+#ifdef HAVE_ERROR_REMOVE_FOLIO
+#define DVMM_ERROR_REMOVE(fn) .error_remove_folio = (fn)
+#else
+#define DVMM_ERROR_REMOVE(fn) \
+	.error_remove_page = (int (*)(struct address_space *, struct page *))(fn)
+#endif
+
+#ifndef HAVE_COPY_MC_HIGHPAGE
+#define copy_mc_highpage(to, from) (copy_highpage(to, from), 0)
+#endif
+
 /* In a tracepoint's TP_fast_assign; @src is what __string() was given. */
 #ifdef HAVE_ASSIGN_STR_ONE
 #define dvmm_assign_str(dst, src) __assign_str(dst)

@@ -265,7 +265,10 @@ static int act_set_perm(struct flight *f, const struct dvmm_action *a)
 	int ret;
 
 	dvmm_page_set_perm(r, f->index, a->perm);
-	ret = r->mem->set_perm(r, f->index, a->perm);
+	/* Equal: an attempt before this one met a pin. */
+	if (a->perm > had || a->perm == DVMM_PERM_WRITE)
+		return 0;
+	ret = r->mem->lower(r, f->index, a->perm);
 	if (a->perm < had && f->item->ev.type == DVMM_EV_EVICT)
 		dvmm_stats_count(r->m, evictions);
 	else if (a->perm < had)

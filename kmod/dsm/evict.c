@@ -2,11 +2,10 @@
 /* Capacity: choose victims and wait for their frames. */
 #include <linux/pagemap.h>
 #include <linux/pagevec.h>
+#include <linux/sched/signal.h>
 
 #include "dispatch.h"
 #include "evict.h"
-
-#define EVICT_BATCH	16
 
 static bool try_reserve(struct dvmm_region *r)
 {
@@ -26,39 +25,38 @@ static bool worth_evicting(struct dvmm_region *r, u64 index)
 	return dvmm_page_perm(pg) != DVMM_PERM_NONE && !(READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS);
 }
 
-/*
- * Send the next few frames after the hand away, oldest place first: with the
- * accessed bits inside KVM's tables there is no cheap word on use, and first
- * in, first out needs none.
- */
-static unsigned int evict_some(struct dvmm_region *r)
+unsigned int dvmm_evict_take(struct dvmm_region *r, u64 index[DVMM_EVICT_BATCH])
 {
-	struct folio_batch batch;
 	pgoff_t at, end = r->npages - 1;
-	unsigned int i, sent = 0;
+	struct folio_batch batch;
+	unsigned int i, n;
 
 	folio_batch_init(&batch);
 	spin_lock(&r->room_lock);
 	at = r->hand;
+	n = min(filemap_get_folios(r->mapping, &at, end, &batch), DVMM_EVICT_BATCH);
+	for (i = 0; i < n; i++)
+		index[i] = batch.folios[i]->index;
+	r->hand = n ? index[n - 1] + 1 : 0;
 	spin_unlock(&r->room_lock);
-	filemap_get_folios(r->mapping, &at, end, &batch);
-	for (i = 0; i < folio_batch_count(&batch) && sent < EVICT_BATCH; i++) {
-		pgoff_t index = batch.folios[i]->index;
+	for (i = 0; i < folio_batch_count(&batch); i++)
+		folio_put(batch.folios[i]);
+	return n;
+}
 
-		at = index + 1;
-		/* Our reference must not look like a pin. */
-		folio_put(batch.folios[i]);
-		if (!worth_evicting(r, index))
-			continue;
-		dvmm_dispatch_local(r, index, DVMM_EV_EVICT);
-		sent++;
-	}
-	for (; i < folio_batch_count(&batch); i++)
-		folio_put(batch.folios[i]);
-	spin_lock(&r->room_lock);
-	r->hand = at > end || !folio_batch_count(&batch) ? 0 : at;
-	spin_unlock(&r->room_lock);
-	return sent;
+/*
+ * Send frames away in the order of their places: with the accessed bits inside
+ * KVM's tables there is no cheap word on use, and a sweep needs none.
+ */
+static void evict_some(struct dvmm_region *r)
+{
+	u64 index[DVMM_EVICT_BATCH];
+	unsigned int i, n;
+
+	n = dvmm_evict_take(r, index) ?: dvmm_evict_take(r, index);
+	for (i = 0; i < n; i++)
+		if (worth_evicting(r, index[i]))
+			dvmm_dispatch_local(r, index[i], DVMM_EV_EVICT);
 }
 
 static bool has_room(struct dvmm_region *r)
@@ -67,7 +65,7 @@ static bool has_room(struct dvmm_region *r)
 	       dvmm_machine_stopped(r->m);
 }
 
-int dvmm_evict_reserve(struct dvmm_region *r)
+int dvmm_evict_reserve(struct dvmm_region *r, unsigned int state)
 {
 	if (!r->limit)
 		return 0;
@@ -76,8 +74,8 @@ int dvmm_evict_reserve(struct dvmm_region *r)
 			return -EIO;
 		evict_some(r);
 		/* The bound is for victims that a pin or a new request has saved. */
-		if (wait_event_killable_timeout(r->room, has_room(r),
-						msecs_to_jiffies(10)) < 0)
+		wait_event_killable_timeout(r->room, has_room(r), msecs_to_jiffies(10));
+		if (signal_pending_state(state, current))
 			return -EINTR;
 	}
 	return 0;

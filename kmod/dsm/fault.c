@@ -3,13 +3,18 @@
  * Page faults on a region's mapping, by the VMM, its devices, or KVM on behalf
  * of a vCPU.
  *
- * FAULT_FLAG_RETRY_NOWAIT is ignored on purpose: answering VM_FAULT_RETRY to
- * KVM's first, unwaiting attempt would start an async-page-fault worker, which
- * asks for write permission even for a read.
+ * Whoever may come back waits for the network without mmap_lock.  Two kinds wait
+ * with it.  FAULT_FLAG_RETRY_NOWAIT is ignored on purpose: answering
+ * VM_FAULT_RETRY to KVM's first, unwaiting attempt would start an
+ * async-page-fault worker, which asks for write permission even for a read.
+ * And ->page_mkwrite is not told what its caller allows.
  */
+#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/sched/signal.h>
+
+#include <dvmm/channel.h>
 
 #include "region.h"
 #include "stats.h"
@@ -34,6 +39,55 @@ static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 	return NULL;
 }
 
+/*
+ * A frame comes before its permission and leaves after it, and the bucket lock
+ * keeps the permission as it is: there is no frame that it could belong to.
+ */
+static bool frame_lost(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	bool lost;
+
+	spin_lock(&b->lock);
+	lost = dvmm_page_perm(dvmm_region_page(r, index)) != DVMM_PERM_NONE &&
+	       !xa_load(&r->mapping->i_pages, index);
+	spin_unlock(&b->lock);
+	if (lost)
+		dvmm_machine_fail(r->m, "node %u lost the frame of page %llu of region %u",
+				  r->m->self, index, r->id);
+	return lost;
+}
+
+static bool may_unlock(const struct vm_fault *vmf)
+{
+	return vmf->flags & FAULT_FLAG_ALLOW_RETRY && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
+}
+
+/*
+ * A signal ends the wait where it is delivered before the access is tried again:
+ * a system call that copies comes back with the signal still pending, once.
+ */
+static unsigned int wait_state(const struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_INTERRUPTIBLE &&
+	    (vmf->flags & FAULT_FLAG_USER || !(vmf->flags & FAULT_FLAG_TRIED)))
+		return TASK_INTERRUPTIBLE;
+	return TASK_KILLABLE;
+}
+
+/* The VMA may be gone afterwards; whatever came of it, the access comes back. */
+static vm_fault_t wait_unlocked(struct vm_fault *vmf, u8 need)
+{
+	struct file *file = get_file(vmf->vma->vm_file);
+	unsigned int state = wait_state(vmf);
+	pgoff_t index = vmf->pgoff;
+
+	release_fault_lock(vmf);
+	dvmm_region_acquire(file->private_data, index, need, state);
+	fput(file);
+	return VM_FAULT_RETRY;
+}
+
 static vm_fault_t region_fault(struct vm_fault *vmf)
 {
 	u8 need = vmf->flags & FAULT_FLAG_WRITE ? DVMM_PERM_WRITE : DVMM_PERM_READ;
@@ -42,11 +96,18 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 
 	if (vmf->pgoff >= r->npages)
 		return VM_FAULT_SIGBUS;
+	if (dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need) {
+		if (!dvmm_region_open(r))
+			return VM_FAULT_SIGBUS;
+		if (may_unlock(vmf))
+			return wait_unlocked(vmf, need);
+	}
 	do {
-		if (fatal_signal_pending(current) || dvmm_region_acquire(r, vmf->pgoff, need))
+		if (fatal_signal_pending(current) ||
+		    dvmm_region_acquire(r, vmf->pgoff, need, TASK_KILLABLE))
 			return VM_FAULT_SIGBUS;
 		folio = lock_permitted(r, vmf->pgoff, need);
-	} while (!folio && !dvmm_machine_stopped(r->m));
+	} while (!folio && !dvmm_machine_stopped(r->m) && !frame_lost(r, vmf->pgoff));
 	if (!folio)
 		return VM_FAULT_SIGBUS;
 	vmf->page = folio_page(folio, 0);
@@ -78,8 +139,8 @@ static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 
 	if (lock_writable(r, folio, vmf->pgoff))
 		return VM_FAULT_LOCKED;
-	dvmm_region_hold(r, &holder, vmf->pgoff);
-	ret = dvmm_region_acquire(r, vmf->pgoff, DVMM_PERM_WRITE);
+	dvmm_region_hold(r, &holder, folio);
+	ret = dvmm_region_acquire(r, vmf->pgoff, DVMM_PERM_WRITE, TASK_KILLABLE);
 	dvmm_region_unhold(r, &holder);
 	if (ret)
 		return VM_FAULT_SIGBUS;

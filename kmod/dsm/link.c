@@ -15,6 +15,7 @@
 #include "link.h"
 #include "machine.h"
 #include "receive.h"
+#include "region.h"
 #include "stats.h"
 #include "trace.h"
 
@@ -363,12 +364,15 @@ static int link_connect_locked(struct dvmm_link *l, const struct dvmm_xport_para
 		return -EISCONN;
 	if (dvmm_machine_stopped(l->m))
 		return -EIO;
-	l->m->started = true;
+	if (!l->m->started)
+		dvmm_regions_limit(l->m);
 	link_move(l, DVMM_LINK_CONNECTING);
 	l->attached = true;
 	ret = transport_connect(l, p);
-	if (!ret)
+	if (!ret) {
+		WRITE_ONCE(l->m->started, true);
 		return 0;
+	}
 	l->attached = false;
 	link_move(l, DVMM_LINK_IDLE);
 	return ret;

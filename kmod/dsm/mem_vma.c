@@ -1,12 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Frames as page-cache folios of a shared mapping. */
+/*
+ * Frames as page-cache folios of a shared mapping.
+ *
+ * A frame may be the only copy of a page, and nothing but the protocol may drop
+ * it.  Hence it is dirty from the start, and the mapping has operations of its
+ * own: the kernel may move a frame, but not invalidate it as it does with a
+ * clean folio.
+ */
 #include <linux/gfp.h>
 #include <linux/highmem.h>
+#include <linux/migrate.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
+#include <linux/sched/mm.h>
+
+#include <dvmm/channel.h>
 
 #include "region.h"
+
+/* Memory for a frame must not wait for I/O that may need this very machine. */
+#define FRAME_GFP	(GFP_NOIO | __GFP_HARDWALL | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOFAIL)
 
 static struct folio *lock_frame(struct dvmm_region *r, u64 index)
 {
@@ -22,40 +36,45 @@ static void unlock_frame(struct folio *folio)
 	folio_put(folio);
 }
 
+/* folio_mapcount() of a single page; not every kernel exports that one */
+static int frame_mapcount(const struct folio *folio)
+{
+	return atomic_read(&folio->_mapcount) + 1;
+}
+
 /*
  * True if someone holds the frame beside the page cache, ourselves and faults
  * that wait.  A folio that is not on the LRU yet is held by a per-CPU batch on
- * its way there.
+ * its way there; one with a memory error by the kernel, for ever.
  */
 static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 {
-	/* folio_mapcount() of a single page; not every kernel exports that one */
-	int mapped = atomic_read(&folio->_mapcount) + 1;
-	int expected = 2 + mapped + (folio_test_lru(folio) ? 0 : 1) +
-		       dvmm_region_holders(r, folio->index);
+	int expected = 2 + frame_mapcount(folio) + (folio_test_lru(folio) ? 0 : 1) +
+		       dvmm_region_holders(r, folio);
 
+	if (folio_test_hwpoison(folio))
+		return false;
 	return folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > expected;
 }
 
 /*
  * The new permission is published already, so a fault that takes the folio lock
  * after us maps no more than that; one that took it before us has its PTE in
- * place and is undone here.
+ * place and is undone here.  A folio without a PTE is in no table of KVM's
+ * either, and who has only just taken the last PTE away still holds the folio
+ * until the TLBs are flushed.
  */
-static int vma_set_perm(struct dvmm_region *r, u64 index, u8 perm)
+static int vma_lower(struct dvmm_region *r, u64 index, u8 perm)
 {
-	struct folio *folio;
+	struct folio *folio = lock_frame(r, index);
 	int ret = 0;
 
-	if (perm == DVMM_PERM_WRITE)
-		return 0;
-	folio = lock_frame(r, index);
 	if (!folio)
 		return 0;
-	if (perm == DVMM_PERM_NONE)
-		unmap_mapping_pages(r->mapping, index, 1, false);
-	else
+	if (perm != DVMM_PERM_NONE)
 		folio_mkclean(folio);
+	else if (frame_mapcount(folio))
+		unmap_mapping_pages(r->mapping, index, 1, false);
 	if (frame_pinned(r, folio))
 		ret = -EAGAIN;
 	unlock_frame(folio);
@@ -74,21 +93,32 @@ static int refill(struct dvmm_region *r, u64 index, struct page *page)
 	return 0;
 }
 
+/* Charged to the machine's owner, whoever brings the page. */
+static int add_frame(struct dvmm_region *r, u64 index, struct folio *folio)
+{
+	struct mem_cgroup *old = set_active_memcg(r->memcg);
+	int ret = filemap_add_folio(r->mapping, folio, index, GFP_NOIO | __GFP_NOFAIL);
+
+	set_active_memcg(old);
+	return ret;
+}
+
 static int vma_fill(struct dvmm_region *r, u64 index, struct page *page)
 {
-	gfp_t gfp = GFP_HIGHUSER | __GFP_NOFAIL;
 	struct folio *folio;
 	int ret;
 
 	if (!page)
-		page = alloc_page(gfp | __GFP_ZERO);
+		page = alloc_page(FRAME_GFP | __GFP_ZERO);
 	folio = page_folio(page);
 	folio_mark_uptodate(folio);
-	ret = filemap_add_folio(r->mapping, folio, index, GFP_KERNEL | __GFP_NOFAIL);
-	if (ret == -EEXIST)
-		ret = refill(r, index, page);
-	else if (!ret)
+	ret = add_frame(r, index, folio);
+	if (!ret) {
+		folio_mark_dirty(folio);
 		folio_unlock(folio);
+	} else if (ret == -EEXIST) {
+		ret = refill(r, index, page);
+	}
 	folio_put(folio);
 	return ret;
 }
@@ -101,28 +131,37 @@ static void drop_locked(struct dvmm_region *r, struct folio *folio)
 	truncate_inode_pages_range(r->mapping, at, at + PAGE_SIZE - 1);
 }
 
+/* Reading broken memory with an ordinary copy would be the end of this host. */
 static struct page *copy_of(struct folio *folio)
 {
-	struct page *copy = alloc_page(GFP_HIGHUSER | __GFP_NOFAIL);
+	struct page *copy = alloc_page(GFP_NOIO | __GFP_HIGHMEM | __GFP_NOFAIL);
 
-	copy_highpage(copy, folio_page(folio, 0));
-	return copy;
+	if (!copy_mc_highpage(copy, folio_page(folio, 0)))
+		return copy;
+	__free_page(copy);
+	return NULL;
 }
 
 static struct page *vma_read_out(struct dvmm_region *r, u64 index, bool last)
 {
 	struct folio *folio = lock_frame(r, index);
-	struct page *page;
+	struct page *page = NULL;
 
 	if (!folio)
 		return NULL;
+	if (folio_test_hwpoison(folio))
+		goto broken;
 	if (last) {
 		/* Nobody maps or pins it: the frame itself can travel. */
 		drop_locked(r, folio);
 		return folio_page(folio, 0);
 	}
 	page = copy_of(folio);
+broken:
 	unlock_frame(folio);
+	if (!page)
+		dvmm_machine_fail(r->m, "memory error of node %u in page %llu of region %u",
+				  r->m->self, index, r->id);
 	return page;
 }
 
@@ -133,8 +172,20 @@ static void vma_drop(struct dvmm_region *r, u64 index)
 	truncate_inode_pages_range(r->mapping, at, at + PAGE_SIZE - 1);
 }
 
+/* After a memory error: the folio stays, so that an access finds out. */
+static int keep_folio(struct address_space *mapping, struct folio *folio)
+{
+	return 0;
+}
+
+const struct address_space_operations dvmm_frame_aops = {
+	.dirty_folio = noop_dirty_folio,
+	.migrate_folio = filemap_migrate_folio,
+	DVMM_ERROR_REMOVE(keep_folio),
+};
+
 const struct dvmm_mem_ops dvmm_mem_vma = {
-	.set_perm = vma_set_perm,
+	.lower = vma_lower,
 	.fill = vma_fill,
 	.read_out = vma_read_out,
 	.drop = vma_drop,

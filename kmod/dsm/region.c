@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A region: creation, its descriptor, and waiting for a page. */
 #include <linux/file.h>
+#include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/mount.h>
@@ -11,6 +12,7 @@
 
 #include "dispatch.h"
 #include "evict.h"
+#include "reclaim.h"
 #include "region.h"
 #include "stats.h"
 
@@ -32,6 +34,7 @@ static void priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
 
 void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm)
 {
+	dvmm_reclaim_perm(r, dvmm_page_perm(dvmm_region_page(r, index)), perm);
 	priv_change(r, index, DVMM_PRIV_PERM, perm);
 }
 
@@ -49,11 +52,17 @@ void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there)
 
 /* ---- references that are no pins ---- */
 
-void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, u64 index)
+/* The reference keeps the index of a folio that has left the page cache. */
+static struct dvmm_bucket *folio_bucket(struct dvmm_region *r, const struct folio *folio)
 {
-	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	return dvmm_region_bucket(r, folio->index);
+}
 
-	h->index = index;
+void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, struct folio *folio)
+{
+	struct dvmm_bucket *b = folio_bucket(r, folio);
+
+	h->folio = folio;
 	spin_lock(&b->lock);
 	list_add(&h->list, &b->holders);
 	spin_unlock(&b->lock);
@@ -61,22 +70,22 @@ void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, u64 index)
 
 void dvmm_region_unhold(struct dvmm_region *r, struct dvmm_holder *h)
 {
-	struct dvmm_bucket *b = dvmm_region_bucket(r, h->index);
+	struct dvmm_bucket *b = folio_bucket(r, h->folio);
 
 	spin_lock(&b->lock);
 	list_del(&h->list);
 	spin_unlock(&b->lock);
 }
 
-int dvmm_region_holders(struct dvmm_region *r, u64 index)
+int dvmm_region_holders(struct dvmm_region *r, const struct folio *folio)
 {
-	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_bucket *b = folio_bucket(r, folio);
 	struct dvmm_holder *h;
 	int n = 0;
 
 	spin_lock(&b->lock);
 	list_for_each_entry(h, &b->holders, list)
-		n += h->index == index;
+		n += h->folio == folio;
 	spin_unlock(&b->lock);
 	return n;
 }
@@ -90,16 +99,16 @@ static bool look_again(struct dvmm_region *r, struct dvmm_bucket *b, u64 index,
 	       READ_ONCE(b->wakes) != wakes || dvmm_machine_stopped(r->m);
 }
 
-static int wait_ready(struct dvmm_machine *m)
+static int wait_ready(struct dvmm_machine *m, unsigned int state)
 {
 	if (likely(dvmm_machine_ready(m)))
 		return 0;
-	return wait_event_killable(m->wait, dvmm_machine_ready(m) || dvmm_machine_stopped(m)) ?
+	return wait_event_state(m->wait, dvmm_machine_ready(m) || dvmm_machine_stopped(m), state) ?
 	       -EINTR : 0;
 }
 
 /* Ask, and wait until the engine has something to say about the page. */
-static int ask(struct dvmm_region *r, u64 index, u8 need)
+static int ask(struct dvmm_region *r, u64 index, u8 need, unsigned int state)
 {
 	u8 type = need == DVMM_PERM_WRITE ? DVMM_EV_STORE : DVMM_EV_LOAD;
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
@@ -108,13 +117,13 @@ static int ask(struct dvmm_region *r, u64 index, u8 need)
 	dvmm_dispatch_local(r, index, type);
 	if (need == DVMM_PERM_READ)
 		dvmm_prefetch(r, index);
-	return wait_event_killable(b->wait, look_again(r, b, index, need, wakes)) ? -EINTR : 0;
+	return wait_event_state(b->wait, look_again(r, b, index, need, wakes), state) ? -EINTR : 0;
 }
 
-static int acquire_slow(struct dvmm_region *r, u64 index, u8 need)
+static int acquire_slow(struct dvmm_region *r, u64 index, u8 need, unsigned int state)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
-	int ret = wait_ready(r->m);
+	int ret = wait_ready(r->m, state);
 
 	while (!ret && dvmm_page_perm(pg) < need) {
 		bool reserved = false;
@@ -122,10 +131,10 @@ static int acquire_slow(struct dvmm_region *r, u64 index, u8 need)
 		if (dvmm_machine_stopped(r->m))
 			return -EIO;
 		if (!dvmm_page_has_frame(pg)) {
-			ret = dvmm_evict_reserve(r);
+			ret = dvmm_evict_reserve(r, state);
 			reserved = !ret;
 		}
-		ret = ret ?: ask(r, index, need);
+		ret = ret ?: ask(r, index, need, state);
 		if (reserved)
 			dvmm_evict_unreserve(r);
 	}
@@ -138,7 +147,13 @@ static bool region_first_touch(struct dvmm_region *r, u64 index)
 	return dvmm_region_is_home(r) && !READ_ONCE(dvmm_region_page(r, index)->state);
 }
 
-int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
+bool dvmm_region_open(const struct dvmm_region *r)
+{
+	return (dvmm_machine_ready(r->m) || READ_ONCE(r->m->started)) &&
+	       !dvmm_machine_stopped(r->m);
+}
+
+int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, unsigned int state)
 {
 	u8 had = dvmm_page_perm(dvmm_region_page(r, index));
 	bool first = region_first_touch(r, index);
@@ -154,7 +169,7 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 	}
 	start = ktime_get_ns();
 	dvmm_waiter_begin(r, &waiter, index, need);
-	ret = acquire_slow(r, index, need);
+	ret = acquire_slow(r, index, need, state);
 	dvmm_waiter_end(r, &waiter);
 	end = ktime_get_ns();
 	if (first)
@@ -164,6 +179,22 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need)
 	if (!dvmm_region_is_home(r))
 		dvmm_hold_learn(&r->m->hold, end, end - start);
 	return ret;
+}
+
+void dvmm_regions_limit(struct dvmm_machine *m)
+{
+	struct dvmm_region *r;
+	unsigned int far = 0;
+	unsigned long id;
+	u64 homed = 0;
+
+	xa_for_each(&m->regions, id, r) {
+		far += !dvmm_region_is_home(r);
+		homed += dvmm_region_is_home(r) ? r->npages : 0;
+	}
+	xa_for_each(&m->regions, id, r)
+		if (!dvmm_region_is_home(r))
+			dvmm_reclaim_limit(r, homed, far);
 }
 
 void dvmm_regions_wake(struct dvmm_machine *m)
@@ -183,15 +214,22 @@ void dvmm_regions_wake(struct dvmm_machine *m)
 
 /* ---- references ---- */
 
+static void region_unmake(struct dvmm_region *r)
+{
+	vfree(r->pages);
+	mem_cgroup_put(r->memcg);
+	dvmm_machine_drop(r->m);
+	kvfree(r);
+}
+
 static void region_free(struct kref *ref)
 {
 	struct dvmm_region *r = container_of(ref, struct dvmm_region, ref);
 
+	dvmm_reclaim_exit(r);
 	dvmm_dispatch_forget(r);
 	iput(r->inode);
-	vfree(r->pages);
-	dvmm_machine_drop(r->m);
-	kvfree(r);
+	region_unmake(r);
 }
 
 void dvmm_region_put(struct dvmm_region *r)
@@ -282,7 +320,8 @@ static struct inode *region_inode(u64 bytes)
 	if (IS_ERR(inode))
 		return inode;
 	i_size_write(inode, bytes);
-	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER);
+	inode->i_mapping->a_ops = &dvmm_frame_aops;
+	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER_MOVABLE);
 	/* Frames leave by the protocol only, not by reclaim. */
 	mapping_set_unevictable(inode->i_mapping);
 	return inode;
@@ -295,6 +334,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 
 	kref_init(&r->ref);
 	r->m = dvmm_machine_hold(m);
+	r->memcg = get_mem_cgroup_from_mm(current->mm);
 	r->mem = &dvmm_mem_vma;
 	r->id = arg->id;
 	r->home = arg->home;
@@ -315,7 +355,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 static struct dvmm_region *region_alloc(struct dvmm_machine *m,
 					const struct dvmm_create_region *arg)
 {
-	struct dvmm_region *r = kvzalloc(sizeof(*r), GFP_KERNEL);
+	struct dvmm_region *r = kvzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
 	size_t entry;
 
 	if (!r)
@@ -324,17 +364,16 @@ static struct dvmm_region *region_alloc(struct dvmm_machine *m,
 	entry = dvmm_region_is_home(r) ? sizeof(struct dvmm_home_page) :
 					 sizeof(struct dvmm_page);
 	r->pages = __vmalloc(array_size(r->npages, entry),
-			     GFP_KERNEL | __GFP_ZERO | __GFP_NOWARN);
+			     GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	r->inode = region_inode(arg->bytes);
-	if (r->pages && !IS_ERR(r->inode)) {
-		r->mapping = r->inode->i_mapping;
+	if (IS_ERR(r->inode))
+		goto unmake;
+	r->mapping = r->inode->i_mapping;
+	if (r->pages && !dvmm_reclaim_init(r))
 		return r;
-	}
-	if (!IS_ERR(r->inode))
-		iput(r->inode);
-	vfree(r->pages);
-	dvmm_machine_drop(m);
-	kvfree(r);
+	iput(r->inode);
+unmake:
+	region_unmake(r);
 	return ERR_PTR(-ENOMEM);
 }
 

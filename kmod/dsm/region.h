@@ -32,7 +32,7 @@
 /* A fault that holds a reference on a page's folio while it waits for WRITE. */
 struct dvmm_holder {
 	struct list_head list;
-	u64 index;
+	struct folio *folio;
 };
 
 struct dvmm_bucket {
@@ -56,13 +56,20 @@ struct dvmm_region {
 	struct inode *inode;
 	struct address_space *mapping;
 
-	/* Room: frames + reserved <= limit, under room_lock, where not home. */
+	/* Room where not home, under room_lock: see evict.h */
 	u64 limit;			/* pages; 0: none */
 	u64 frames;
 	u64 reserved;
 	u64 hand;			/* where the search for victims goes on */
 	spinlock_t room_lock;
 	wait_queue_head_t room;
+
+	/* See reclaim.h; the shrinker only where not home. */
+	struct mem_cgroup *memcg;
+	struct shrinker *shrinker;
+	atomic_long_t clean;		/* pages that may be read and not written here */
+	atomic_long_t unwanted;		/* how many of them the kernel wants back */
+	struct work_struct reclaim;
 
 	struct dvmm_stream streams[DVMM_STREAMS];
 	struct dvmm_bucket buckets[DVMM_BUCKETS];
@@ -118,10 +125,14 @@ void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm);
 void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there);
 
 /** dvmm_region_hold - announce a reference that is no pin; @h is the caller's */
-void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, u64 index);
+void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, struct folio *folio);
 void dvmm_region_unhold(struct dvmm_region *r, struct dvmm_holder *h);
-/** dvmm_region_holders - how many references on the page were announced */
-int dvmm_region_holders(struct dvmm_region *r, u64 index);
+/**
+ * dvmm_region_holders - how many references on the folio were announced
+ *
+ * Those on a folio that was the page's frame before do not count.
+ */
+int dvmm_region_holders(struct dvmm_region *r, const struct folio *folio);
 
 int dvmm_region_init(void);
 void dvmm_region_exit(void);
@@ -131,21 +142,32 @@ int dvmm_region_create(struct dvmm_machine *m, const struct dvmm_create_region *
 /** dvmm_region_get - find a region for a peer's message; dvmm_region_put() it */
 struct dvmm_region *dvmm_region_get(struct dvmm_machine *m, u16 id);
 void dvmm_region_put(struct dvmm_region *r);
+/** dvmm_regions_limit - bound what does not fit; before the first link, m->lock held */
+void dvmm_regions_limit(struct dvmm_machine *m);
 /** dvmm_regions_wake - let all waiters of a stopped machine look again */
 void dvmm_regions_wake(struct dvmm_machine *m);
 /** dvmm_regions_release - drop the machine's own references */
 void dvmm_regions_release(struct dvmm_machine *m);
 
 /**
+ * dvmm_region_open - whether waiting for a page makes sense
+ *
+ * False before the first link is connected, when who waits may be the one that
+ * is to connect it, and after the machine has stopped.
+ */
+bool dvmm_region_open(const struct dvmm_region *r);
+
+/**
  * dvmm_region_acquire - wait until this node may access a page
  * @r: the region
  * @index: page number
  * @need: DVMM_PERM_READ or DVMM_PERM_WRITE
+ * @state: TASK_KILLABLE, or TASK_INTERRUPTIBLE where any signal ends the wait
  *
  * The permission may be gone again when this returns: check under the folio
- * lock.  No folio lock may be held.  Return: 0, -EINTR (killed), -EIO (the
+ * lock.  No folio lock may be held.  Return: 0, -EINTR (a signal), -EIO (the
  * machine has stopped).
  */
-int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need);
+int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, unsigned int state);
 
 #endif

@@ -135,16 +135,34 @@ static void memory_after(const char *transport)
 	cluster_close(&c);
 }
 
-/* With no link the access waits for the machine to be ready; a signal ends it. */
+/* Begin to connect to nobody. */
+static int connect_in_vain(int machine, int far[DVMM_LINK_LANES])
+{
+	int link = link_create(machine, 1, "tcp"), near[DVMM_LINK_LANES], i, end[2];
+
+	for (i = 0; i < DVMM_LINK_LANES; i++) {
+		if (tcp_pair(end))
+			tap_bail("TCP over loopback");
+		near[i] = end[0];
+		far[i] = end[1];
+	}
+	if (link_connect(link, near))
+		tap_bail("DVMM_LINK_CONNECT");
+	close_all(near, DVMM_LINK_LANES);
+	return link;
+}
+
+/* While links come up an access waits for the machine to be ready; a signal ends it. */
 static void waiter_killed(void)
 {
+	int machine, region, link, far[DVMM_LINK_LANES], status = 0;
 	struct machine_params m = { .nodes = 2 };
-	int machine, region, status = 0;
 	pid_t child;
 
 	random_uuid(m.uuid);
 	machine = machine_create(&m);
 	region = region_create(machine, 0, 1, 16 * PAGE, 0);
+	link = connect_in_vain(machine, far);
 	child = fork();
 	if (!child) {
 		char *p = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, region, 0);
@@ -159,6 +177,8 @@ static void waiter_killed(void)
 	tap_ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
 	       "a waiting access can be killed");
 	close(region);
+	close(link);
+	close_all(far, DVMM_LINK_LANES);
 	close(machine);
 }
 

@@ -275,6 +275,26 @@ static void texts(void)
 	tap_ok(ok && unchanged(&before), "texts without an end, with a path, or out of place");
 }
 
+/* Regions may still be added after a connect that was refused. */
+static void no_start(void)
+{
+	struct dvmm_link_connect c = { .size = sizeof(c), .sock = { -1, -1, -1, -1 },
+				       .address = "10.0.0.1:7000" };
+	struct machine_params p = { .nodes = 2 };
+	int m, link, region;
+	bool ok;
+
+	random_uuid(p.uuid);
+	m = machine_create(&p);
+	link = link_create(m, 1, "loop");
+	ok = refused(&calls[9], link, &c, EINVAL, 0, "loop with an address");
+	region = region_create(m, 0, 0, PAGE, 0);
+	tap_ok(ok && region >= 0, "a connect that is refused starts nothing");
+	close(region);
+	close(link);
+	close(m);
+}
+
 /* ---- sockets that are none ---- */
 
 static void sockets(void)
@@ -517,6 +537,7 @@ int main(int argc, char **argv)
 		field(&refusals[i]);
 	unknown_numbers();
 	texts();
+	no_start();
 	sockets();
 	machine_io();
 	channel_io();

@@ -99,7 +99,8 @@ struct dvmm_create_machine {
  * @reserved: must be 0
  * @bytes: length, a multiple of 4096
  * @cache_bytes: how much of the region this node may hold while it is not its
- *	home, a multiple of 4096; 0: no limit
+ *	home, a multiple of 4096; 0: its share of the memory that is available when
+ *	the first link is connected, no limit if all of it fits
  *
  * Return: a region descriptor for mmap(MAP_SHARED).  EEXIST: the id is taken.
  * EBUSY: the machine was started already.  ENOMEM: the home cannot reserve.
