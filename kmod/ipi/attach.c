@@ -4,15 +4,14 @@
 
 #include <linux/dvmm.h>
 #include <linux/module.h>
-#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "attach.h"
+#include "health.h"
 #include "hook.h"
 #include "ipi.h"
 #include "kvm_compat.h"
 #include "send.h"
-#include "walk.h"
 #include "watch.h"
 
 static void destroy(struct dvmm_ipi *a)
@@ -49,53 +48,34 @@ static struct dvmm_ipi *create(struct dvmm_machine *m, const u16 *nodes_of, unsi
 
 static int bind(struct dvmm_ipi *a, struct file *vm)
 {
-	int foreign;
+	const char *why;
 
 	a->sink = a->ops->bind(vm);
 	if (IS_ERR(a->sink))
 		return PTR_ERR(a->sink);
 	a->vm = a->sink;
-	foreign = dvmm_kvm_foreign(a->vm, &a->table);
-	if (foreign < 0)
+	why = dvmm_kvm_unfit(a->vm, &a->table);
+	if (!why)
 		return 0;
-	pr_err("node %u: this VM has vCPU %d, which does not belong to this node\n",
-	       a->table.self, foreign);
+	pr_err("node %u: this VM cannot be attached: %s\n", a->table.self, why);
 	a->ops->unbind(a->sink);
 	return -EINVAL;
-}
-
-/* The hook is worth nothing unless it fires on this very kernel. */
-static int test_hook(struct dvmm_ipi *a)
-{
-	WRITE_ONCE(a->prober, current);
-	dvmm_kvm_probe(a->vm);
-	WRITE_ONCE(a->prober, NULL);
-	if (a->probed)
-		return 0;
-	pr_err("the hook on KVM's %s does not fire on this kernel: no VM can be attached\n",
-	       DVMM_KVM_DELIVER);
-	return -ENODEV;
 }
 
 static int watch(struct dvmm_ipi *a)
 {
 	int err;
 
-	if (dvmm_ipi_hook_get())
+	if (dvmm_ipi_hooks_place())
 		return -ENODEV;
 	err = dvmm_ipi_watch(a);
 	if (err)
-		goto put_hook;
-	err = test_hook(a);
+		return err;
+	err = dvmm_ipi_health_first(a);
 	if (err)
-		goto unwatch;
-	dvmm_walk_report();
-	return 0;
-
-unwatch:
-	dvmm_ipi_unwatch(a);
-put_hook:
-	dvmm_ipi_hook_put();
+		dvmm_ipi_unwatch(a);
+	else
+		dvmm_ipi_health_start(a);
 	return err;
 }
 
@@ -151,8 +131,8 @@ static void detach(void *priv)
 {
 	struct dvmm_ipi *a = priv;
 
+	dvmm_ipi_health_stop(a);
 	dvmm_ipi_unwatch(a);
-	dvmm_ipi_hook_put();
 	disconnect(a);
 	a->ops->unbind(a->sink);
 	destroy(a);
@@ -170,6 +150,7 @@ static void show(void *priv, struct seq_file *m)
 
 	for (i = 0; i < ARRAY_SIZE(names); i++)
 		seq_printf(m, "ipi_%s: %lld\n", names[i], atomic64_read(&a->counts[i]));
+	seq_printf(m, "ipi_walks: %u\n", READ_ONCE(a->walks));
 }
 
 const struct dvmm_kvm_service dvmm_ipi_service = {

@@ -1,159 +1,123 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Watching the place in KVM where every interrupt message is resolved.
+ * Watching the places in KVM where interrupt messages are resolved.
  *
  * ftrace rather than kprobes: a kprobe is skipped while another one runs on the
  * CPU, and a lost IPI hangs the guest.  PERMANENT, because a switched-off ftrace
- * would silence the hook as well.  No recursion protection: it would drop a
- * sighting, and nothing that the handlers call comes back to them.
+ * would silence the hook as well.  We ask for no protection against recursion: it
+ * would drop a sighting, and nothing that the handlers call comes back to them.
+ * (Where somebody else traces the same function, ftrace itself adds that
+ * protection and disables preemption; a handler must not sleep anyway.)
+ *
+ * A hook stays until the module goes, because to place one rewrites live text of
+ * the kernel and to take it away waits for all tasks.
  */
 #define pr_fmt(fmt) "dvmm-ipi: " fmt
 
 #include <linux/ftrace.h>
 #include <linux/mutex.h>
-#include <linux/ptrace.h>
+#include <linux/sched.h>
+#include <linux/string.h>
 
 #include "hook.h"
 #include "kvm_compat.h"
-#include "symbol.h"
-#include "walk.h"
 #include "watch.h"
+
+#define argument(fregs, n, type) ((type)ftrace_regs_get_argument(fregs, n))
 
 static void notrace on_deliver(unsigned long ip, unsigned long parent_ip,
 			       struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	struct pt_regs *regs = ftrace_get_regs(fregs);
-
-	dvmm_ipi_deliver((struct kvm *)regs->di, (void *)regs->si, (void *)regs->dx, parent_ip);
+	dvmm_ipi_deliver(argument(fregs, 0, struct kvm *), argument(fregs, 1, void *),
+			 argument(fregs, 2, void *));
 }
 
 static void notrace on_pv_send_ipi(unsigned long ip, unsigned long parent_ip,
 				   struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	dvmm_ipi_bypassed((struct kvm *)ftrace_get_regs(fregs)->di);
-}
-
-static void notrace on_vcpu_run(unsigned long ip, unsigned long parent_ip,
-				struct ftrace_ops *ops, struct ftrace_regs *fregs)
-{
-	dvmm_ipi_before_run((struct kvm_vcpu *)ftrace_get_regs(fregs)->di);
+	dvmm_ipi_bypassed(argument(fregs, 0, struct kvm *));
 }
 
 struct hook {
 	const char *name;
-	bool (*wanted)(void);		/* NULL: always */
 	bool placed;
 	struct ftrace_ops ops;
-	unsigned long address;
 };
 
-#define HOOK(function, handler, ...)						\
-	{									\
-		.name = (function),						\
-		.ops = {							\
-			.func = (handler),					\
-			.flags = FTRACE_OPS_FL_SAVE_REGS | FTRACE_OPS_FL_PERMANENT, \
-		},								\
-		__VA_ARGS__							\
+#define HOOK(function, handler)					\
+	{							\
+		.name = (function),				\
+		.ops = {					\
+			.func = (handler),			\
+			.flags = FTRACE_OPS_FL_PERMANENT,	\
+		},						\
 	}
 
 static struct hook hooks[] = {
 	HOOK(DVMM_KVM_DELIVER, on_deliver),
 	HOOK(DVMM_KVM_PV_SEND_IPI, on_pv_send_ipi),
-	HOOK(DVMM_KVM_VCPU_RUN, on_vcpu_run, .wanted = dvmm_walk_needs_hook),
 };
 
-static DEFINE_MUTEX(users_lock);
-static unsigned int users;
+static DEFINE_MUTEX(hooks_lock);
 
-/* Not ftrace_free_filter(): it leaves a freed hash to the next user. */
-static void clear_filter(struct hook *hook)
+static int hook_place(struct hook *hook)
 {
-	ftrace_set_filter_ip(&hook->ops, hook->address, 1, 0);
-}
-
-static int place(struct hook *hook)
-{
-	unsigned long size;
+	char name[KSYM_NAME_LEN];
 	int err;
 
-	if (hook->wanted && !hook->wanted())
+	if (hook->placed)
 		return 0;
-	err = dvmm_ipi_symbol(hook->name, &hook->address, &size);
+	strscpy(name, hook->name);
+	err = ftrace_set_filter(&hook->ops, name, strlen(name), 1);
 	if (err) {
-		pr_err("this kernel's KVM has no function %s that can be probed (error %d)\n",
+		pr_err("this kernel's KVM has no function %s that ftrace can watch (error %d)\n",
 		       hook->name, err);
 		return err;
 	}
-	err = ftrace_set_filter_ip(&hook->ops, hook->address, 0, 0);
-	if (err)
-		goto fail;
 	err = register_ftrace_function(&hook->ops);
 	if (err)
-		goto clear;
-	hook->placed = true;
-	return 0;
-
-clear:
-	clear_filter(hook);
-fail:
-	pr_err("ftrace cannot watch KVM's %s (error %d); is kernel.ftrace_enabled 0?\n",
-	       hook->name, err);
+		pr_err("ftrace cannot watch KVM's %s (error %d); is kernel.ftrace_enabled 0?\n",
+		       hook->name, err);
+	hook->placed = !err;
 	return err;
 }
 
-static void displace(struct hook *hook)
-{
-	if (!hook->placed)
-		return;
-	unregister_ftrace_function(&hook->ops);
-	clear_filter(hook);
-	hook->placed = false;
-}
-
-static int place_all(void)
+int dvmm_ipi_hooks_place(void)
 {
 	unsigned int i;
-	int err;
+	int err = 0;
 
-	for (i = 0; i < ARRAY_SIZE(hooks); i++) {
-		err = place(&hooks[i]);
-		if (err)
-			goto undo;
-	}
-	return 0;
-
-undo:
-	while (i--)
-		displace(&hooks[i]);
+	mutex_lock(&hooks_lock);
+	for (i = 0; i < ARRAY_SIZE(hooks) && !err; i++)
+		err = hook_place(&hooks[i]);
+	mutex_unlock(&hooks_lock);
 	return err;
 }
 
-static void displace_all(void)
+/*
+ * A kernel whose ftrace has shut itself down keeps calling us for good.  Then
+ * this code must not go away, and an exit function can say so in no other way
+ * than by not returning.
+ */
+static void hook_remove(struct hook *hook)
+{
+	int err;
+
+	if (!hook->placed)
+		return;
+	err = unregister_ftrace_function(&hook->ops);
+	if (err)
+		pr_crit("ftrace does not give KVM's %s back (error %d): dvmm-ipi stays until this host is booted again\n",
+			hook->name, err);
+	while (err)
+		schedule_timeout_idle(MAX_SCHEDULE_TIMEOUT);
+	ftrace_free_filter(&hook->ops);
+}
+
+void dvmm_ipi_hooks_remove(void)
 {
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(hooks); i++)
-		displace(&hooks[i]);
-}
-
-int dvmm_ipi_hook_get(void)
-{
-	int err = 0;
-
-	mutex_lock(&users_lock);
-	if (!users)
-		err = place_all();
-	if (!err)
-		users++;
-	mutex_unlock(&users_lock);
-	return err;
-}
-
-void dvmm_ipi_hook_put(void)
-{
-	mutex_lock(&users_lock);
-	if (!--users)
-		displace_all();
-	mutex_unlock(&users_lock);
+		hook_remove(&hooks[i]);
 }

@@ -8,6 +8,7 @@
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 
 #include <dvmm/channel.h>
 #include <dvmm/kvm.h>
@@ -22,7 +23,6 @@ struct kvm;
 /* What is counted, in the order of debugfs. */
 #define DVMM_IPI_COUNTS(X)	\
 	X(seen)			\
-	X(retried)		\
 	X(one_node)		\
 	X(every_node)		\
 	X(merged)		\
@@ -55,8 +55,10 @@ enum dvmm_ipi_count {
  * @ring: messages for other nodes, in the order in which KVM saw them
  * @batch: the sender's own: messages taken from @ring
  * @wire: the sender's own: records for one node
- * @prober: task whose next delivery is the self-test of the hook
- * @probed: the hook saw it
+ * @health: asks once a second whether interrupts are still seen
+ * @prober: task that tests the hook at the moment
+ * @probed: the hook saw its message
+ * @walks: number of vCPUs that walk page tables by reading
  * @counts: DVMM_IPI_COUNT_*
  */
 struct dvmm_ipi {
@@ -73,8 +75,10 @@ struct dvmm_ipi {
 	struct dvmm_ipi_ring *ring;
 	struct dvmm_ipi_entry batch[DVMM_IPI_BATCH_MAX];
 	struct dvmm_ipi_wire wire[DVMM_IPI_BATCH_MAX];
+	struct delayed_work health;
 	struct task_struct *prober;
 	bool probed;
+	unsigned int walks;
 	atomic64_t counts[DVMM_IPI_COUNT_MAX];
 };
 

@@ -8,41 +8,18 @@
  */
 #define pr_fmt(fmt) "dvmm-ipi: " fmt
 
-#include <linux/kallsyms.h>
-#include <linux/kprobes.h>
 #include <linux/kvm_host.h>
 #include <linux/sched.h>
 #include <asm/apicdef.h>
 
 #include "kvm_compat.h"
 #include "kvm_exports.h"
-#include "symbol.h"
 
-/* Broadcasts of the two modes; likewise KVM's own names. */
-#define XAPIC_BROADCAST		0xffu
-#define X2APIC_BROADCAST	0xffffffffu
-
+/* KVM has names for the bits, but not for where they are. */
 #define MODE_SHIFT		8
 #define SHORTHAND_SHIFT		18
 
-/* Where kvm_arch_set_irq_inatomic() lies: the first try of an irqfd. */
-static unsigned long first_try, first_try_end;
-
-int dvmm_kvm_init(void)
-{
-	unsigned long size;
-	int err;
-
-	err = dvmm_ipi_symbol("kvm_arch_set_irq_inatomic", &first_try, &size);
-	if (err) {
-		pr_warn("broadcast device interrupts may come twice: %s is unknown\n",
-			"kvm_arch_set_irq_inatomic");
-		first_try = 0;
-		size = 0;
-	}
-	first_try_end = first_try + size;
-	return 0;
-}
+#define NESTED_LEVELS_MIN	4
 
 static bool in_x2apic_mode(const struct kvm_vcpu *vcpu)
 {
@@ -78,51 +55,8 @@ static enum dvmm_ipi_space ipi_space(const struct kvm_apic_map *map, const void 
 	return space == DVMM_IPI_X2APIC ? DVMM_IPI_MIXED : space;
 }
 
-static enum dvmm_ipi_space msi_space(const struct kvm_apic_map *map, const struct kvm *vm,
-				     u32 dest)
-{
-	/* With the quirk KVM takes 0xff of a device for x2APIC's broadcast. */
-	if (dest == XAPIC_BROADCAST && !vm->arch.x2apic_broadcast_quirk_disabled)
-		return DVMM_IPI_MIXED;
-	return map_space(map);
-}
-
-static bool is_broadcast(const struct kvm_apic_map *map, const struct kvm *vm, u32 dest)
-{
-	if (!vm->arch.x2apic_broadcast_quirk_disabled)
-		return dest == XAPIC_BROADCAST;
-	return dest == X2APIC_BROADCAST ||
-	       (dest == XAPIC_BROADCAST && map->logical_mode != KVM_APIC_MODE_X2APIC);
-}
-
-/* Where KVM's fast function says "no", an irqfd's message comes a second time. */
-static bool comes_again(const struct kvm_apic_map *map, const struct kvm *vm,
-			const struct kvm_lapic_irq *irq)
-{
-	if (!map || is_broadcast(map, vm, irq->dest_id))
-		return true;
-	return irq->dest_mode == APIC_DEST_LOGICAL &&
-	       map->logical_mode == KVM_APIC_MODE_MAP_DISABLED;
-}
-
-static bool in_first_try(unsigned long caller)
-{
-	return caller >= first_try && caller < first_try_end;
-}
-
-/*
- * A device may signal an eventfd from a work item as well, so that the worker
- * alone proves nothing; its first try has another caller.
- */
-static bool is_retry(const struct kvm_apic_map *map, const struct kvm *vm,
-		     const struct kvm_lapic_irq *irq, unsigned long caller)
-{
-	return first_try_end && current->flags & PF_WQ_WORKER && !in_first_try(caller) &&
-	       comes_again(map, vm, irq);
-}
-
 void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src,
-		   const void *argument, unsigned long caller)
+		   const void *argument)
 {
 	const struct kvm_apic_map *map = rcu_dereference(vm->arch.apic_map);
 	const struct kvm_lapic_irq *irq = argument;
@@ -138,8 +72,7 @@ void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src
 			 (src ? 0 : DVMM_IPI_MSI),
 	};
 	sight->one_only = irq->msi_redir_hint || irq->delivery_mode == APIC_DM_LOWEST;
-	sight->space = src ? ipi_space(map, src) : msi_space(map, vm, irq->dest_id);
-	sight->retried = !src && is_retry(map, vm, irq, caller);
+	sight->space = src ? ipi_space(map, src) : map_space(map);
 }
 
 void dvmm_kvm_redirect(void *irq, u32 dest)
@@ -167,18 +100,60 @@ void dvmm_kvm_probe(struct kvm *vm)
 	}
 }
 
-int dvmm_kvm_foreign(struct kvm *vm, const struct dvmm_ipi_table *t)
+static bool is_foreign(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
+{
+	u32 id = vcpu->vcpu_id;
+
+	return id >= t->count || t->node_of[id] != t->self;
+}
+
+/*
+ * Shadow paging has four levels only where the guest's own tables are shadowed,
+ * and nested paging never has fewer.
+ */
+static bool is_shadowed(const struct kvm_vcpu *vcpu)
+{
+	union kvm_mmu_page_role role = vcpu->arch.root_mmu.root_role;
+
+	return !role.direct || role.level < NESTED_LEVELS_MIN;
+}
+
+static bool has_xen(const struct kvm *vm)
+{
+#ifdef CONFIG_KVM_XEN
+	return vm->arch.xen_hvm_config.msr || vm->arch.xen_hvm_config.flags;
+#else
+	return false;
+#endif
+}
+
+static const char *vcpu_unfit(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
+{
+	if (is_foreign(vcpu, t))
+		return "a vCPU belongs to another node or none: create only this node's";
+	if (vcpu->arch.hyperv_enabled)
+		return "Hyper-V's interfaces serve one host's vCPUs only: take hv-* from -cpu";
+	if (is_shadowed(vcpu))
+		return "KVM uses no nested paging: load kvm_amd with npt=1 or kvm_intel with ept=1";
+	return NULL;
+}
+
+const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t)
 {
 	struct kvm_vcpu *vcpu;
+	const char *why;
 	unsigned long i;
 
+	if (!vm->arch.x2apic_format || !vm->arch.x2apic_broadcast_quirk_disabled)
+		return "its APIC ids have 8 bits: enable both flags of KVM_CAP_X2APIC_API";
+	if (has_xen(vm))
+		return "Xen's interfaces serve one host's vCPUs only: take xen-version away";
 	kvm_for_each_vcpu(i, vcpu, vm) {
-		u32 id = vcpu->vcpu_id;
-
-		if (id >= t->count || t->node_of[id] != t->self)
-			return id;
+		why = vcpu_unfit(vcpu, t);
+		if (why)
+			return why;
 	}
-	return -1;
+	return NULL;
 }
 
 /*

@@ -17,21 +17,12 @@ struct kvm;
  * @msg: the message
  * @space: how this guest's destinations are to be read at the moment
  * @one_only: lowest priority: one vCPU takes it
- * @retried: KVM was given it before and comes back to it from a work item
  */
 struct dvmm_kvm_sight {
 	struct dvmm_ipi_msg msg;
 	enum dvmm_ipi_space space;
 	bool one_only;
-	bool retried;
 };
-
-/**
- * dvmm_kvm_init - find what the other functions need
- *
- * Return: 0 or -errno.  Process context.
- */
-int dvmm_kvm_init(void);
 
 /**
  * dvmm_kvm_read - understand the arguments of DVMM_KVM_DELIVER
@@ -39,12 +30,11 @@ int dvmm_kvm_init(void);
  * @vm: first argument
  * @src: second argument: the sender's local APIC, NULL for a device
  * @irq: third argument
- * @caller: return address
  *
  * Inside rcu_read_lock(); any context but NMI.
  */
 void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src,
-		   const void *irq, unsigned long caller);
+		   const void *irq);
 
 /**
  * dvmm_kvm_redirect - give KVM another destination than it was called with
@@ -60,13 +50,13 @@ void dvmm_kvm_redirect(void *irq, u32 dest);
 void dvmm_kvm_probe(struct kvm *vm);
 
 /**
- * dvmm_kvm_foreign - find a vCPU that is not @t's own
+ * dvmm_kvm_unfit - look for what would lose interrupts or writes of this VM
  * @vm: the VM
  * @t: table with this node's number
  *
- * Return: APIC id of a vCPU that @t gives to another node or none, or -1.
+ * Return: what is wrong and how to avoid it, or NULL.
  */
-int dvmm_kvm_foreign(struct kvm *vm, const struct dvmm_ipi_table *t);
+const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t);
 
 /** dvmm_kvm_sink - KVM as a sink; its word is the struct kvm */
 extern const struct dvmm_irq_sink_ops dvmm_kvm_sink;

@@ -6,17 +6,17 @@
 #include <dvmm/kvm.h>
 
 #include "attach.h"
-#include "kvm_compat.h"
+#include "hook.h"
 
 static int __init dvmm_ipi_init(void)
 {
-	dvmm_kvm_init();
 	return dvmm_kvm_register(&dvmm_ipi_service);
 }
 
 static void __exit dvmm_ipi_exit(void)
 {
 	dvmm_kvm_unregister(&dvmm_ipi_service);
+	dvmm_ipi_hooks_remove();
 }
 
 module_init(dvmm_ipi_init);

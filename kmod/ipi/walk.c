@@ -23,32 +23,64 @@ struct svm_head {
 	struct vmcb *vmcb01;
 };
 
-static bool on_amd(void)
+static bool walk_on_amd(void)
 {
 	return boot_cpu_has(X86_FEATURE_SVM) && boot_cpu_has(X86_FEATURE_NPT);
 }
 
-bool dvmm_walk_needs_hook(void)
+static bool walk_may_read(void)
 {
-	return on_amd() && (cpuid_edx(CPUID_SVM) & CPUID_SVM_ROGPT);
+	return walk_on_amd() && (cpuid_edx(CPUID_SVM) & CPUID_SVM_ROGPT);
 }
 
 void dvmm_walk_report(void)
 {
-	if (on_amd() && !dvmm_walk_needs_hook())
+	if (walk_on_amd() && !walk_may_read())
 		pr_warn_once("this CPU has no read-only guest page tables: nodes will contend for the guest's page tables\n");
 }
 
-void dvmm_walk_before_run(struct kvm_vcpu *vcpu)
+static struct svm_head *walk_head(struct kvm_vcpu *vcpu)
 {
-	struct svm_head *svm = container_of(vcpu, struct svm_head, vcpu);
-	struct vmcb *vmcb = svm->vmcb;
+	return container_of(vcpu, struct svm_head, vcpu);
+}
 
-	if (!vmcb || vmcb != svm->vmcb01 || !PAGE_ALIGNED(vmcb))
+static bool walk_reads(struct kvm_vcpu *vcpu)
+{
+	const struct vmcb *vmcb = READ_ONCE(walk_head(vcpu)->vmcb01);
+
+	return vmcb && PAGE_ALIGNED(vmcb) &&
+	       READ_ONCE(vmcb->control.nested_ctl) & NESTED_CTL_ROGPT;
+}
+
+/* KVM sets other bits of this word, when a vCPU is made or reset, and clears none. */
+static void walk_set_vcpu(struct kvm_vcpu *vcpu)
+{
+	struct vmcb *vmcb = walk_head(vcpu)->vmcb;
+
+	lockdep_assert_held(&vcpu->mutex);
+	if (!vmcb || vmcb != walk_head(vcpu)->vmcb01 || !PAGE_ALIGNED(vmcb))
 		return;
-	if ((vmcb->control.nested_ctl & (SVM_NESTED_CTL_NP_ENABLE | NESTED_CTL_ROGPT)) !=
-	    SVM_NESTED_CTL_NP_ENABLE)
+	if (!(vmcb->control.nested_ctl & SVM_NESTED_CTL_NP_ENABLE))
 		return;
 	vmcb->control.nested_ctl |= NESTED_CTL_ROGPT;
 	vmcb->control.clean &= ~CLEAN_NESTED_PAGING;
+}
+
+unsigned int dvmm_walk_set(struct kvm *vm)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned int set = 0;
+	unsigned long i;
+
+	if (!walk_may_read())
+		return 0;
+	kvm_for_each_vcpu(i, vcpu, vm) {
+		/* The mutex is held while the vCPU runs. */
+		if (!walk_reads(vcpu) && mutex_trylock(&vcpu->mutex)) {
+			walk_set_vcpu(vcpu);
+			mutex_unlock(&vcpu->mutex);
+		}
+		set += walk_reads(vcpu);
+	}
+	return set;
 }

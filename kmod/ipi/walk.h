@@ -7,26 +7,26 @@
  * guest's kernel at once, and would pass them back and forth for every TLB miss.
  * Read-only guest page tables (CPUID 8000_000A EDX bit 21, VMCB offset 090h bit
  * 6) make it a read, and a write only where an accessed or dirty bit has to be
- * set.  KVM neither uses the bit nor minds it; it is set before VMRUN.
+ * set.  KVM neither uses the bit nor minds it, and never clears it.
  *
  * On Intel hosts kvm_intel's parameter eptad=0 has the same effect.
  */
 #ifndef DVMM_IPI_WALK_H
 #define DVMM_IPI_WALK_H
 
-#include <linux/types.h>
-
-struct kvm_vcpu;
-
-#define DVMM_KVM_VCPU_RUN	"svm_vcpu_run"
-
-/** dvmm_walk_needs_hook - true on an AMD host whose CPU can walk by reading */
-bool dvmm_walk_needs_hook(void);
+struct kvm;
 
 /** dvmm_walk_report - say what the administrator should know of this host */
 void dvmm_walk_report(void);
 
-/** dvmm_walk_before_run - @vcpu, of a watched VM, is about to enter the guest */
-void dvmm_walk_before_run(struct kvm_vcpu *vcpu);
+/**
+ * dvmm_walk_set - let the vCPUs of a VM walk by reading, where the host can
+ * @vm: the VM
+ *
+ * One that is in KVM_RUN is left as it is: call again later.  Process context.
+ *
+ * Return: number of vCPUs that walk by reading.
+ */
+unsigned int dvmm_walk_set(struct kvm *vm);
 
 #endif

@@ -8,7 +8,6 @@
 #include "ipi.h"
 #include "kvm_compat.h"
 #include "trace.h"
-#include "walk.h"
 #include "watch.h"
 
 #define BUCKET_BITS	6
@@ -92,32 +91,34 @@ static void forward(struct dvmm_ipi *a, struct dvmm_kvm_sight *sight, void *irq)
 	queue(a, &entry);
 }
 
-static void deliver(struct dvmm_ipi *a, const void *src, void *irq, unsigned long caller)
+/* What dvmm_kvm_probe() sends; an interrupt may hit the task that sends it. */
+static bool is_probe(const struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg)
+{
+	return READ_ONCE(a->prober) == current && msg->shorthand == DVMM_IPI_TO_SELF &&
+	       msg->flags == DVMM_IPI_LEVEL;
+}
+
+static void deliver(struct dvmm_ipi *a, const void *src, void *irq)
 {
 	struct dvmm_kvm_sight sight;
 
-	if (READ_ONCE(a->prober) == current) {
+	dvmm_kvm_read(&sight, a->vm, src, irq);
+	if (is_probe(a, &sight.msg))
 		a->probed = true;
-		return;
-	}
-	dvmm_kvm_read(&sight, a->vm, src, irq, caller);
 	if (sight.msg.shorthand == DVMM_IPI_TO_SELF)
 		return;
 	dvmm_ipi_count(a, seen);
-	if (sight.retried)
-		dvmm_ipi_count(a, retried);
-	else
-		forward(a, &sight, irq);
+	forward(a, &sight, irq);
 }
 
-void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq, unsigned long caller)
+void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq)
 {
 	struct dvmm_ipi *a;
 
 	rcu_read_lock();
 	a = find(vm);
 	if (a)
-		deliver(a, src, irq, caller);
+		deliver(a, src, irq);
 	rcu_read_unlock();
 }
 
@@ -132,15 +133,4 @@ void dvmm_ipi_bypassed(struct kvm *vm)
 				  "node %u: the guest used KVM's PV_SEND_IPI: hide that CPUID bit",
 				  a->table.self);
 	rcu_read_unlock();
-}
-
-void dvmm_ipi_before_run(struct kvm_vcpu *vcpu)
-{
-	bool watched_vm;
-
-	rcu_read_lock();
-	watched_vm = find(vcpu->kvm);
-	rcu_read_unlock();
-	if (watched_vm)
-		dvmm_walk_before_run(vcpu);
 }

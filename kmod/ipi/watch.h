@@ -5,7 +5,6 @@
 
 struct dvmm_ipi;
 struct kvm;
-struct kvm_vcpu;
 
 /** dvmm_ipi_watch - from now on the messages of @a's VM; -EBUSY if it is watched */
 int dvmm_ipi_watch(struct dvmm_ipi *a);
@@ -18,16 +17,12 @@ void dvmm_ipi_unwatch(struct dvmm_ipi *a);
  * @vm: the VM, watched or not
  * @src: sender's local APIC, NULL for a device
  * @irq: the message, on the stack of KVM
- * @caller: who gave it to KVM
  *
  * Any context but NMI.
  */
-void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq, unsigned long caller);
+void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq);
 
 /** dvmm_ipi_bypassed - KVM delivers a hypercall's IPIs without resolving them there */
 void dvmm_ipi_bypassed(struct kvm *vm);
-
-/** dvmm_ipi_before_run - a vCPU of some VM, watched or not, enters the guest */
-void dvmm_ipi_before_run(struct kvm_vcpu *vcpu);
 
 #endif

@@ -36,6 +36,45 @@ int ioctl_create_plain(int kvm)
 	return vm;
 }
 
+int ioctl_create_narrow(int kvm)
+{
+	struct kvm_enable_cap split = { .cap = KVM_CAP_SPLIT_IRQCHIP, .args = { 24 } };
+	int vm = ioctl(kvm, KVM_CREATE_VM, 0);
+
+	if (ioctl(vm, KVM_ENABLE_CAP, &split) || close(ioctl(vm, KVM_CREATE_VCPU, 0)))
+		tap_bail("a VM with 8-bit ids: %s", strerror(errno));
+	return vm;
+}
+
+int ioctl_create_hyperv(void)
+{
+	int vm = vm_create(NULL), vcpu = ioctl(vm, KVM_CREATE_VCPU, 0);
+	struct {
+		struct kvm_cpuid2 head;
+		struct kvm_cpuid_entry2 entry;
+	} cpuid = {
+		.head.nent = 1,
+		.entry = { .function = 0x40000001, .eax = 0x31237648 /* "Hv#1" */ },
+	};
+
+	if (vcpu < 0 || ioctl(vcpu, KVM_SET_CPUID2, &cpuid))
+		tap_bail("a VM with Hyper-V's interfaces: %s", strerror(errno));
+	close(vcpu);
+	return vm;
+}
+
+int ioctl_create_xen(void)
+{
+	struct kvm_xen_hvm_config xen = {
+		.flags = KVM_XEN_HVM_CONFIG_INTERCEPT_HCALL, .msr = 0x40000000,
+	};
+	int vm = vm_create(NULL);
+
+	if (close(ioctl(vm, KVM_CREATE_VCPU, 0)) || ioctl(vm, KVM_XEN_HVM_CONFIG, &xen))
+		tap_bail("a VM with Xen's interfaces: %s", strerror(errno));
+	return vm;
+}
+
 uint64_t msi_address(uint32_t dest, uint32_t flags)
 {
 	return 0xfee00000 | (dest & 0xff) << 12 | flags | (uint64_t)(dest & ~0xffu) << 32;
@@ -64,6 +103,27 @@ void expect_times(struct guest *g, unsigned int vector, uint32_t set, unsigned i
 void expect(struct guest *g, unsigned int vector, uint32_t set, const char *what)
 {
 	expect_times(g, vector, set, 1, what);
+}
+
+void expect_all(struct guest *g, unsigned int vector, unsigned int node, const char *what)
+{
+	unsigned int i, wrong = 0;
+
+	for (i = 0; i < g->cpus; i++) {
+		uint64_t end = now_ns() + 10000000000ull;
+
+		while (!taken(g, i, vector) && now_ns() < end)
+			pause_ms(1);
+	}
+	pause_ms(SETTLE_MS);
+	for (i = 0; i < g->cpus; i++) {
+		unsigned int n = taken(g, i, vector);
+
+		wrong += n != 1 && !(n == 2 && g->cpu[i].node != node);
+		tap_diag("CPU %u took vector 0x%x %u times", i, vector, n);
+	}
+	tap_ok(!wrong, "%s", what);
+	clear_counts(g);
 }
 
 static unsigned int takers(struct guest *g, unsigned int vector, uint32_t *set)

@@ -15,6 +15,14 @@ void pause_ms(unsigned int ms);
 /** ioctl_create_plain - a VM without any irqchip, with a vCPU */
 int ioctl_create_plain(int kvm);
 
+/* VMs with a vCPU of id 0 that cannot be attached. */
+/** ioctl_create_narrow - APIC ids have 8 bits */
+int ioctl_create_narrow(int kvm);
+/** ioctl_create_hyperv - its vCPU has Hyper-V's interfaces */
+int ioctl_create_hyperv(void);
+/** ioctl_create_xen - it has Xen's interfaces */
+int ioctl_create_xen(void);
+
 /** msi_address - address of a message in KVM's x2APIC format */
 uint64_t msi_address(uint32_t dest, uint32_t flags);
 
@@ -23,6 +31,9 @@ void expect_times(struct guest *g, unsigned int vector, uint32_t set, unsigned i
 		  const char *what);
 /** expect - the same, once */
 void expect(struct guest *g, unsigned int vector, uint32_t set, const char *what);
+
+/** expect_all - a result: just the CPUs of @set took @vector, those of other nodes maybe twice */
+void expect_all(struct guest *g, unsigned int vector, unsigned int node, const char *what);
 
 /** lowest - a result: every lowest-priority message to @dest is taken once, within @set */
 void lowest(struct guest *g, uint32_t set, uint32_t dest, const char *what);

@@ -5,8 +5,11 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kvm.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "checks.h"
@@ -68,6 +71,49 @@ static void bad_attachments(struct guest *g)
 	close(plain);
 	close(empty);
 	close(kvm);
+}
+
+static void refused(int vm, const char *what)
+{
+	struct machine_params p = { .nodes = 2 };
+	struct guest g = { .machine = { machine_create(&p) } };
+
+	attach_fails(&g, 0, vm, EINVAL, what);
+	close(g.machine[0]);
+	close(vm);
+}
+
+/* What would lose interrupts, or writes, in silence. */
+static void unfit_vms(void)
+{
+	int kvm = kvm_open();
+
+	refused(ioctl_create_narrow(kvm), "a VM with 8-bit APIC ids");
+	refused(ioctl_create_hyperv(), "a VM with Hyper-V's interfaces");
+	refused(ioctl_create_xen(), "a VM with Xen's interfaces");
+	close(kvm);
+}
+
+/* Nothing of KVM may be open. */
+static void shadow_paging(void)
+{
+	const char *reload = "rmmod dvmm_ipi; m=kvm_amd p=npt; "
+			     "grep -q ^kvm_amd /proc/modules || { m=kvm_intel p=ept; }; "
+			     "rmmod $m && modprobe $m $p=%d";
+	char off[256], on[256];
+	int vm;
+
+	snprintf(off, sizeof(off), reload, 0);
+	snprintf(on, sizeof(on), reload, 1);
+	if (system(off)) {
+		tap_skip("attach refuses a VM without nested paging", "KVM cannot be loaded anew");
+		return;
+	}
+	vm = vm_create(NULL);
+	close(ioctl(vm, KVM_CREATE_VCPU, 0));
+	refused(vm, "a VM without nested paging");
+	if (system(on))
+		tap_bail("KVM cannot be loaded anew");
 }
 
 static void good_attachments(struct guest *g)
@@ -219,7 +265,10 @@ static void signal_fd(int fd)
 		tap_bail("eventfd: %s", strerror(errno));
 }
 
-/* KVM delivers a broadcast of an irqfd in two steps; it must not come twice. */
+/*
+ * KVM delivers a broadcast of an irqfd in one step or in two, as the case may be:
+ * then it may come twice to other nodes, and never not at all.
+ */
 static void irqfd(struct guest *g)
 {
 	int fd = irqfd_create(g, 0, 30, msi_address(3, 0), 0x76);
@@ -229,8 +278,10 @@ static void irqfd(struct guest *g)
 	close(fd);
 	fd = irqfd_create(g, 0, 31, msi_address(0xff, 0), 0x77);
 	signal_fd(fd);
-	expect(g, 0x77, EVERYBODY, "irqfd to everybody");
+	expect_all(g, 0x77, 0, "irqfd to everybody");
 	close(fd);
+	close(irqfd_create_signalled(g, 0, 32, msi_address(0xff, 0), 0x79));
+	expect_all(g, 0x79, 0, "irqfd to everybody that was signalled before it was made");
 }
 
 static void level(struct guest *g)
@@ -494,16 +545,37 @@ static void pv_send_ipi(void)
 	guest_destroy(g);
 }
 
+/* A live patch of KVM, say: the function that is watched is called no more. */
+static void silent_hook(void)
+{
+	struct guest *g = guest_create(four, 4, 2);
+	struct dvmm_event_record ev = { 0 };
+
+	guest_join(g);
+	good_attachments(g);
+	if (system("modprobe dvmm-ipi-silence"))
+		tap_bail("no module dvmm-ipi-silence");
+	tap_ok(event_want(g->machine[1], DVMM_EVENT_STOPPED, &ev, 10000) == 1 &&
+	       strstr(ev.reason, "no longer fires"),
+	       "a hook that falls silent stops the machine with the reason");
+	tap_diag("reason: %s", ev.reason);
+	guest_destroy(g);
+	system("rmmod dvmm-ipi-silence");
+}
+
 int main(void)
 {
 	tap_start(580);
 	klog_open();
 	close(dev_open());
 	close(kvm_open());
+	unfit_vms();
 	two_nodes();
+	silent_hook();
 	wide_ids();
 	churn();
 	pv_send_ipi();
+	shadow_paging();
 	tap_ok(klog_clean(), "the kernel has not complained");
 	return tap_end();
 }

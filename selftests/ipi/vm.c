@@ -415,8 +415,8 @@ int msi_send(struct guest *g, unsigned int node, uint64_t address, uint32_t data
 	return ioctl(g->vm[node], KVM_SIGNAL_MSI, &msi);
 }
 
-int irqfd_create(struct guest *g, unsigned int node, unsigned int gsi, uint64_t address,
-		 uint32_t data)
+static int assign_irqfd(struct guest *g, unsigned int node, unsigned int gsi, uint64_t address,
+			uint32_t data, unsigned int signals)
 {
 	struct {
 		struct kvm_irq_routing head;
@@ -436,9 +436,21 @@ int irqfd_create(struct guest *g, unsigned int node, unsigned int gsi, uint64_t 
 	struct kvm_irqfd arg = { .gsi = gsi };
 
 	must(ioctl(g->vm[node], KVM_SET_GSI_ROUTING, &routing), "KVM_SET_GSI_ROUTING");
-	arg.fd = must(eventfd(0, EFD_CLOEXEC), "eventfd");
+	arg.fd = must(eventfd(signals, EFD_CLOEXEC), "eventfd");
 	must(ioctl(g->vm[node], KVM_IRQFD, &arg), "KVM_IRQFD");
 	return arg.fd;
+}
+
+int irqfd_create(struct guest *g, unsigned int node, unsigned int gsi, uint64_t address,
+		 uint32_t data)
+{
+	return assign_irqfd(g, node, gsi, address, data, 0);
+}
+
+int irqfd_create_signalled(struct guest *g, unsigned int node, unsigned int gsi,
+			   uint64_t address, uint32_t data)
+{
+	return assign_irqfd(g, node, gsi, address, data, 1);
 }
 
 bool wait_for(volatile uint32_t *word, uint32_t value, unsigned int ms)

@@ -88,6 +88,9 @@ int msi_send(struct guest *g, unsigned int node, uint64_t address, uint32_t data
 /** irqfd_create - an eventfd whose signal is a message on @node */
 int irqfd_create(struct guest *g, unsigned int node, unsigned int gsi, uint64_t address,
 		 uint32_t data);
+/** irqfd_create_signalled - the same, signalled once before KVM hears of it */
+int irqfd_create_signalled(struct guest *g, unsigned int node, unsigned int gsi,
+			   uint64_t address, uint32_t data);
 
 /** wait_for - until *@word is @value; false after @ms */
 bool wait_for(volatile uint32_t *word, uint32_t value, unsigned int ms);
