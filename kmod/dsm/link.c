@@ -7,6 +7,7 @@
 #include <linux/net.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 
 #include <dvmm/channel.h>
@@ -20,6 +21,8 @@
 #include "trace.h"
 
 static struct kmem_cache *xmits;
+
+static_assert(DVMM_KEY_LEN == DVMM_XPORT_KEY);
 
 /* ---- references ---- */
 
@@ -378,20 +381,17 @@ static int link_connect_locked(struct dvmm_link *l, const struct dvmm_xport_para
 	return ret;
 }
 
-static int link_connect(struct dvmm_link *l, void __user *uarg)
+static int link_connect_arg(struct dvmm_link *l, const struct dvmm_link_connect *arg)
 {
 	struct dvmm_xport_params p = {
 		.machine = l->m->uuid, .self = l->m->self, .peer = l->peer,
+		.address = arg->address, .secure = l->m->secure, .key = arg->key,
 	};
-	struct dvmm_link_connect arg;
-	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
+	int ret;
 
-	if (ret)
-		return ret;
-	if (strnlen(arg.address, sizeof(arg.address)) == sizeof(arg.address))
+	if (strnlen(arg->address, sizeof(arg->address)) == sizeof(arg->address))
 		return -EINVAL;
-	p.address = arg.address;
-	ret = get_socks(&p, arg.sock);
+	ret = get_socks(&p, arg->sock);
 	if (ret)
 		return ret;
 	mutex_lock(&l->m->lock);
@@ -399,6 +399,16 @@ static int link_connect(struct dvmm_link *l, void __user *uarg)
 	mutex_unlock(&l->m->lock);
 	if (ret)
 		put_socks(&p);
+	return ret;
+}
+
+static int link_connect(struct dvmm_link *l, void __user *uarg)
+{
+	struct dvmm_link_connect arg;
+	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
+
+	ret = ret ?: link_connect_arg(l, &arg);
+	memzero_explicit(&arg, sizeof(arg));	/* there may be a key in it */
 	return ret;
 }
 

@@ -313,6 +313,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	m->policy.migratory = !!(arg->policy & DVMM_POLICY_MIGRATORY);
 	m->prefetch = !!(arg->policy & DVMM_POLICY_PREFETCH);
 	m->stall_s = arg->stall_s;
+	m->secure = !!(arg->flags & DVMM_MACHINE_SECURE);
 	mutex_init(&m->lock);
 	xa_init(&m->regions);
 	xa_init(&m->links);

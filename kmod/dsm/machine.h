@@ -42,6 +42,7 @@ struct dvmm_machine {
 	struct dvmm_policy policy;	/* its hold_us is a floor */
 	bool prefetch;			/* read ahead */
 	u32 stall_s;			/* bound of a flight's age; 0: none */
+	bool secure;			/* links prove who they are */
 	struct dvmm_hold hold;
 
 	struct mutex lock;		/* guards what nodes are made of: see above */

@@ -7,6 +7,7 @@
 #include <linux/types.h>
 
 #define DVMM_GREETING_V	1
+#define DVMM_GREETING_NONCE	0x1	/* says no UUID; the key is to be proved */
 
 /**
  * struct dvmm_greeting - 32 bytes, as they go over the wire
@@ -15,8 +16,9 @@
  * @lane: which lane
  * @from: sending node
  * @to: receiving node
+ * @flags: DVMM_GREETING_*
  * @reserved: zero
- * @machine: UUID
+ * @machine: UUID, or with DVMM_GREETING_NONCE a number that is used once
  */
 struct dvmm_greeting {
 	u8 magic[8];
@@ -24,7 +26,8 @@ struct dvmm_greeting {
 	u8 lane;
 	__le16 from;
 	__le16 to;
-	u8 reserved[2];
+	u8 flags;
+	u8 reserved;
 	u8 machine[16];
 };
 
@@ -50,6 +53,8 @@ static inline const char *dvmm_greeting_wrong(const struct dvmm_greeting *is,
 		return "the other end is not dvmm";
 	if (is->version != wanted->version)
 		return "the peer speaks another version of this transport";
+	if (is->flags != wanted->flags)
+		return "only one of the two asks for a proof of the key";
 	if (memcmp(is->machine, wanted->machine, sizeof(is->machine)))
 		return "the peer belongs to another machine";
 	if (is->from != wanted->from || is->to != wanted->to)

@@ -613,6 +613,8 @@ static void announce(struct rdma_link *l)
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
 		if (!READ_ONCE(l->lane[i].connected))
 			return;
+	dvmm_rdma_deaf(l);
+	dvmm_rdma_proof_exit(l);
 	set_bit(RDMA_UP, &l->flags);
 	l->link->up->link_up(l->link);
 	set_bit(RDMA_HEARS, &l->flags);
@@ -650,6 +652,7 @@ static void tell(struct rdma_link *l)
 	set_bit(RDMA_TOLD, &l->flags);
 	l->link->up->link_down(l->link, l->why);
 	dvmm_rdma_release(l);
+	dvmm_rdma_proof_exit(l);
 }
 
 static void live(struct work_struct *work)
@@ -728,6 +731,7 @@ static struct rdma_link *new_link(struct dvmm_xport_link *link,
 static void free_link(struct rdma_link *l)
 {
 	dvmm_rdma_release(l);
+	dvmm_rdma_proof_exit(l);
 	/* nobody is left who could kick it */
 	cancel_delayed_work_sync(&l->life);
 	put_net(l->net);
@@ -746,7 +750,9 @@ static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_param
 	if (!l)
 		return -ENOMEM;
 	l->passive = passive;
-	err = parse_address(l, params->address);
+	l->secure = params->secure;
+	err = params->secure ? dvmm_rdma_proof_init(l, params->key) : 0;
+	err = err ?: parse_address(l, params->address);
 	if (err)
 		goto free;
 	WRITE_ONCE(link->priv, l);

@@ -22,11 +22,13 @@
 #include <rdma/rdma_cm.h>
 
 #include "gate.h"
+#include "greeting.h"
 
 #define RDMA_CREDITS	64	/* frames that the peer of a lane has room for */
 #define RDMA_RESERVE	4	/* room beside that, for messages without a frame */
 #define RDMA_SLOTS	(RDMA_CREDITS + RDMA_RESERVE)
 #define RDMA_LANE_CTL	3
+#define RDMA_PROOF	24	/* bytes of a proof that go over the wire */
 
 struct rdma_lane;
 
@@ -61,6 +63,9 @@ struct rdma_slot {
  * @id: the connection, with its queue pair; NULL: none
  * @connected: both ends said so
  * @trouble: why nobody was found; static
+ * @nonce: ours, in greetings of a link with a key
+ * @challenge: asking: what the peer said that is to be proved; magic 0: nothing yet
+ * @request: asking: our own greeting of this connection
  * @headers: memory of all slots' headers
  * @headers_dma: the same, to the device
  * @tx: slots for messages out
@@ -92,6 +97,9 @@ struct rdma_lane {
 	struct rdma_cm_id *id;
 	bool connected;
 	const char *trouble;
+	u8 nonce[16];
+	struct dvmm_greeting challenge;
+	struct dvmm_greeting request;
 	u8 *headers;
 	u64 headers_dma;
 	struct rdma_slot tx[RDMA_SLOTS];
@@ -130,10 +138,12 @@ struct rdma_lane {
  * @self: this node
  * @peer: node at the other end
  * @passive: the peer connects to us
+ * @secure: peers prove that they have the key
+ * @mac: the key; NULL once all lanes are connected
  * @net: network namespace of whoever connected
  * @address: of the passive side
  * @listener: where the peer asks for connections
- * @lock: guards @device, @pd, @cq (a mutex; handlers of several lanes come at once)
+ * @lock: guards @device, @pd, @cq, @mac (a mutex; handlers of several lanes come at once)
  * @device: all lanes are on this one
  * @pd: protection domain
  * @cq: completions of all lanes
@@ -152,10 +162,12 @@ struct rdma_link {
 	u16 self;
 	u16 peer;
 	bool passive;
+	bool secure;
+	struct crypto_shash *mac;
 	struct net *net;
 	struct sockaddr_storage address;
 	struct rdma_cm_id *listener;
-	struct mutex lock; /* device, pd, cq */
+	struct mutex lock; /* device, pd, cq, mac */
 	struct ib_device *device;
 	struct ib_pd *pd;
 	struct ib_cq *cq;
@@ -209,7 +221,31 @@ int dvmm_rdma_open(struct rdma_link *l);
 void dvmm_rdma_retry(struct rdma_link *l);
 /** dvmm_rdma_hang_up - end a lane's connection; its completions have all come then */
 void dvmm_rdma_hang_up(struct rdma_lane *t);
+/** dvmm_rdma_deaf - nobody can ask for a connection any more */
+void dvmm_rdma_deaf(struct rdma_link *l);
 /** dvmm_rdma_release - end all connections and give the device back */
 void dvmm_rdma_release(struct rdma_link *l);
+
+/* rdma_proof.c */
+
+/** dvmm_rdma_proof_init - 0; -ENOKEY: @key is all 0; or another negative errno */
+int dvmm_rdma_proof_init(struct rdma_link *l, const u8 *key);
+/** dvmm_rdma_proof_exit - forget the key */
+void dvmm_rdma_proof_exit(struct rdma_link *l);
+/**
+ * dvmm_rdma_prove - make a proof of RDMA_PROOF bytes
+ * @asking: of the side that asks for the connection
+ * @request: what that side has said
+ * @challenge: what the other side has said
+ *
+ * Return: false if the key is forgotten already.  Context: process.
+ */
+bool dvmm_rdma_prove(struct rdma_link *l, bool asking, const struct dvmm_greeting *request,
+		     const struct dvmm_greeting *challenge, u8 *proof);
+/** dvmm_rdma_proved - true if @proof is the peer's */
+bool dvmm_rdma_proved(struct rdma_link *l, bool asking, const struct dvmm_greeting *request,
+		      const struct dvmm_greeting *challenge, const u8 *proof);
+/** dvmm_rdma_new_nonce - what was proved with the old one proves nothing any more */
+void dvmm_rdma_new_nonce(struct rdma_lane *t);
 
 #endif

@@ -3,13 +3,13 @@
  * Connections of the RDMA transport.  The lower node listens at an address, the
  * higher one asks for a connection a lane.  Who asks, and for which lane, stands in
  * the private data of request and answer, so that whoever comes from another machine
- * is told so and refused before anything is posted for him.
+ * is told so and refused before anything is posted for him.  With a key that is proved
+ * there (rdma_proof.c), and whoever has none is told a challenge and nothing else.
  */
 #include <linux/slab.h>
 #include <rdma/ib_cm.h>
 
 #include <dvmm/transport.h>
-#include "greeting.h"
 #include "rdma.h"
 
 #define GREETING	"dvmmrdma"
@@ -18,9 +18,25 @@
 #define RETRIES		6	/* soft RoCE takes 7 for "for ever" */
 #define ACK_TIMEOUT	17	/* 4.096 us << 17 = 0.54 s; with RETRIES some 4 s */
 
+/* What goes over the wire: 56 bytes, all that a request has room for. */
+struct said {
+	struct dvmm_greeting greeting;
+	u8 proof[RDMA_PROOF];
+};
+
+static_assert(sizeof(struct said) == 56);
+
 static void fill_greeting(struct dvmm_greeting *g, const struct rdma_lane *t, u16 from, u16 to)
 {
-	dvmm_greeting_fill(g, GREETING, t->number, t->owner->machine, from, to);
+	bool secure = t->owner->secure;
+
+	dvmm_greeting_fill(g, GREETING, t->number, secure ? t->nonce : t->owner->machine, from, to);
+	g->flags = secure ? DVMM_GREETING_NONCE : 0;
+}
+
+static void our_greeting(struct dvmm_greeting *g, const struct rdma_lane *t)
+{
+	fill_greeting(g, t, t->owner->self, t->owner->peer);
 }
 
 /* What is wrong with a greeting from the peer, or NULL. */
@@ -30,9 +46,11 @@ static const char *check_greeting(struct rdma_link *l, const struct rdma_conn_pa
 	struct dvmm_greeting wanted;
 	const char *why;
 
-	if (c->private_data_len < sizeof(*g))
+	if (c->private_data_len < sizeof(struct said))
 		return "the other end is not dvmm";
 	fill_greeting(&wanted, &l->lane[0], l->peer, l->self);
+	if (l->secure)	/* its number, whatever it is */
+		memcpy(wanted.machine, g->machine, sizeof(wanted.machine));
 	why = dvmm_greeting_wrong(g, &wanted);
 	if (!why && g->lane >= DVMM_XPORT_LANES)
 		why = "the peer asks for a lane that does not exist";
@@ -117,12 +135,11 @@ static int prepare(struct rdma_lane *t)
 	return err ?: make_queue_pair(t);
 }
 
-static void conn_param(struct rdma_conn_param *c, struct dvmm_greeting *g, struct rdma_lane *t)
+static void conn_param(struct rdma_conn_param *c, const struct said *s)
 {
-	fill_greeting(g, t, t->owner->self, t->owner->peer);
 	*c = (struct rdma_conn_param) {
-		.private_data = g,
-		.private_data_len = sizeof(*g),
+		.private_data = s,
+		.private_data_len = sizeof(*s),
 		.retry_count = RETRIES,
 		.rnr_retry_count = RETRIES,
 	};
@@ -142,58 +159,106 @@ static void cannot(struct rdma_link *l, const char *what, int err)
 static void ask_peer(struct rdma_lane *t)
 {
 	struct rdma_conn_param c;
-	struct dvmm_greeting g;
+	struct said s = {};
 	int err = prepare(t);
 
-	conn_param(&c, &g, t);
+	our_greeting(&t->request, t);
+	s.greeting = t->request;
+	if (t->challenge.version)
+		dvmm_rdma_prove(t->owner, true, &t->request, &t->challenge, s.proof);
+	conn_param(&c, &s);
 	if (!err)
 		err = rdma_connect_locked(t->id, &c);
 	if (err)
 		cannot(t->owner, "cannot use the RDMA device", err);
 }
 
-static int refuse(struct rdma_cm_id *id, const char *why)
+/* The connection manager destroys @id then. */
+static int refuse(struct rdma_cm_id *id, const void *data, size_t n)
 {
-	rdma_reject(id, why, strlen(why) + 1, IB_CM_REJ_CONSUMER_DEFINED);
-	return -ECONNREFUSED;	/* the connection manager destroys @id then */
+	rdma_reject(id, data, n, IB_CM_REJ_CONSUMER_DEFINED);
+	return -ECONNREFUSED;
 }
 
-static int answer_peer(struct rdma_lane *t)
+/* Who has a key to hide tells strangers nothing. */
+static int refuse_because(struct rdma_link *l, struct rdma_cm_id *id, const char *why)
+{
+	return refuse(id, why, l->secure ? 0 : strlen(why) + 1);
+}
+
+/* The lane is theirs who asked. */
+static int answer_peer(struct rdma_lane *t, const struct dvmm_greeting *request)
 {
 	struct rdma_conn_param c;
-	struct dvmm_greeting g;
+	struct said s = {};
 	int err = prepare(t);
 
-	conn_param(&c, &g, t);
+	our_greeting(&s.greeting, t);
+	if (t->owner->secure) {
+		dvmm_rdma_prove(t->owner, false, request, &s.greeting, s.proof);
+		dvmm_rdma_new_nonce(t);
+	}
+	conn_param(&c, &s);
 	return err ?: rdma_accept(t->id, &c);
+}
+
+static bool has_key(struct rdma_lane *t, const struct said *s)
+{
+	struct dvmm_greeting challenge;
+
+	our_greeting(&challenge, t);
+	return dvmm_rdma_proved(t->owner, true, &s->greeting, &challenge, s->proof);
+}
+
+static int challenge(struct rdma_cm_id *id, const struct rdma_lane *t)
+{
+	struct dvmm_greeting g;
+
+	our_greeting(&g, t);
+	return refuse(id, &g, sizeof(g));
 }
 
 static int peer_asks(struct rdma_link *l, struct rdma_cm_id *id, const struct rdma_cm_event *ev)
 {
-	const struct dvmm_greeting *g = ev->param.conn.private_data;
+	const struct said *s = ev->param.conn.private_data;
 	const char *why = check_greeting(l, &ev->param.conn);
 	struct rdma_lane *t;
 	int err;
 
 	if (why)
-		return refuse(id, why);
-	t = &l->lane[g->lane];
+		return refuse_because(l, id, why);
+	t = &l->lane[s->greeting.lane];
 	if (t->id || dvmm_rdma_dead(l))
-		return refuse(id, "this lane has its connection already");
+		return refuse_because(l, id, "this lane has its connection already");
+	if (l->secure && !has_key(t, s))
+		return challenge(id, t);
 	t->id = id;
 	id->context = t;
 	rdma_set_ack_timeout(id, ACK_TIMEOUT);
-	err = answer_peer(t);
+	err = answer_peer(t, &s->greeting);
 	/* @id stays with the lane, and is hung up with it */
 	if (err)
 		cannot(l, "cannot use the RDMA device", err);
 	return 0;
 }
 
+/* What is wrong with the answer of the passive side, or NULL. */
+static const char *check_answer(struct rdma_lane *t, const struct rdma_cm_event *ev)
+{
+	const struct said *s = ev->param.conn.private_data;
+	const char *why = check_greeting(t->owner, &ev->param.conn);
+
+	if (why || !t->owner->secure)
+		return why;
+	if (!dvmm_rdma_proved(t->owner, false, &t->request, &s->greeting, s->proof))
+		return "the other end does not have our key";
+	return NULL;
+}
+
 static void established(struct rdma_lane *t, const struct rdma_cm_event *ev)
 {
 	struct rdma_link *l = t->owner;
-	const char *why = l->passive ? NULL : check_greeting(l, &ev->param.conn);
+	const char *why = l->passive ? NULL : check_answer(t, ev);
 
 	if (why) {
 		dvmm_rdma_fail(l, why);
@@ -204,34 +269,71 @@ static void established(struct rdma_lane *t, const struct rdma_cm_event *ev)
 }
 
 /* Nobody is there yet; or, on a link that is up, not any more. */
-static void nobody(struct rdma_lane *t, const char *why)
+static void again(struct rdma_lane *t, const char *why, unsigned long delay)
 {
-	if (test_bit(RDMA_UP, &t->owner->flags)) {
-		dvmm_rdma_fail(t->owner, why);
-		return;
-	}
 	WRITE_ONCE(t->trouble, why);
 	set_bit(RDMA_AGAIN, &t->owner->flags);
-	dvmm_rdma_kick(t->owner, AGAIN_DELAY);
+	dvmm_rdma_kick(t->owner, delay);
+}
+
+static void nobody(struct rdma_lane *t, const char *why)
+{
+	if (test_bit(RDMA_UP, &t->owner->flags))
+		dvmm_rdma_fail(t->owner, why);
+	else
+		again(t, why, AGAIN_DELAY);
+}
+
+/* True if the peer wants a proof, and has not had it for this very challenge. */
+static bool is_challenge(struct rdma_lane *t, const void *said, u8 n)
+{
+	struct dvmm_greeting wanted;
+
+	if (!t->owner->secure || !said || n < sizeof(wanted))
+		return false;
+	fill_greeting(&wanted, t, t->owner->peer, t->owner->self);
+	memcpy(wanted.machine, ((const struct dvmm_greeting *)said)->machine,
+	       sizeof(wanted.machine));
+	if (memcmp(said, &wanted, sizeof(wanted)) || !memcmp(said, &t->challenge, sizeof(wanted)))
+		return false;
+	t->challenge = wanted;
+	return true;
+}
+
+/* Why the peer has refused, as far as it says so. */
+static const char *refusal(struct rdma_lane *t, const char *said, u8 n)
+{
+	struct rdma_link *l = t->owner;
+
+	if (l->secure && n >= sizeof(t->challenge) &&
+	    !memcmp(said, &t->challenge, sizeof(t->challenge)))
+		return "the peer does not take our key: it has to be the same on all nodes";
+	if (!n || !*said)
+		return "the peer refused and says nothing: compare 'security' in the machine files";
+	mutex_lock(&l->lock);
+	if (!READ_ONCE(l->why))
+		snprintf(l->text, sizeof(l->text), "the peer refused: %*pE",
+			 min_t(int, strnlen(said, n), 50), said);
+	mutex_unlock(&l->lock);
+	return l->text;
 }
 
 static void rejected(struct rdma_lane *t, struct rdma_cm_event *ev)
 {
-	struct rdma_link *l = t->owner;
 	const char *said;
-	u8 n;
+	u8 n = 0;
 
 	if (ev->status == IB_CM_REJ_INVALID_SERVICE_ID) {
 		nobody(t, "nobody listens at the peer's address");
 		return;
 	}
 	said = rdma_consumer_reject_data(t->id, ev, &n);
-	mutex_lock(&l->lock);
-	if (!READ_ONCE(l->why))
-		snprintf(l->text, sizeof(l->text), "the peer refused: %*pE",
-			 said ? min_t(int, strnlen(said, n), 50) : 0, said);
-	mutex_unlock(&l->lock);
-	dvmm_rdma_fail(l, said ? l->text : rdma_reject_msg(t->id, ev->status));
+	if (!said)
+		dvmm_rdma_fail(t->owner, rdma_reject_msg(t->id, ev->status));
+	else if (is_challenge(t, said, n))
+		again(t, "the peer wants the key to be proved", 0);
+	else
+		dvmm_rdma_fail(t->owner, refusal(t, said, n));
 }
 
 static int on_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
@@ -359,14 +461,19 @@ void dvmm_rdma_hang_up(struct rdma_lane *t)
 	t->connected = false;
 }
 
+void dvmm_rdma_deaf(struct rdma_link *l)
+{
+	if (l->listener)
+		rdma_destroy_id(l->listener);
+	l->listener = NULL;
+}
+
 void dvmm_rdma_release(struct rdma_link *l)
 {
 	unsigned int i;
 
 	/* first, so that no connection comes any more */
-	if (l->listener)
-		rdma_destroy_id(l->listener);
-	l->listener = NULL;
+	dvmm_rdma_deaf(l);
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
 		dvmm_rdma_hang_up(&l->lane[i]);
 	for (i = 0; i < DVMM_XPORT_LANES; i++)

@@ -27,7 +27,9 @@
 #include <linux/tcp.h>
 #include <linux/unaligned.h>
 #include <linux/workqueue.h>
+#include <net/inet_connection_sock.h>
 #include <net/sock.h>
+#include <net/tls.h>
 #include <uapi/linux/tls.h>
 
 #include <dvmm/transport.h>
@@ -617,6 +619,31 @@ static void set_options(struct sock *sk, unsigned int lane)
 		tcp_sock_set_user_timeout(sk, seconds * MSEC_PER_SEC);
 }
 
+static bool has_key(int conf)
+{
+	return conf == TLS_SW || conf == TLS_HW;
+}
+
+/*
+ * True if what goes through the socket is encrypted and authentic, both ways.  Keys
+ * that are set are never taken out again.
+ */
+static bool is_secure(struct sock *sk)
+{
+	const struct tcp_ulp_ops *ulp;
+	const struct tls_context *tls;
+	bool both = false;
+
+	lock_sock(sk);
+	ulp = inet_csk(sk)->icsk_ulp_ops;
+	if (ulp && !strcmp(ulp->name, "tls")) {
+		tls = tls_get_ctx(sk);
+		both = has_key(tls->tx_conf) && has_key(tls->rx_conf);
+	}
+	release_sock(sk);
+	return both;
+}
+
 static int check_socket(const struct dvmm_xport_params *params, unsigned int i)
 {
 	const struct socket *sock = params->sock[i];
@@ -633,7 +660,7 @@ static int check_socket(const struct dvmm_xport_params *params, unsigned int i)
 	for (k = 0; k < i; k++)
 		if (params->sock[k] == sock)
 			return -EINVAL;
-	return 0;
+	return !params->secure || is_secure(sock->sk) ? 0 : -ENOKEY;
 }
 
 static void init_lane(struct tcp_link *l, unsigned int i, struct socket *sock)

@@ -449,7 +449,7 @@ static void greetings(void)
 	joined = join();
 	tap_ok(!joined, "after that the right peer is let in");
 	me.lane[0].id = NULL; /* leaks with the program: the lane itself stays connected */
-	tap_ok(ask_well(0) && me.refused[0], "the same lane twice: %s", me.refused);
+	tap_ok(ask_well(0), "the same lane twice: nobody listens once the link is up");
 	close_machine();
 }
 

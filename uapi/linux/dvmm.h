@@ -31,6 +31,7 @@
 #define DVMM_MAX_CHANNEL	63
 #define DVMM_NODE_ALL		0xffff
 #define DVMM_LINK_LANES		4
+#define DVMM_KEY_LEN		32
 #define DVMM_REASON_LEN		128
 #define DVMM_CHANNEL_DATA_MAX	4096
 
@@ -55,7 +56,7 @@ struct dvmm_version {
 /**
  * struct dvmm_create_machine - DVMM_CREATE_MACHINE, on /dev/dvmm
  * @size: sizeof(struct dvmm_create_machine)
- * @flags: must be 0
+ * @flags: DVMM_MACHINE_*
  * @uuid: names the machine, the same on all nodes
  * @config: digest of the machine's description; nodes with another one are refused
  * @node: this node, 0 .. @nodes - 1
@@ -85,6 +86,12 @@ struct dvmm_create_machine {
 
 #define DVMM_STALL_MAX		86400
 #define DVMM_HOLD_MAX_US	100000
+
+/*
+ * Peers have to prove that they belong to the machine: DVMM_LINK_CONNECT takes nothing
+ * else, until the end of the machine.
+ */
+#define DVMM_MACHINE_SECURE	0x1
 
 #define DVMM_POLICY_MIGRATORY	0x1	/* grant reads of migrating pages exclusively */
 #define DVMM_POLICY_PREFETCH	0x2	/* read ahead of a thread that reads page after page */
@@ -146,7 +153,12 @@ struct dvmm_create_link {
  *	userspace stays in force.  Other transports: all -1
  * @address: loop: must be empty (peers find each other by machine UUID);
  *	rdma: "address:port"; tcp: must be empty
+ * @key: rdma, of a machine with DVMM_MACHINE_SECURE: what peers prove that they have,
+ *	the same on all nodes; the kernel forgets it once the link is up or down.
+ *	Otherwise all 0
  *
+ * ENOKEY: the machine has DVMM_MACHINE_SECURE, and a socket has no TLS with keys for
+ * both directions, or @key is all 0.
  * Asynchronous: DVMM_EVENT_LINK_UP tells when both ends agreed.
  */
 struct dvmm_link_connect {
@@ -154,6 +166,7 @@ struct dvmm_link_connect {
 	__u32 flags;
 	__s32 sock[DVMM_LINK_LANES];
 	char address[64];
+	__u8 key[DVMM_KEY_LEN];
 };
 
 /**

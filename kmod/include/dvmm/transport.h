@@ -27,12 +27,13 @@
 struct page;
 struct seq_file;
 
-#define DVMM_TRANSPORT_VERSION	4
+#define DVMM_TRANSPORT_VERSION	5
 #define DVMM_XPORT_LANES	4
 #define DVMM_XPORT_HDR		40	/* bytes of every frame's header */
 #define DVMM_XPORT_LENGTH_AT	12	/* le32 in the header: bytes of payload */
 #define DVMM_XPORT_NUMBER_AT	28	/* le32 in the header: see dvmm_xport_number() */
 #define DVMM_XPORT_PAYLOAD_MAX	4096
+#define DVMM_XPORT_KEY		32
 #define DVMM_XPORT_QUEUE	1024	/* frames queued on a lane before send() waits */
 
 /**
@@ -64,6 +65,12 @@ struct dvmm_xmit {
  *	returned 0, then by the transport, which drops them with sockfd_put());
  *	NULL where the transport does not use sockets
  * @address: transport-specific text
+ * @secure: the peer MUST have proved that it belongs to the machine before link_up; a
+ *	transport that cannot tell strangers from peers refuses with -ENOKEY.  Within
+ *	one kernel there are no strangers
+ * @key: DVMM_XPORT_KEY bytes that peers have in common, all 0 if there are none; valid
+ *	during connect() and listen().  Whoever copies it MUST wipe the copy once it is of
+ *	no more use
  */
 struct dvmm_xport_params {
 	const u8 *machine;
@@ -71,6 +78,8 @@ struct dvmm_xport_params {
 	u16 peer;
 	struct socket *sock[DVMM_XPORT_LANES];
 	const char *address;
+	bool secure;
+	const u8 *key;
 };
 
 /**
