@@ -109,7 +109,7 @@ class Machine:
         self.transport = transport or ('loop' if self.one_kernel else 'tcp')
         self.port, self.keys = port, keys
         self.total = len(hosts) * cpus
-        self.file = f'/log/{name}.machine'
+        self.file, self.key = f'/log/{name}.machine', f'/log/{name}.key'
         self.slow = None
 
     def seconds(self, ours):
@@ -159,7 +159,7 @@ class Machine:
         """The machine file, where every host finds it."""
         extra = ''.join(f'-k {shlex.quote(key)} ' for key in self.keys)
         must(self.hosts[0], f'machine-file -n {len(self.hosts)} -c {self.cpus} -m {self.memory} -t {self.transport} '
-             f'-p {self.port} {"-o" if self.one_kernel else ""} {extra} > {self.file}')
+             f'-p {self.port} {"-o" if self.one_kernel else ""} {extra} -K {self.key} > {self.file}')
 
     def start_node(self, node, words='', arguments=''):
         """QEMU of one node."""

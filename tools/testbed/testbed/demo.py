@@ -123,7 +123,7 @@ class Demo:
             self.stage.heading(f'Starting one guest: {self.vcpus} vCPUs and {self.memory} MiB, '
                                f'{self.args.cpus} vCPUs and {self.args.memory} MiB on each host')
             self.must(0, f'machine-file -n {self.args.nodes} -c {self.args.cpus} -m {self.args.memory} '
-                      '> /log/machine && cat /log/machine')
+                      '-K /log/machine.key > /log/machine && cat /log/machine')
             for node in self.cluster.nodes:
                 self.must(node.index, f'guest start -c {self.vcpus} -m {self.memory} -M /log/machine {extra}')
         self.must(0, 'tail -n 1 /log/guest-demo.node0.qemu')
