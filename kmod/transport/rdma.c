@@ -19,6 +19,7 @@
 #include <linux/inet.h>
 #include <linux/module.h>
 #include <linux/nsproxy.h>
+#include <linux/sched/mm.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
@@ -29,9 +30,13 @@
 
 #define BEAT		(HZ / 2)
 #define DEAD_BEATS	7	/* without an answer */
+#define ALL_LANES	(10 * HZ)	/* from the first connection to the last */
 #define HDR_STRIDE	64
 
 struct workqueue_struct *dvmm_rdma_wq;
+
+/* Apart from the life of links: receivers may all stand still in the core. */
+static struct workqueue_struct *receivers;
 
 /* ---- the end of a link ---- */
 
@@ -412,7 +417,7 @@ static void received(struct ib_cq *cq, struct ib_wc *wc)
 		spin_lock_bh(&t->lock);
 		list_add_tail(&s->list, &t->arrived);
 		spin_unlock_bh(&t->lock);
-		queue_work(dvmm_rdma_wq, &t->receiver);
+		queue_work(receivers, &t->receiver);
 	}
 	pump_or_fail(t);
 }
@@ -503,12 +508,15 @@ static void hand_up(struct rdma_lane *t, struct rdma_slot *s)
 static void receive_lane(struct work_struct *work)
 {
 	struct rdma_lane *t = container_of(work, struct rdma_lane, receiver);
+	unsigned int noio;
 	struct rdma_slot *s;
 
 	if (!test_bit(RDMA_HEARS, &t->owner->flags))
 		return;
+	noio = memalloc_noio_save();
 	while ((s = next_arrived(t)))
 		hand_up(t, s);
+	memalloc_noio_restore(noio);
 	wake_up_all(&t->room);
 }
 
@@ -606,20 +614,34 @@ void dvmm_rdma_lane_drain(struct rdma_lane *t)
 
 /* ---- life of a link ---- */
 
+/* A peer that has connected one lane and no other must not keep them for ever. */
+static void await_lanes(struct rdma_link *l)
+{
+	unsigned long begun = READ_ONCE(l->begun);
+
+	if (begun && time_after(jiffies, begun + ALL_LANES))
+		dvmm_rdma_fail(l, "the peer has not connected all lanes within 10 s");
+	else if (begun)
+		queue_delayed_work(dvmm_rdma_wq, &l->life, HZ);
+}
+
 static void announce(struct rdma_link *l)
 {
 	unsigned int i;
 
-	for (i = 0; i < DVMM_XPORT_LANES; i++)
-		if (!READ_ONCE(l->lane[i].connected))
-			return;
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		if (READ_ONCE(l->lane[i].connected))
+			continue;
+		await_lanes(l);
+		return;
+	}
 	dvmm_rdma_deaf(l);
 	dvmm_rdma_proof_exit(l);
 	set_bit(RDMA_UP, &l->flags);
 	l->link->up->link_up(l->link);
 	set_bit(RDMA_HEARS, &l->flags);
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
-		queue_work(dvmm_rdma_wq, &l->lane[i].receiver);
+		queue_work(receivers, &l->lane[i].receiver);
 }
 
 static bool all_handed_up(struct rdma_lane *t)
@@ -659,7 +681,8 @@ static void live(struct work_struct *work)
 {
 	struct rdma_link *l = container_of(work, struct rdma_link, life.work);
 
-	if (test_bit(RDMA_TOLD, &l->flags))
+	/* A kick may come after disconnect() has looked for one: the end is its own then. */
+	if (test_bit(RDMA_TOLD, &l->flags) || test_bit(RDMA_CLOSING, &l->flags))
 		return;
 	if (READ_ONCE(l->fault))
 		dvmm_rdma_fail(l, l->fault);
@@ -728,8 +751,10 @@ static struct rdma_link *new_link(struct dvmm_xport_link *link,
 	return l;
 }
 
+/* RDMA_CLOSING is set, or nothing was begun. */
 static void free_link(struct rdma_link *l)
 {
+	cancel_delayed_work_sync(&l->life);
 	dvmm_rdma_release(l);
 	dvmm_rdma_proof_exit(l);
 	/* nobody is left who could kick it */
@@ -841,23 +866,31 @@ static const struct dvmm_transport_ops rdma_ops = {
 	.show		= show_lane,
 };
 
+static void end_queues(void)
+{
+	if (receivers)
+		destroy_workqueue(receivers);
+	if (dvmm_rdma_wq)
+		destroy_workqueue(dvmm_rdma_wq);
+}
+
 static int __init start_module(void)
 {
 	int err;
 
 	dvmm_rdma_wq = alloc_workqueue("dvmm-rdma", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	if (!dvmm_rdma_wq)
-		return -ENOMEM;
-	err = dvmm_transport_register(&rdma_ops);
+	receivers = alloc_workqueue("dvmm-rdma-rx", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
+				    WQ_MAX_ACTIVE);
+	err = dvmm_rdma_wq && receivers ? dvmm_transport_register(&rdma_ops) : -ENOMEM;
 	if (err)
-		destroy_workqueue(dvmm_rdma_wq);
+		end_queues();
 	return err;
 }
 
 static void __exit end_module(void)
 {
 	dvmm_transport_unregister(&rdma_ops);
-	destroy_workqueue(dvmm_rdma_wq);
+	end_queues();
 	/* kvfree_rcu() of the last links needs nothing of this module */
 }
 

@@ -142,6 +142,7 @@ struct rdma_lane {
  * @mac: the key; NULL once all lanes are connected
  * @net: network namespace of whoever connected
  * @address: of the passive side
+ * @begun: jiffies of the first connection; 0: none yet
  * @listener: where the peer asks for connections
  * @lock: guards @device, @pd, @cq, @mac (a mutex; handlers of several lanes come at once)
  * @device: all lanes are on this one
@@ -166,6 +167,7 @@ struct rdma_link {
 	struct crypto_shash *mac;
 	struct net *net;
 	struct sockaddr_storage address;
+	unsigned long begun;
 	struct rdma_cm_id *listener;
 	struct mutex lock; /* device, pd, cq, mac */
 	struct ib_device *device;

@@ -17,6 +17,7 @@
 #define AGAIN_DELAY	(HZ / 5)
 #define RETRIES		6	/* soft RoCE takes 7 for "for ever" */
 #define ACK_TIMEOUT	17	/* 4.096 us << 17 = 0.54 s; with RETRIES some 4 s */
+#define RNR_TIMER	12	/* 0.64 ms; 0 would be 655 ms */
 
 /* What goes over the wire: 56 bytes, all that a request has room for. */
 struct said {
@@ -129,6 +130,10 @@ static int prepare(struct rdma_lane *t)
 	struct rdma_link *l = t->owner;
 	int err;
 
+	if (rdma_protocol_iwarp(t->id->device, rdma_start_port(t->id->device))) {
+		dvmm_rdma_fail(l, "iWARP devices send no immediate data: use the transport tcp");
+		return -EOPNOTSUPP;
+	}
 	mutex_lock(&l->lock);
 	err = take_device(l, t->id->device);
 	mutex_unlock(&l->lock);
@@ -186,6 +191,12 @@ static int refuse_because(struct rdma_link *l, struct rdma_cm_id *id, const char
 	return refuse(id, why, l->secure ? 0 : strlen(why) + 1);
 }
 
+static void set_timers(struct rdma_cm_id *id)
+{
+	rdma_set_ack_timeout(id, ACK_TIMEOUT);
+	rdma_set_min_rnr_timer(id, RNR_TIMER);
+}
+
 /* The lane is theirs who asked. */
 static int answer_peer(struct rdma_lane *t, const struct dvmm_greeting *request)
 {
@@ -232,9 +243,11 @@ static int peer_asks(struct rdma_link *l, struct rdma_cm_id *id, const struct rd
 		return refuse_because(l, id, "this lane has its connection already");
 	if (l->secure && !has_key(t, s))
 		return challenge(id, t);
-	t->id = id;
+	/* Handlers of two devices may run at once where the address is a wildcard. */
+	if (cmpxchg(&t->id, NULL, id))
+		return refuse_because(l, id, "this lane has its connection already");
 	id->context = t;
-	rdma_set_ack_timeout(id, ACK_TIMEOUT);
+	set_timers(id);
 	err = answer_peer(t, &s->greeting);
 	/* @id stays with the lane, and is hung up with it */
 	if (err)
@@ -265,6 +278,7 @@ static void established(struct rdma_lane *t, const struct rdma_cm_event *ev)
 		return;
 	}
 	WRITE_ONCE(t->connected, true);
+	cmpxchg(&l->begun, 0, jiffies ?: 1);
 	dvmm_rdma_kick(l, 0);
 }
 
@@ -395,7 +409,7 @@ static int start_lane(struct rdma_lane *t)
 		return PTR_ERR(id);
 	WRITE_ONCE(t->trouble, NULL);
 	t->id = id;
-	rdma_set_ack_timeout(id, ACK_TIMEOUT);
+	set_timers(id);
 	return rdma_resolve_addr(id, NULL, (struct sockaddr *)&l->address, RESOLVE_MS);
 }
 

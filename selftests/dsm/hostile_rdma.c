@@ -453,6 +453,18 @@ static void greetings(void)
 	close_machine();
 }
 
+static void one_lane(void)
+{
+	struct dvmm_event_record ev = {};
+
+	if (open_machine() || ask_well(2))
+		tap_bail("machine: %s", strerror(errno));
+	tap_ok(event_want(me.machine, DVMM_EVENT_STOPPED, &ev, 20000) == 1 &&
+	       strstr(ev.reason, "has not connected all lanes within 10 s"),
+	       "a peer of one lane is dropped: %s", ev.reason);
+	close_machine();
+}
+
 int main(int argc, char **argv)
 {
 	uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 0) : 1;
@@ -472,6 +484,7 @@ int main(int argc, char **argv)
 	close(dev_open());
 	tap_diag("seed %llu, %u cases", (unsigned long long)seed, cases);
 	greetings();
+	one_lane();
 	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		run_family(&families[i], seed, cases);
 	tap_ok(!open_machine() && !join(), "afterwards a sound peer is let in");
