@@ -2,6 +2,7 @@
 /* Bringing events to the engine and carrying out its actions. */
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
 
@@ -454,12 +455,14 @@ static void run(struct flight *f, bool may_sleep)
 static void run_work(struct work_struct *work)
 {
 	struct flight *f = container_of(work, struct flight, work.work);
+	unsigned int noio = memalloc_noio_save();
 
 	/* Once stopped, do not wait for a pin: nothing is sent any more. */
 	if (dvmm_machine_stopped(f->r->m) && f->next < f->acts.count)
 		f->next = f->acts.count;
 	if (execute(f, true))
 		run(f, true);
+	memalloc_noio_restore(noio);
 }
 
 static struct event_item *item_alloc(u8 type)

@@ -16,6 +16,7 @@
 #include <linux/list.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/sched/mm.h>
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -354,6 +355,7 @@ static int receive(void *data)
 	struct loop_end *e = r->end;
 	struct queue *q = &e->pair->pipe[!e->side][r->lane];
 	struct loop_frame *f;
+	unsigned int noio = memalloc_noio_save();
 	int err = 0;
 
 	announce(e);
@@ -366,6 +368,7 @@ static int receive(void *data)
 	if (!err && r->lane != LANE_CTL)
 		wait_event_idle_timeout(e->pair->started, test_bit(END_DEAD, &e->flags), HZ);
 	fail(e, err ? "protocol error" : "link closed by peer");
+	memalloc_noio_restore(noio);
 	return 0;
 }
 

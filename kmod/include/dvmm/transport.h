@@ -121,9 +121,11 @@ static inline void dvmm_xport_number(struct dvmm_xport_link *link, struct dvmm_x
  * @link_rx: a frame has arrived.  @hdr is valid during the call; @page (NULL if
  *	the header's length is 0) becomes the core's, which may make it a frame of
  *	guest memory: the transport received the payload straight into it, and
- *	bytes past the length are zero.  Process context, may sleep briefly;
- *	serialised per lane.  Non-zero return: the frame was bad; the transport
- *	takes the link down with "protocol error" if the core did not name a reason.
+ *	bytes past the length are zero.  Process context, may sleep briefly; in the
+ *	scope of memalloc_noio_save(), since page faults of others wait for what it
+ *	does, perhaps those of whoever writes memory back; serialised per lane.
+ *	Non-zero return: the frame was bad; the transport takes the link down with
+ *	"protocol error" if the core did not name a reason.
  * @xmit_done: the frame given to send() is no longer needed, sent or not.
  *	Any context in which spinlocks may be taken with BHs off, not hard irq.
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* One end of a link under test. */
 #include <linux/highmem.h>
+#include <linux/sched.h>
 #include <linux/slab.h>
 
 #include "end.h"
@@ -204,6 +205,8 @@ static int link_rx(struct dvmm_xport_link *link, unsigned int lane, const void *
 
 	if (!atomic_read(&e->ups) && atomic_inc_return(&e->errors) == 1)
 		strscpy(e->error, "a frame before link_up", sizeof(e->error));
+	if (!(current->flags & PF_MEMALLOC_NOIO) && atomic_inc_return(&e->errors) == 1)
+		strscpy(e->error, "link_rx may wait for storage", sizeof(e->error));
 	wait_event(e->changed, !test_bit(lane, &e->held));
 	/* Time is measured with the pings: their contents are not checked. */
 	if (h->kind == XT_KIND_PING)
