@@ -20,6 +20,8 @@
 #include "stats.h"
 #include "trace.h"
 
+#define HELLO_SECONDS	10
+
 static struct kmem_cache *xmits;
 
 static_assert(DVMM_KEY_LEN == DVMM_XPORT_KEY);
@@ -89,7 +91,7 @@ static enum dvmm_lane frame_lane(const struct dvmm_frame *f)
 
 static int send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page, bool nowait)
 {
-	struct dvmm_xmit *x = kmem_cache_alloc(xmits, GFP_KERNEL | __GFP_NOFAIL);
+	struct dvmm_xmit *x = kmem_cache_alloc(xmits, GFP_NOIO | __GFP_NOFAIL);
 	int ret;
 
 	f->msg.src = l->m->self;
@@ -171,11 +173,21 @@ void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 	dvmm_machine_event(l->m, DVMM_EVENT_LINK_UP, l->peer, NULL);
 }
 
+static void link_hello_due(struct work_struct *work)
+{
+	struct dvmm_link *l = container_of(to_delayed_work(work), struct dvmm_link, hello_due);
+
+	if (READ_ONCE(l->state) == DVMM_LINK_HELLO)
+		dvmm_machine_fail(l->m, "node %u has heard no HELLO from node %u within %u s",
+				  l->m->self, l->peer, HELLO_SECONDS);
+}
+
 static void link_up(struct dvmm_xport_link *x)
 {
 	struct dvmm_link *l = x->core;
 
 	link_move(l, DVMM_LINK_HELLO);
+	schedule_delayed_work(&l->hello_due, HELLO_SECONDS * HZ);
 	dvmm_receive_hello_send(l);
 }
 
@@ -240,6 +252,7 @@ static void link_close(struct dvmm_link *l)
 			   READ_ONCE(l->state) == DVMM_LINK_DOWN, HZ);
 	link_move(l, DVMM_LINK_DOWN);
 	l->x.ops->disconnect(&l->x);
+	cancel_delayed_work_sync(&l->hello_due);
 	l->attached = false;
 }
 
@@ -447,6 +460,7 @@ static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
 	l->x.ops = ops;
 	l->x.core = l;
 	spin_lock_init(&l->lock);
+	INIT_DELAYED_WORK(&l->hello_due, link_hello_due);
 	init_waitqueue_head(&l->wait);
 	return l;
 }

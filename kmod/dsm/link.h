@@ -16,6 +16,7 @@
 #include <linux/kref.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
+#include <linux/workqueue.h>
 #include <linux/dvmm.h>
 
 #include <dvmm/transport.h>
@@ -42,6 +43,7 @@ struct dvmm_link {
 	struct dvmm_xport_link x;
 	spinlock_t lock;		/* guards @state */
 	enum dvmm_link_state state;
+	struct delayed_work hello_due;	/* the peer must have said HELLO by then */
 	struct dvmm_terms terms;	/* agreed on; constant from UP on */
 	bool attached;			/* connect() succeeded: disconnect() is due */
 	bool bye;			/* the peer has said why it stops */

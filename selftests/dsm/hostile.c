@@ -628,6 +628,61 @@ static void other_dvmms(void)
 	later_dvmm();
 }
 
+/* A stranger that greets well and then has nothing to say. */
+static void no_hello(void)
+{
+	uint64_t start = now_ns();
+	struct peer p;
+
+	reason[0] = 0;
+	if (peer_open(&p))
+		tap_bail("machine: %s", strerror(errno));
+	tap_ok(await_down(&p, 20000) == DIED && strstr(reason, "no HELLO from node 1 within 10 s"),
+	       "a peer that says no HELLO is dropped after %.1f s: %s", (now_ns() - start) / 1e9,
+	       reason);
+	peer_close(&p);
+}
+
+/* ---- a socket that its first owner has kept ---- */
+
+static void write_guest_memory(const struct peer *p)
+{
+	char *m = mmap(NULL, PEER_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       p->region[1], 0);
+
+	alarm(5);
+	if (m != MAP_FAILED && write(p->kept[DVMM_LANE_REQ], m, 64) < 0 && errno == EOPNOTSUPP)
+		_exit(0);
+	_exit(1);
+}
+
+/*
+ * The page is not here, and the request for it would have to go by the very socket that
+ * the write holds: whoever does that must not be stuck for ever.
+ */
+static void kept_socket(void)
+{
+	int status = -1, i;
+	struct peer p;
+	pid_t pid;
+
+	if (peer_open(&p) || peer_join(&p))
+		tap_bail("no link: %s", strerror(errno));
+	pid = fork();
+	if (!pid)
+		write_guest_memory(&p);
+	for (i = 0; i < 200 && waitpid(pid, &status, WNOHANG) != pid; i++) {
+		if (i == 100)
+			kill(pid, SIGKILL);
+		usleep(100000);
+	}
+	tap_ok(i < 100 && status == 0,
+	       "guest memory written to a socket of the link: %s",
+	       i == 200 ? "the writer cannot be killed" : i >= 100 ? "the writer had to be killed" :
+	       status ? "taken" : "refused");
+	peer_close(&p);
+}
+
 static void still_works(void)
 {
 	struct cluster c = { .nodes = 2, .transport = "tcp", .bytes = 64 * PAGE };
@@ -653,6 +708,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < sizeof(families) / sizeof(families[0]); i++)
 		run_family(&families[i], seed, cases);
 	other_dvmms();
+	no_hello();
+	kept_socket();
 	floods();
 	still_works();
 	tap_ok(klog_clean(), "the kernel did not complain");

@@ -69,7 +69,7 @@ int peer_connect(struct peer *p)
 	}
 	p->link = link_create(p->machine, p->self, "tcp");
 	ret = p->link < 0 ? -1 : link_connect(p->link, theirs);
-	close_all(theirs, DVMM_LINK_LANES);
+	memcpy(p->kept, theirs, sizeof(p->kept));
 	return ret ? ret : greet_all(p);
 }
 
@@ -96,6 +96,7 @@ int peer_open(struct peer *p)
 
 void peer_hang_up(struct peer *p)
 {
+	close_all(p->kept, DVMM_LINK_LANES);
 	close_all(p->sock, DVMM_LINK_LANES);
 }
 

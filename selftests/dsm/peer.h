@@ -20,6 +20,7 @@
  * @region: its regions
  * @link: its link
  * @sock: our end of each lane
+ * @kept: the kernel's end of each lane
  * @uuid: of the machine
  * @sent: frames sent on each lane
  */
@@ -30,6 +31,7 @@ struct peer {
 	int region[PEER_NODES];
 	int link;
 	int sock[DVMM_LINK_LANES];
+	int kept[DVMM_LINK_LANES];
 	uint8_t uuid[16];
 	uint32_t sent[DVMM_LINK_LANES];
 };
