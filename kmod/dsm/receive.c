@@ -177,8 +177,8 @@ static const char *check_number(struct dvmm_link *l, unsigned int lane, u32 numb
 
 	if (number == due)
 		return NULL;
-	dvmm_machine_fail(l->m, "node %u lost count with node %u: frame %u on lane %u where %u was due",
-			  l->m->self, l->peer, number, lane, due);
+	dvmm_machine_fail(l->m, "node %u has frame %u of node %u on lane %u where %u was due",
+			  l->m->self, number, l->peer, lane, due);
 	return "frame out of turn";
 }
 

@@ -34,9 +34,7 @@
 #define HDR_STRIDE	64
 
 struct workqueue_struct *dvmm_rdma_wq;
-
-/* Apart from the life of links: receivers may all stand still in the core. */
-static struct workqueue_struct *receivers;
+static struct workqueue_struct *receivers; /* apart: they may all stand still in the core */
 
 /* ---- the end of a link ---- */
 
@@ -879,8 +877,7 @@ static int __init start_module(void)
 	int err;
 
 	dvmm_rdma_wq = alloc_workqueue("dvmm-rdma", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
-	receivers = alloc_workqueue("dvmm-rdma-rx", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM,
-				    WQ_MAX_ACTIVE);
+	receivers = alloc_workqueue("dvmm-rx", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 512);
 	err = dvmm_rdma_wq && receivers ? dvmm_transport_register(&rdma_ops) : -ENOMEM;
 	if (err)
 		end_queues();

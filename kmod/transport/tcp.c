@@ -5,7 +5,9 @@
  *
  * Each lane has a thread that sleeps in recvmsg(), and receives payload straight
  * into the page that goes up.  Whoever finds a lane idle writes to its socket
- * itself, without waiting; what does not fit is left to a work item.
+ * itself; what does not fit is left to a work item, which the socket wakes when it
+ * has room.  Nobody ever waits in sendmsg(), so that no number of peers that do not
+ * read keeps a worker from the others.
  *
  * Both ends begin each lane with a greeting, so that sockets in the wrong order,
  * of another machine or of something that is not dvmm at all are told apart
@@ -21,6 +23,8 @@
 #include <linux/kthread.h>
 #include <linux/module.h>
 #include <linux/net.h>
+#include <linux/sched/mm.h>
+#include <linux/sched/prio.h>
 #include <linux/sched/task.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
@@ -29,18 +33,22 @@
 #include <linux/workqueue.h>
 #include <net/inet_connection_sock.h>
 #include <net/sock.h>
-#include <net/tls.h>
 #include <uapi/linux/tls.h>
 
 #include <dvmm/transport.h>
 #include "gate.h"
 #include "greeting.h"
+#include "tcp_sock.h"
 
 #define GREETING	"dvmm-tcp"
 #define LANE_CTL	3
 #define TIMEOUT_MIN	2
 #define TIMEOUT_MAX	60
 #define WHY_LEN		64
+
+#define GREETING_MIN	10		/* seconds that a peer has to greet, at least */
+/* A socket that is full for want of memory does not wake us. */
+#define RETRY		(HZ / 10)
 
 /* Content types of TLS records, RFC 8446 section 5.1 */
 #define TLS_ALERT	21
@@ -64,7 +72,7 @@ MODULE_PARM_DESC(timeout, "seconds without an answer until a peer of a new link 
 /**
  * struct tcp_lane - one socket
  * @owner: the link
- * @sock: the socket, with userspace's reference on its file
+ * @held: the socket
  * @number: which lane
  * @reader: sleeps in recvmsg()
  * @writer: sends what a caller could not send at once
@@ -82,10 +90,10 @@ MODULE_PARM_DESC(timeout, "seconds without an answer until a peer of a new link 
  */
 struct tcp_lane {
 	struct tcp_link *owner;
-	struct socket *sock;
+	struct tcp_sock_held held;
 	unsigned int number;
 	struct task_struct *reader;
-	struct work_struct writer;
+	struct delayed_work writer;
 	spinlock_t lock; /* queue, queued, sent, busy, tx_* */
 	struct list_head queue;
 	unsigned int queued;
@@ -110,6 +118,7 @@ struct tcp_lane {
  * @machine: UUID
  * @self: this node
  * @peer: node at the other end
+ * @deadline: for the greetings
  * @lane: the sockets
  * @rcu: for kfree_rcu()
  */
@@ -123,6 +132,7 @@ struct tcp_link {
 	u8 machine[16];
 	u16 self;
 	u16 peer;
+	struct delayed_work deadline;
 	struct tcp_lane lane[DVMM_XPORT_LANES];
 	struct rcu_head rcu;
 };
@@ -157,7 +167,7 @@ static void wake_lane(struct tcp_lane *t)
 {
 	LIST_HEAD(frames);
 
-	kernel_sock_shutdown(t->sock, SHUT_RDWR);
+	kernel_sock_shutdown(t->held.sock, SHUT_RDWR);
 	spin_lock_bh(&t->lock);
 	if (!t->busy)
 		take_queue(t, &frames);
@@ -226,13 +236,15 @@ static const char *explain(int err, char *buf)
 
 /* ---- sending ---- */
 
-/* Writes what is left of a frame; 0 once all of it is out, or negative errno. */
+/* Writes what is left of a frame, without waiting; 0 once all of it is out, or negative errno. */
 static int push(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
 {
 	size_t total = DVMM_XPORT_HDR + x->length;
 
 	while (t->sent < total) {
-		struct msghdr msg = { .msg_flags = flags | MSG_NOSIGNAL };
+		struct msghdr msg = {
+			.msg_flags = flags | MSG_DONTWAIT | MSG_NOSIGNAL,
+		};
 		struct kvec v[2] = {
 			{ x->hdr, DVMM_XPORT_HDR },
 			{ x->length ? page_address(x->page) : NULL, x->length },
@@ -241,7 +253,7 @@ static int push(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
 
 		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, v, 2, total);
 		iov_iter_advance(&msg.msg_iter, t->sent);
-		n = sock_sendmsg(t->sock, &msg);
+		n = dvmm_tcp_sock_send(&t->held, &msg);
 		if (n <= 0)
 			return n ?: -EPIPE;
 		t->sent += n;
@@ -276,8 +288,11 @@ static void frame_done(struct tcp_lane *t, struct dvmm_xmit *x)
 	link->up->xmit_done(link, x);
 }
 
-/* Gives the socket up; frames that have come meanwhile are the writer's. */
-static void release_lane(struct tcp_lane *t)
+/*
+ * Gives the socket up.  Frames that are left are the writer's: at once, or, where the
+ * socket was @full, when it has room.
+ */
+static void release_lane(struct tcp_lane *t, bool full)
 {
 	LIST_HEAD(frames);
 
@@ -285,10 +300,21 @@ static void release_lane(struct tcp_lane *t)
 	t->busy = false;
 	if (is_dead(t->owner))
 		take_queue(t, &frames);
+	else if (!list_empty(&t->queue) && full)
+		queue_delayed_work(writers, &t->writer, RETRY);
 	else if (!list_empty(&t->queue))
-		queue_work(writers, &t->writer);
+		mod_delayed_work(writers, &t->writer, 0);
 	spin_unlock_bh(&t->lock);
 	xmit_done(t, &frames);
+}
+
+/* In softirq.  A writer that runs now runs again. */
+static void on_writable(struct tcp_sock_held *s)
+{
+	struct tcp_lane *t = container_of(s, struct tcp_lane, held);
+
+	if (READ_ONCE(t->queued) && !is_dead(t->owner))
+		mod_delayed_work(writers, &t->writer, 0);
 }
 
 static bool claim_lane(struct tcp_lane *t)
@@ -302,38 +328,49 @@ static bool claim_lane(struct tcp_lane *t)
 	return mine;
 }
 
-static void write_queue(struct work_struct *work)
+static int write_frames(struct tcp_lane *t)
 {
-	struct tcp_lane *t = container_of(work, struct tcp_lane, writer);
 	struct dvmm_xmit *x;
-	char buf[WHY_LEN];
 	int err = 0;
 	bool more;
 
-	if (!claim_lane(t))
-		return;
 	while (!err && (x = head_of(t, &more))) {
 		err = push(t, x, more ? MSG_MORE : 0);
 		if (!err)
 			frame_done(t, x);
 	}
-	if (err)
-		fail_late(t, false, err, explain(err, buf));
-	release_lane(t);
+	return err;
+}
+
+static void write_queue(struct work_struct *work)
+{
+	struct tcp_lane *t = container_of(to_delayed_work(work), struct tcp_lane, writer);
+	unsigned int noio = memalloc_noio_save();
+	char buf[WHY_LEN];
+	int err;
+
+	if (claim_lane(t)) {
+		err = write_frames(t);
+		if (err && err != -EAGAIN)
+			fail_late(t, false, err, explain(err, buf));
+		release_lane(t, err == -EAGAIN);
+	}
+	memalloc_noio_restore(noio);
 }
 
 /*
- * The lane was idle: one frame, by the caller, as far as it goes without
- * waiting.  Errors are the writer's to find and report: the caller may hold
- * locks that link_down needs.
+ * The lane was idle: one frame, by the caller, as far as it goes.  Errors are the
+ * writer's to find and report: the caller may hold locks that link_down needs.
  */
 static void write_inline(struct tcp_lane *t, struct dvmm_xmit *x)
 {
-	if (!push(t, x, MSG_DONTWAIT)) {
+	int err = push(t, x, 0);
+
+	if (!err) {
 		t->tx_inline++;
 		frame_done(t, x);
 	}
-	release_lane(t);
+	release_lane(t, err == -EAGAIN);
 }
 
 static int wait_for_room(struct tcp_lane *t)
@@ -414,7 +451,7 @@ static int receive(struct tcp_lane *t, struct msghdr *msg)
 		msg->msg_control = &control;
 		msg->msg_controllen = sizeof(control);
 		msg->msg_flags = MSG_WAITALL | MSG_NOSIGNAL;
-		n = sock_recvmsg(t->sock, msg, msg->msg_flags);
+		n = dvmm_tcp_sock_recv(&t->held, msg);
 		if (n <= 0)
 			return n ?: -EPIPE;
 		switch (record_type(msg, &control.hdr, sizeof(control))) {
@@ -476,7 +513,7 @@ static int receive_payload(struct tcp_lane *t, u32 length, struct page **page)
  */
 static void ack_later(struct tcp_lane *t)
 {
-	tcp_sock_set_quickack(t->sock->sk, 0);
+	tcp_sock_set_quickack(t->held.sock->sk, 0);
 }
 
 /* On error @buf says what is wrong with the frame, or is empty. */
@@ -523,7 +560,8 @@ static int send_greeting(struct tcp_lane *t)
 	int n;
 
 	fill_greeting(&g, t, l->self, l->peer);
-	n = kernel_sendmsg(t->sock, &msg, &v, 1, sizeof(g));
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &v, 1, sizeof(g));
+	n = dvmm_tcp_sock_send(&t->held, &msg);
 	if (n == sizeof(g))
 		return 0;
 	return n < 0 ? n : -EPIPE;
@@ -570,8 +608,10 @@ static void start_link(struct tcp_link *l)
 	mutex_unlock(&l->upcall);
 }
 
+/* What page faults of others wait for must not itself wait for storage. */
 static int read_lane(void *data)
 {
+	unsigned int noio = memalloc_noio_save();
 	struct tcp_lane *t = data;
 	struct tcp_link *l = t->owner;
 	char buf[WHY_LEN] = "";
@@ -584,96 +624,35 @@ static int read_lane(void *data)
 		err = receive_frame(t, buf);
 	if (err)
 		fail_late(t, t->number == LANE_CTL, err, *buf ? buf : explain(err, buf));
+	memalloc_noio_restore(noio);
 	return 0;
+}
+
+/* Whatever it says meanwhile: it may say it one byte at a time. */
+static void on_deadline(struct work_struct *work)
+{
+	struct tcp_link *l = container_of(to_delayed_work(work), struct tcp_link, deadline);
+	char why[WHY_LEN];
+
+	if (test_bit(LINK_UP, &l->flags))
+		return;
+	snprintf(why, sizeof(why), "the peer has not greeted on %u of %u lanes",
+		 DVMM_XPORT_LANES - atomic_read(&l->greeted), DVMM_XPORT_LANES);
+	fail(l, why);
 }
 
 /* ---- life of a link ---- */
 
-/*
- * A class of lock of our own for lockdep, and not by a key of ours: a socket that is
- * closed may outlive this module.
- */
-#define LINK_SUBCLASS	(MAX_LOCKDEP_SUBCLASSES - 1)
-
-/*
- * send() may run in a page fault, and a page fault in another socket's
- * sendmsg(): that one's lock and page fragment are in use then.
- */
-static void set_options(struct sock *sk, unsigned int lane)
-{
-	unsigned int seconds = READ_ONCE(timeout);
-
-	lock_sock(sk);
-	sk->sk_allocation = GFP_NOIO;
-	dvmm_sk_own_frag(sk);
-	sk->sk_sndtimeo = MAX_SCHEDULE_TIMEOUT;
-	sk->sk_rcvtimeo = MAX_SCHEDULE_TIMEOUT;
-	release_sock(sk);
-	lockdep_set_subclass(&sk->sk_lock, LINK_SUBCLASS);
-	tcp_sock_set_nodelay(sk);
-	sock_set_keepalive(sk);
-	tcp_sock_set_keepidle(sk, 1);
-	tcp_sock_set_keepintvl(sk, 1);
-	tcp_sock_set_keepcnt(sk, seconds - 1);
-	if (lane != LANE_CTL)
-		tcp_sock_set_user_timeout(sk, seconds * MSEC_PER_SEC);
-}
-
-static bool has_key(int conf)
-{
-	return conf == TLS_SW || conf == TLS_HW;
-}
-
-/*
- * True if what goes through the socket is encrypted and authentic, both ways.  Keys
- * that are set are never taken out again.
- */
-static bool is_secure(struct sock *sk)
-{
-	const struct tcp_ulp_ops *ulp;
-	const struct tls_context *tls;
-	bool both = false;
-
-	lock_sock(sk);
-	ulp = inet_csk(sk)->icsk_ulp_ops;
-	if (ulp && !strcmp(ulp->name, "tls")) {
-		tls = tls_get_ctx(sk);
-		both = has_key(tls->tx_conf) && has_key(tls->rx_conf);
-	}
-	release_sock(sk);
-	return both;
-}
-
-static int check_socket(const struct dvmm_xport_params *params, unsigned int i)
-{
-	const struct socket *sock = params->sock[i];
-	unsigned int k;
-
-	if (*params->address)
-		return -EINVAL;
-	if (!sock || !sock->sk || !sock->file)
-		return -EBADF;
-	if (sock->type != SOCK_STREAM || sock->sk->sk_protocol != IPPROTO_TCP)
-		return -EPROTOTYPE;
-	if (READ_ONCE(sock->sk->sk_state) != TCP_ESTABLISHED)
-		return -ENOTCONN;
-	for (k = 0; k < i; k++)
-		if (params->sock[k] == sock)
-			return -EINVAL;
-	return !params->secure || is_secure(sock->sk) ? 0 : -ENOKEY;
-}
-
-static void init_lane(struct tcp_link *l, unsigned int i, struct socket *sock)
+static void init_lane(struct tcp_link *l, unsigned int i)
 {
 	struct tcp_lane *t = &l->lane[i];
 
 	t->owner = l;
-	t->sock = sock;
 	t->number = i;
 	spin_lock_init(&t->lock);
 	INIT_LIST_HEAD(&t->queue);
 	init_waitqueue_head(&t->room);
-	INIT_WORK(&t->writer, write_queue);
+	INIT_DELAYED_WORK(&t->writer, write_queue);
 }
 
 static struct tcp_link *new_link(struct dvmm_xport_link *link,
@@ -692,7 +671,8 @@ static struct tcp_link *new_link(struct dvmm_xport_link *link,
 	l->self = params->self;
 	l->peer = params->peer;
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
-		init_lane(l, i, params->sock[i]);
+		init_lane(l, i);
+	INIT_DELAYED_WORK(&l->deadline, on_deadline);
 	return l;
 }
 
@@ -704,6 +684,8 @@ static int new_reader(struct tcp_lane *t)
 			      t->owner->peer, t->number);
 	if (IS_ERR(task))
 		return PTR_ERR(task);
+	/* A vCPU must not keep a reader from the CPU: another node's vCPU waits for it. */
+	set_user_nice(task, MIN_NICE);
 	/* It may end by itself long before kthread_stop(). */
 	t->reader = get_task_struct(task);
 	return 0;
@@ -721,6 +703,46 @@ static void stop_readers(struct tcp_link *l)
 	}
 }
 
+static void give_sockets(struct tcp_link *l)
+{
+	unsigned int i;
+
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
+		if (l->lane[i].held.sock)
+			dvmm_tcp_sock_give(&l->lane[i].held);
+}
+
+static int take_sockets(struct tcp_link *l, const struct dvmm_xport_params *params)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < DVMM_XPORT_LANES && !err; i++)
+		err = dvmm_tcp_sock_take(&l->lane[i].held, params->sock[i], on_writable);
+	return err;
+}
+
+static int new_readers(struct tcp_link *l)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < DVMM_XPORT_LANES && !err; i++)
+		err = new_reader(&l->lane[i]);
+	return err;
+}
+
+static void start_readers(struct tcp_link *l)
+{
+	unsigned int seconds = READ_ONCE(timeout), i;
+
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
+		dvmm_tcp_sock_tune(&l->lane[i].held, seconds, i == LANE_CTL);
+	queue_delayed_work(writers, &l->deadline, max(GREETING_MIN, 2 * seconds) * HZ);
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
+		wake_up_process(l->lane[i].reader);
+}
+
 static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
 {
 	struct tcp_link *l;
@@ -728,28 +750,23 @@ static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_param
 	int err;
 
 	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		err = check_socket(params, i);
+		err = dvmm_tcp_sock_check(params, i);
 		if (err)
 			return err;
 	}
 	l = new_link(link, params);
 	if (!l)
 		return -ENOMEM;
-	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		err = new_reader(&l->lane[i]);
-		if (err)
-			goto stop;
+	err = take_sockets(l, params) ?: new_readers(l);
+	if (err) {
+		stop_readers(l);
+		give_sockets(l);
+		kfree_rcu(l, rcu);
+		return err;
 	}
-	for (i = 0; i < DVMM_XPORT_LANES; i++)
-		set_options(l->lane[i].sock->sk, i);
 	WRITE_ONCE(link->priv, l);
-	for (i = 0; i < DVMM_XPORT_LANES; i++)
-		wake_up_process(l->lane[i].reader);
+	start_readers(l);
 	return 0;
-stop:
-	stop_readers(l);
-	kfree(l);
-	return err;
 }
 
 static void close_link(struct dvmm_xport_link *link)
@@ -760,11 +777,13 @@ static void close_link(struct dvmm_xport_link *link)
 	if (!l)
 		return;
 	kill_link(l);
+	cancel_delayed_work_sync(&l->deadline);
 	stop_readers(l);
 	dvmm_gate_close(&l->gate);
+	give_sockets(l);
 	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		cancel_work_sync(&l->lane[i].writer);
-		sockfd_put(l->lane[i].sock);
+		cancel_delayed_work_sync(&l->lane[i].writer);
+		sockfd_put(l->lane[i].held.sock);
 	}
 	kfree_rcu(l, rcu);
 }
@@ -799,7 +818,7 @@ static int __init start_module(void)
 {
 	int err;
 
-	writers = alloc_workqueue("dvmm-tcp", WQ_UNBOUND | WQ_MEM_RECLAIM, 0);
+	writers = alloc_workqueue("dvmm-tcp", WQ_UNBOUND | WQ_MEM_RECLAIM | WQ_HIGHPRI, 0);
 	if (!writers)
 		return -ENOMEM;
 	err = dvmm_transport_register(&tcp_ops);

@@ -50,15 +50,20 @@ static void test_versions(void)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct dvmm_wire_hello a = hello(SELF, cases[i].min, cases[i].max, 0, 0);
-		struct dvmm_wire_hello b = hello(PEER, cases[i].their_min, cases[i].their_max, 0, 0);
+		struct dvmm_wire_hello b =
+			hello(PEER, cases[i].their_min, cases[i].their_max, 0, 0);
 		char why[DVMM_HELLO_WHY] = "", want[DVMM_HELLO_WHY];
 		struct dvmm_terms terms;
 		bool fine = dvmm_hello_agree(&b, sizeof(b), &a, PEER, &terms, why);
 
-		snprintf(want, sizeof(want), "it speaks wire versions %u to %u, not %u to %u" REMEDY,
+		snprintf(want, sizeof(want),
+			 "it speaks wire versions %u to %u, not %u to %u" REMEDY,
 			 cases[i].their_min, cases[i].their_max, cases[i].min, cases[i].max);
-		tap(cases[i].agreed ? fine && terms.version == cases[i].agreed :
-				      !fine && !strcmp(why, want),
+		if (cases[i].agreed)
+			fine = fine && terms.version == cases[i].agreed;
+		else
+			fine = !fine && !strcmp(why, want);
+		tap(fine,
 		    "versions %u to %u and %u to %u: %u %s", cases[i].min, cases[i].max,
 		    cases[i].their_min, cases[i].their_max, cases[i].agreed, why);
 	}
@@ -84,15 +89,18 @@ static void test_features(void)
 
 	for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		struct dvmm_wire_hello a = hello(SELF, 2, 2, cases[i].ours, cases[i].required);
-		struct dvmm_wire_hello b = hello(PEER, 2, 2, cases[i].theirs, cases[i].they_require);
+		struct dvmm_wire_hello b =
+			hello(PEER, 2, 2, cases[i].theirs, cases[i].they_require);
 		char why[DVMM_HELLO_WHY] = "";
 		struct dvmm_terms terms;
 		bool fine = dvmm_hello_agree(&b, sizeof(b), &a, PEER, &terms, why);
 
-		tap(cases[i].why ? !fine && !strcmp(why, cases[i].why) :
-				   fine && terms.features == cases[i].agreed,
-		    "features %#llx and %#llx: %s", (unsigned long long)cases[i].ours,
-		    (unsigned long long)cases[i].theirs, fine ? "agreed" : why);
+		if (cases[i].why)
+			fine = !fine && !strcmp(why, cases[i].why);
+		else
+			fine = fine && terms.features == cases[i].agreed;
+		tap(fine, "features %#llx and %#llx %s", (unsigned long long)cases[i].ours,
+		    (unsigned long long)cases[i].theirs, why);
 	}
 }
 

@@ -26,7 +26,8 @@ static struct dvmm_frame frame(u8 type)
 static bool same(const struct dvmm_frame *a, const struct dvmm_frame *b)
 {
 	return a->kind == b->kind && a->index == b->index && a->length == b->length &&
-	       a->page == b->page && a->epoch == b->epoch && a->number == b->number && a->msg.type == b->msg.type &&
+	       a->page == b->page && a->epoch == b->epoch && a->number == b->number &&
+	       a->msg.type == b->msg.type &&
 	       a->msg.flags == b->msg.flags && a->msg.src == b->msg.src &&
 	       a->msg.requester == b->msg.requester && a->msg.acks == b->msg.acks &&
 	       a->msg.id == b->msg.id;

@@ -457,9 +457,12 @@ int main(int argc, char **argv)
 	if (only)
 		patience = slow > 1 ? 10000 * slow : 3000;
 	else
-		printf("TAP version 13\n1..%d\n", n + (tcp ? count(tcp_tests) : 0));
+		printf("TAP version 13\n1..%d\n",
+		       n + (tcp ? count(tcp_tests) + count(abuse_tests) : 0));
 	failures = run(tests, transport, 1, only);
-	if (tcp)
+	if (tcp) {
 		failures += run(tcp_tests, transport, n + 1, only);
+		failures += run(abuse_tests, transport, n + 1 + count(tcp_tests), only);
+	}
 	return failures ? 1 : 0;
 }

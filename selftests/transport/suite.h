@@ -14,7 +14,7 @@ struct test {
 };
 
 extern int device;
-extern const struct test tcp_tests[];
+extern const struct test tcp_tests[], abuse_tests[];
 extern const char *const cannot;
 
 const char *failed(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
