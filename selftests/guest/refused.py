@@ -1,10 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """What QEMU refuses to start with: each is told by its name, with the remedy, and nothing is left behind."""
+import json
+import re
+import shlex
 import time
 
 from guestlib import Machine, load, main, must, on, unload
 
+# each by its own name, and before anything is opened
+OPTIONS = {
+    '-s': '-s', '-gdb tcp::1234': '-gdb', '-incoming defer': '-incoming', '-loadvm one': '-loadvm',
+    '-mem-path /tmp': '-mem-path', '-mem-prealloc': '-mem-prealloc', '-overcommit mem-lock=on': '-overcommit mem-lock=',
+    '-machine smm=on': '-machine smm=on', '-machine hpet=on': '-machine hpet=on', '-machine vmport=on': '-machine vmport=on',
+}
+NUMA = '-object {},id=a,size=128M -object {},id=b,size=128M -numa node,memdev=a,cpus=0 -numa node,memdev=b,cpus=1'
 ALONE = (
     # what is done wrong, words of the machine file to change (sed), changes of the machine, arguments, what is said
     ('a node that is not in the file', '', {'node': 'nobody'}, '', "there is no node 'nobody' (but node0, node1)"),
@@ -19,6 +29,22 @@ ALONE = (
     ('no section for the machine', 's/^.machine.$/[engine]/', {}, '', 'there is no section [machine]'),
     ('two nodes at one address', 's/^port = .*/port = 7400/', {}, '', 'have the same address and port'),
     ('an interrupt controller in the kernel', '', {}, '-machine kernel-irqchip=on', 'dvmm=on needs kernel-irqchip=split'),
+    ("KVM's Xen interface", '', {'node': 'node0,xen-version=0x4000a'}, '', 'dvmm: xen-version= is not possible'),
+    ('energy counters', '', {'node': 'node0,rapl=on'}, '', 'dvmm: rapl=on is not possible'),
+    ('a second accelerator', '', {'machine': False}, '-accel kvm,dvmm=on,dvmm-machine={file},dvmm-node=node1',
+     'dvmm: the accelerator in use is not the one with dvmm=on'),
+    # who has understood that it is a satellite does not look for the boot node's disk
+    ('a satellite without its peer, dvmm=true', 's/^timeout.*/timeout = 2/', {'node': 'node1,dvmm=true'},
+     '-drive if=none,file=/nonexistent', "did not answer within 2 seconds"),
+    ('Hyper-V enlightenments', '', {'both': True}, '-cpu host,hv-relaxed=on,hv-vpindex=on,hv-tlbflush=on,hv-ipi=on',
+     'paravirtualized TLB flush (hv-tlbflush), paravirtualized IPI (hv-ipi)'),
+    ('one region twice', '', {'both': True}, NUMA.format('memory-backend-dvmm,region=0', 'memory-backend-dvmm,region=0'),
+     'region=0: another memory-backend-dvmm has it already'),
+    ('a NUMA node of private memory', '', {'both': True}, '-machine pc-q35-5.0 -numa node,mem=128,cpus=0 '
+     '-numa node,mem=128,cpus=1', 'NUMA node 0: guest memory must be a memory-backend-dvmm'),
+    ('a region filled beforehand', '', {'both': True},
+     NUMA.format('memory-backend-dvmm,region=0', 'memory-backend-dvmm,prealloc=on,region=1'),
+     'memory-backend-dvmm: prealloc=on is not possible'),
     ('an assigned device of the host', '', {'both': True}, '-device vfio-pci,host=00:1f.0',
      'no device of this host can be assigned'),
 )
@@ -27,9 +53,9 @@ ALONE = (
 class Wrong(Machine):
     """A machine of two nodes with something wrong about it."""
 
-    def __init__(self, edit='', node=None, total=None, both=False):
+    def __init__(self, edit='', node=None, total=None, both=False, machine=True):
         super().__init__([0, 0], cpus=1, memory=128, transport='tcp', name='r', keys=('timeout = 20',))
-        self.edit, self.node, self.both = edit, node, both
+        self.edit, self.node, self.both, self.machine = edit, node, both, machine
         self.total = total or self.total
 
     def write_file(self):
@@ -39,7 +65,7 @@ class Wrong(Machine):
 
     def place(self, node):
         """Which node it says it is."""
-        return f'-M {self.file} -N {self.node or f"node{node}"}'
+        return f'-M {self.file} -N {self.node or f"node{node}"}' if self.machine else ''
 
     def refused(self, t, what, arguments, words):
         """Node 0 ends with an error that has these words."""
@@ -47,7 +73,7 @@ class Wrong(Machine):
             self.write_file()
             if self.both:
                 self.start_node(1)
-            self.start_node(0, '', arguments)
+            self.start_node(0, '', arguments.replace('{file}', self.file))
             status, seconds = self.ended(0, 40)
             text = self.said(0)
             t.ok(status == 1 and words in text.replace('\n', ' '), f'{what}: {words}', f'status {status}\n{text}')
@@ -60,7 +86,28 @@ def without_module(t):
     """Nobody said modprobe dvmm."""
     t.ok(unload(0)[0] == 0, 'the module is not loaded')
     Wrong().refused(t, 'no module', '', 'The kernel module is not loaded: modprobe dvmm')
+    Wrong().refused(t, 'no module, and another accelerator', '-accel tcg', 'The kernel module is not loaded')
     load([0])
+
+
+def without_nested_paging(t):
+    """KVM as it was loaded would not see what other nodes write into page tables."""
+    must(0, 'rmmod kvm_amd && modprobe kvm_amd npt=0')
+    try:
+        Wrong().refused(t, 'no nested paging', '', 'load kvm_amd with npt=1')
+    finally:
+        must(0, 'rmmod kvm_amd && modprobe kvm_amd')
+
+
+def options(t):
+    """Options that cannot mean anything good, one after the other."""
+    m = Wrong()
+    m.write_file()
+    text = must(0, f'for o in {" ".join(shlex.quote(o) for o in OPTIONS)}; do timeout 10 qemu-system-x86_64 -accel '
+                f'kvm,dvmm=on,dvmm-machine={m.file},dvmm-node=node0 -smp 2 -m 256 -display none $o; echo; echo "status $?"; '
+                'done 2>&1', 150)
+    for (option, name), said in zip(OPTIONS.items(), text.split('status ')):
+        t.ok(f'dvmm: {name} is not possible: ' in said, f'{option}: refused', said)
 
 
 def port_in_use(t):
@@ -71,18 +118,42 @@ def port_in_use(t):
     on(0, 'kill $(cat /tmp/nc)')
 
 
-def features(t):
-    """A CPU feature that one host lacks is named, by either node."""
+def differs(t, what, arguments, *words):
+    """What differs between nodes is named, by either of them."""
     m = Wrong()
     try:
         m.write_file()
-        m.start_node(1, '', '-cpu host,-ssse3')
+        m.start_node(1, '', arguments)
         m.start_node(0)
         statuses = [m.ended(node, 60)[0] for node in (0, 1)]
         said = m.said(0) + m.said(1)
-        t.ok(statuses == [1, 1] and 'CPU features' in said and 'ssse3' in said,
-             'a CPU feature that only one host has is named', f'{statuses}\n{said}')
+        t.ok(statuses == [1, 1] and all(word in said for word in words), f'{what} that only one node has is named',
+             f'{statuses}\n{said}')
         t.diag(said.strip())
+    finally:
+        m.end()
+
+
+MONITOR = (
+    # a command of the monitor, what it says
+    ('gdbserver', 'gdbserver is not possible'),
+    ('loadvm one', 'loadvm is not possible'),
+    ('dump-guest-memory /tmp/dump', 'dump-guest-memory is not possible'),
+    ('device_del {cpu}', 'device_del of a vCPU is not possible'),
+)
+
+
+def monitor(t):
+    """What a running machine refuses."""
+    m = Machine([0, 0], cpus=1, memory=128, transport='tcp', name='r')
+    try:
+        m.start(arguments='-S')
+        cpus = m.qmp('{"execute": "query-cpus-fast"}')
+        cpu = re.findall(r'"qom-path": "([^"]*)", "cpu-index": 1', cpus)
+        for command, words in MONITOR:
+            command = command.format(cpu=cpu[0])
+            text = m.qmp(json.dumps({'execute': 'human-monitor-command', 'arguments': {'command-line': command, 'cpu-index': 1}}))
+            t.ok(words in text, f'{command}: {words}', text)
     finally:
         m.end()
 
@@ -90,10 +161,13 @@ def features(t):
 def test(t):
     """One after the other, on one host."""
     without_module(t)
+    without_nested_paging(t)
     for what, edit, changes, arguments, words in ALONE:
         Wrong(edit, **changes).refused(t, what, arguments, words)
+    options(t)
     port_in_use(t)
-    features(t)
+    differs(t, 'a CPU feature', '-cpu host,-ssse3', 'CPU features', 'ssse3')
+    monitor(t)
     begin = time.monotonic()
     status, text = unload(0)
     t.ok(status == 0, 'afterwards the modules unload', text)
