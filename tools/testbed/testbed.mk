@@ -21,11 +21,13 @@ check-debug:
 	@kasan=0; tools/testbed/check --debug-kernel kasan --limit 9000 $(T) || kasan=1; \
 	tools/testbed/check --debug-kernel kcsan --limit 5400 $(T) && exit $$kasan
 
-# What is too long for every check: an hour and more; the large guest on small hosts
+# What is too long for every check: some hours; the large guest on small hosts
 check-long:
-	@first=0; tools/testbed/check --limit 16200 dsm/faults.py "dsm/torn 500" guest/two-machines.py \
+	@tools/testbed/setup packages trials
+	@first=0; tools/testbed/check --limit 25000 dsm/faults.py "dsm/torn 500" guest/two-machines.py \
 		"guest/two-nodes.py one" "guest/two-nodes.py one quick small rdma" \
-		"guest/two-nodes.py two quick rdma" "guest/boots.py 10 1" "guest/boots.py 10 2" || first=1; \
+		"guest/two-nodes.py two quick rdma" "guest/boots.py 10 1" "guest/boots.py 10 2" \
+		guest/trials.py || first=1; \
 	tools/testbed/check --memory 1024 guest/large.py && exit $$first
 
 # make soak MINUTES=n: as long as that, and the time to boot
