@@ -16,33 +16,32 @@
 
 static void destroy(struct dvmm_ipi *a)
 {
+	dvmm_ipi_send_destroy(a);
+	free_percpu(a->counts);
 	kvfree(a->table.node_of);
-	kvfree(a->ring);
-	kvfree(a);
+	kfree(a);
 }
 
 static struct dvmm_ipi *create(struct dvmm_machine *m, const u16 *nodes_of, unsigned int count)
 {
-	struct dvmm_ipi *a = kvzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
+	struct dvmm_ipi *a = kzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
 	u16 *table;
 
 	if (!a)
 		return NULL;
-	a->ring = kvzalloc(sizeof(*a->ring), GFP_KERNEL_ACCOUNT);
+	a->counts = alloc_percpu_gfp(struct dvmm_ipi_counts, GFP_KERNEL_ACCOUNT);
 	table = kvmalloc_array(count, sizeof(*table), GFP_KERNEL_ACCOUNT);
 	a->table.node_of = table;
-	if (!a->ring || !table) {
-		destroy(a);
-		return NULL;
-	}
-	memcpy(table, nodes_of, count * sizeof(*table));
 	a->table.self = dvmm_machine_self(m);
 	a->table.nodes = dvmm_machine_nodes(m);
 	a->table.count = count;
 	a->machine = m;
 	a->ops = &dvmm_kvm_sink;
-	raw_spin_lock_init(&a->lock);
-	init_waitqueue_head(&a->work);
+	if (!a->counts || !table || dvmm_ipi_send_create(a)) {
+		destroy(a);
+		return NULL;
+	}
+	memcpy(table, nodes_of, count * sizeof(*table));
 	return a;
 }
 
@@ -79,7 +78,13 @@ static int watch(struct dvmm_ipi *a)
 	return err;
 }
 
-/* The sender needs the channel, and must run before the hook fills the ring. */
+static void disconnect(struct dvmm_ipi *a)
+{
+	dvmm_ipi_send_stop(a);
+	dvmm_channel_close(a->channel);
+}
+
+/* The senders need the channel, and must run before a hook wakes them. */
 static int connect(struct dvmm_ipi *a)
 {
 	int err;
@@ -89,14 +94,8 @@ static int connect(struct dvmm_ipi *a)
 		return PTR_ERR(a->channel);
 	err = dvmm_ipi_send_start(a);
 	if (err)
-		dvmm_channel_close(a->channel);
+		disconnect(a);
 	return err;
-}
-
-static void disconnect(struct dvmm_ipi *a)
-{
-	dvmm_ipi_send_stop(a);
-	dvmm_channel_close(a->channel);
 }
 
 static void *attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
@@ -138,6 +137,16 @@ static void detach(void *priv)
 	destroy(a);
 }
 
+static u64 count_sum(const struct dvmm_ipi *a, unsigned int which)
+{
+	u64 sum = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		sum += per_cpu_ptr(a->counts, cpu)->n[which];
+	return sum;
+}
+
 static void show(void *priv, struct seq_file *m)
 {
 	static const char * const names[] = {
@@ -149,7 +158,7 @@ static void show(void *priv, struct seq_file *m)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++)
-		seq_printf(m, "ipi_%s: %lld\n", names[i], atomic64_read(&a->counts[i]));
+		seq_printf(m, "ipi_%s: %llu\n", names[i], count_sum(a, i));
 	seq_printf(m, "ipi_walks: %u\n", READ_ONCE(a->walks));
 }
 

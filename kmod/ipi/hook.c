@@ -35,7 +35,13 @@ static void notrace on_deliver(unsigned long ip, unsigned long parent_ip,
 static void notrace on_pv_send_ipi(unsigned long ip, unsigned long parent_ip,
 				   struct ftrace_ops *ops, struct ftrace_regs *fregs)
 {
-	dvmm_ipi_bypassed(argument(fregs, 0, struct kvm *));
+	const u64 bits[2] = { argument(fregs, 1, u64), argument(fregs, 2, u64) };
+	const bool wide = argument(fregs, 5, int);
+	struct dvmm_ipi_msg msg;
+
+	if (dvmm_kvm_read_icr(&msg, argument(fregs, 4, u64)))
+		dvmm_ipi_hypercall(argument(fregs, 0, struct kvm *), &msg,
+				   argument(fregs, 3, u32), bits, wide ? 64 : 32);
 }
 
 struct hook {

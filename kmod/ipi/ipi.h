@@ -3,17 +3,16 @@
 #ifndef DVMM_IPI_IPI_H
 #define DVMM_IPI_IPI_H
 
-#include <linux/atomic.h>
+#include <linux/percpu.h>
 #include <linux/rculist.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
-#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <dvmm/channel.h>
 #include <dvmm/kvm.h>
 
-#include "ring.h"
+#include "pending.h"
 #include "route.h"
 #include "sink.h"
 #include "wire.h"
@@ -40,6 +39,39 @@ enum dvmm_ipi_count {
 	DVMM_IPI_COUNT_MAX,
 };
 
+#define DVMM_IPI_LOGICAL_MAX	256	/* logical destinations of xAPIC */
+
+/**
+ * struct dvmm_ipi_peer - another node
+ * @a: ours
+ * @node: its number
+ * @sender: thread that empties @queue
+ * @lock: protects @queue and all that waits for this node; taken from any context
+ *	but NMI
+ * @queue: struct dvmm_ipi_pending that wait
+ * @every: what waits for all of its vCPUs
+ * @narrow: for those whose broadcast is 0xff
+ * @wide: for those whose broadcast is 0xffffffff
+ * @logical: for those that match an xAPIC's logical destination
+ * @message: the sender's own
+ */
+struct dvmm_ipi_peer {
+	struct dvmm_ipi *a;
+	u16 node;
+	struct task_struct *sender;
+	raw_spinlock_t lock;
+	struct list_head queue;
+	struct dvmm_ipi_pending every;
+	struct dvmm_ipi_pending narrow;
+	struct dvmm_ipi_pending wide;
+	struct dvmm_ipi_pending logical[DVMM_IPI_LOGICAL_MAX];
+	u8 message[DVMM_IPI_WIRE_MAX];
+};
+
+struct dvmm_ipi_counts {
+	u64 n[DVMM_IPI_COUNT_MAX];
+};
+
 /**
  * struct dvmm_ipi - a VM attached to a node
  * @link: in the list of watched VMs; RCU
@@ -49,12 +81,8 @@ enum dvmm_ipi_count {
  * @machine: the node's membership
  * @channel: messages of other nodes
  * @table: which node has which APIC id
- * @sender: thread that empties @ring
- * @work: wakes @sender
- * @lock: protects @ring; taken with interrupts off, from any context but NMI
- * @ring: messages for other nodes, in the order in which KVM saw them
- * @batch: the sender's own: messages taken from @ring
- * @wire: the sender's own: records for one node
+ * @peers: a struct for each node; unused for this one
+ * @vcpus: what waits for the vCPU of each APIC id; under the lock of its node
  * @health: asks once a second whether interrupts are still seen
  * @prober: task that tests the hook at the moment
  * @probed: the hook saw its message
@@ -69,20 +97,17 @@ struct dvmm_ipi {
 	struct dvmm_machine *machine;
 	struct dvmm_channel *channel;
 	struct dvmm_ipi_table table;
-	struct task_struct *sender;
-	wait_queue_head_t work;
-	raw_spinlock_t lock;
-	struct dvmm_ipi_ring *ring;
-	struct dvmm_ipi_entry batch[DVMM_IPI_BATCH_MAX];
-	struct dvmm_ipi_wire wire[DVMM_IPI_BATCH_MAX];
+	struct dvmm_ipi_peer *peers;
+	struct dvmm_ipi_pending *vcpus;
 	struct delayed_work health;
 	struct task_struct *prober;
 	bool probed;
 	unsigned int walks;
-	atomic64_t counts[DVMM_IPI_COUNT_MAX];
+	struct dvmm_ipi_counts __percpu *counts;
 };
 
-#define dvmm_ipi_count(a, name) atomic64_inc(&(a)->counts[DVMM_IPI_COUNT_##name])
-#define dvmm_ipi_count_add(a, name, n) atomic64_add(n, &(a)->counts[DVMM_IPI_COUNT_##name])
+#define dvmm_ipi_count_add(a, name, add) \
+	this_cpu_add((a)->counts->n[DVMM_IPI_COUNT_##name], add)
+#define dvmm_ipi_count(a, name) dvmm_ipi_count_add(a, name, 1)
 
 #endif

@@ -75,6 +75,17 @@ void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src
 	sight->space = src ? ipi_space(map, src) : map_space(map);
 }
 
+bool dvmm_kvm_read_icr(struct dvmm_ipi_msg *msg, u64 icr)
+{
+	*msg = (struct dvmm_ipi_msg) {
+		.vector = icr & APIC_VECTOR_MASK,
+		.mode = icr >> MODE_SHIFT & 7,
+		.flags = (icr & APIC_INT_LEVELTRIG ? DVMM_IPI_LEVEL : 0) |
+			 (icr & APIC_INT_ASSERT ? DVMM_IPI_ASSERT : 0),
+	};
+	return !(icr & (APIC_DEST_LOGICAL | APIC_DEST_ALLBUT)) && !dvmm_ipi_is_nothing(msg);
+}
+
 void dvmm_kvm_redirect(void *irq, u32 dest)
 {
 	((struct kvm_lapic_irq *)irq)->dest_id = dest;
@@ -193,18 +204,15 @@ static void sink_unbind(void *sink)
 	kvm_put_kvm(sink);
 }
 
-static bool addressed(struct kvm_vcpu *vcpu, const struct dvmm_ipi_msg *msg)
+static bool addressed(struct kvm_vcpu *vcpu, const struct dvmm_ipi_record *record)
 {
-	/* Only whether there is a source matters: devices have other broadcasts. */
-	struct kvm_lapic *source = msg->flags & DVMM_IPI_MSI ? NULL : vcpu->arch.apic;
-
 	if (!present(vcpu))
 		return false;
-	if (msg->shorthand != DVMM_IPI_TO_DEST)
+	if (record->to == DVMM_IPI_EVERY)
 		return true;
-	return kvm_apic_match_dest(vcpu, source, 0, msg->dest,
-				   msg->flags & DVMM_IPI_LOGICAL ? APIC_DEST_LOGICAL :
-								   APIC_DEST_PHYSICAL);
+	return kvm_apic_match_dest(vcpu, NULL, 0, record->dest,
+				   record->to == DVMM_IPI_LOGICALLY ? APIC_DEST_LOGICAL :
+								      APIC_DEST_PHYSICAL);
 }
 
 /*
@@ -212,24 +220,69 @@ static bool addressed(struct kvm_vcpu *vcpu, const struct dvmm_ipi_msg *msg)
  * (an APIC in xAPIC mode could not name an id above 255), and the hook never
  * takes it for something to forward.
  */
-static u32 icr_to_self(const struct dvmm_ipi_msg *msg)
+static void vcpu_send(struct kvm_vcpu *vcpu, u32 mode_and_vector)
 {
-	return msg->vector | msg->mode << MODE_SHIFT | APIC_DEST_SELF |
-	       (msg->flags & DVMM_IPI_LEVEL ? APIC_INT_LEVELTRIG : 0) |
-	       (msg->flags & DVMM_IPI_ASSERT ? APIC_INT_ASSERT : 0);
+	kvm_apic_send_ipi(vcpu->arch.apic, APIC_DEST_SELF | APIC_INT_ASSERT | mode_and_vector, 0);
 }
 
-static unsigned int sink_inject(void *sink, const struct dvmm_ipi_msg *msg)
+static void vcpu_inject_vectors(struct kvm_vcpu *vcpu, const struct dvmm_ipi_record *record)
 {
-	u32 icr = icr_to_self(msg);
+	u32 level = record->events & DVMM_IPI_LEVELS ? APIC_INT_LEVELTRIG : 0;
+	int i;
+
+	/* The highest first, as the APIC would take them. */
+	for (i = DVMM_IPI_WORDS - 1; i >= 0; i--) {
+		u32 bits = record->vectors[i];
+
+		while (bits) {
+			u32 bit = __fls(bits);
+
+			vcpu_send(vcpu, APIC_DM_FIXED | level | (i * 32 + bit));
+			bits &= ~BIT(bit);
+		}
+	}
+}
+
+static void vcpu_inject(struct kvm_vcpu *vcpu, const struct dvmm_ipi_record *record)
+{
+	if (record->events & DVMM_IPI_INITS)
+		vcpu_send(vcpu, APIC_DM_INIT);
+	if (record->events & DVMM_IPI_SIPIS)
+		vcpu_send(vcpu, APIC_DM_STARTUP | record->sipi);
+	if (record->events & DVMM_IPI_NMIS)
+		vcpu_send(vcpu, APIC_DM_NMI);
+	if (record->events & DVMM_IPI_SMIS)
+		vcpu_send(vcpu, APIC_DM_SMI);
+	if (record->events & DVMM_IPI_UNHALTS)
+		vcpu_send(vcpu, APIC_DM_REMRD);
+	vcpu_inject_vectors(vcpu, record);
+}
+
+static unsigned int inject_one(struct kvm *vm, const struct dvmm_ipi_record *record)
+{
+	struct kvm_vcpu *vcpu;
+
+	if (record->dest >= KVM_MAX_VCPU_IDS)
+		return 0;
+	vcpu = kvm_get_vcpu_by_id(vm, record->dest);
+	if (!vcpu || !present(vcpu))
+		return 0;
+	vcpu_inject(vcpu, record);
+	return 1;
+}
+
+static unsigned int sink_inject(void *sink, const struct dvmm_ipi_record *record)
+{
 	unsigned int reached = 0;
 	struct kvm *vm = sink;
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 
+	if (record->to == DVMM_IPI_VCPU)
+		return inject_one(vm, record);
 	kvm_for_each_vcpu(i, vcpu, vm) {
-		if (addressed(vcpu, msg)) {
-			kvm_apic_send_ipi(vcpu->arch.apic, icr, 0);
+		if (addressed(vcpu, record)) {
+			vcpu_inject(vcpu, record);
 			reached++;
 		}
 	}

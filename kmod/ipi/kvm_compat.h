@@ -37,6 +37,15 @@ void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src
 		   const void *irq);
 
 /**
+ * dvmm_kvm_read_icr - understand the ICR of DVMM_KVM_PV_SEND_IPI
+ * @msg: result: mode, vector and trigger mode
+ * @icr: fifth argument
+ *
+ * Return: false if KVM refuses it.
+ */
+bool dvmm_kvm_read_icr(struct dvmm_ipi_msg *msg, u64 icr);
+
+/**
  * dvmm_kvm_redirect - give KVM another destination than it was called with
  * @irq: third argument of DVMM_KVM_DELIVER, on the caller's stack
  * @dest: the new destination, in the same mode

@@ -21,6 +21,11 @@ static u16 node_of(const struct dvmm_ipi_table *t, u32 id)
 	return id < t->count ? t->node_of[id] : DVMM_IPI_NO_NODE;
 }
 
+int dvmm_ipi_remote(const struct dvmm_ipi_table *t, u32 id)
+{
+	return remote(t, node_of(t, id));
+}
+
 static bool is_broadcast(enum dvmm_ipi_space space, u32 dest)
 {
 	switch (space) {
@@ -59,7 +64,7 @@ static int route_x2apic_logical(const struct dvmm_ipi_table *t, u32 dest)
 
 		if (!(members & (1u << bit)))
 			continue;
-		node = remote(t, node_of(t, (dest >> 16) * 16 + bit));
+		node = dvmm_ipi_remote(t, (dest >> 16) * 16 + bit);
 		if (node == DVMM_IPI_NOWHERE || node == found)
 			continue;
 		if (found != DVMM_IPI_NOWHERE)
@@ -126,17 +131,36 @@ static int route_dest(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
 	if (is_broadcast(space, msg->dest))
 		return one_only ? DVMM_IPI_NOWHERE : DVMM_IPI_EVERYWHERE;
 	if (!(msg->flags & DVMM_IPI_LOGICAL))
-		return remote(t, node_of(t, msg->dest));
+		return dvmm_ipi_remote(t, msg->dest);
 	if (one_only && !narrow(t, space, msg))
 		return DVMM_IPI_NOWHERE;
 	return route_logical(t, space, msg);
 }
 
+bool dvmm_ipi_is_cluster(enum dvmm_ipi_space space, const struct dvmm_ipi_msg *msg)
+{
+	if (msg->shorthand != DVMM_IPI_TO_DEST || !(msg->flags & DVMM_IPI_LOGICAL))
+		return false;
+	/* An APIC in xAPIC mode knows eight bits. */
+	return !is_broadcast(space, msg->dest) && (space == DVMM_IPI_X2APIC || msg->dest > 0xff);
+}
+
+bool dvmm_ipi_is_nothing(const struct dvmm_ipi_msg *msg)
+{
+	switch (msg->mode) {
+	case DVMM_IPI_FIXED:
+	case DVMM_IPI_LOWEST:
+	case DVMM_IPI_INIT:
+		return (msg->flags & DVMM_IPI_LEVEL) && !(msg->flags & DVMM_IPI_ASSERT);
+	default:
+		return msg->mode >= DVMM_IPI_EXTINT;
+	}
+}
+
 int dvmm_ipi_route(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
 		   bool one_only, struct dvmm_ipi_msg *msg)
 {
-	/* KVM ignores EXTINT from an ICR or MSI. */
-	if (t->nodes < 2 || msg->mode >= DVMM_IPI_EXTINT)
+	if (t->nodes < 2 || dvmm_ipi_is_nothing(msg))
 		return DVMM_IPI_NOWHERE;
 	switch (msg->shorthand) {
 	case DVMM_IPI_TO_DEST:

@@ -55,4 +55,26 @@ enum dvmm_ipi_space {
 int dvmm_ipi_route(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
 		   bool one_only, struct dvmm_ipi_msg *msg);
 
+/**
+ * dvmm_ipi_remote - the node of a vCPU
+ * @t: the machine
+ * @id: APIC id
+ *
+ * Return: a node (never @t->self) or DVMM_IPI_NOWHERE.
+ */
+int dvmm_ipi_remote(const struct dvmm_ipi_table *t, u32 id);
+
+/**
+ * dvmm_ipi_is_cluster - does a message name vCPUs by a logical x2APIC destination
+ * @space: how to read the destination
+ * @msg: the message
+ *
+ * Return: true if vCPU number i of the 16 from (destination >> 16) * 16 on is
+ * meant just where bit i of the destination is set.
+ */
+bool dvmm_ipi_is_cluster(enum dvmm_ipi_space space, const struct dvmm_ipi_msg *msg);
+
+/** dvmm_ipi_is_nothing - a message that every local APIC ignores, whomever it is for */
+bool dvmm_ipi_is_nothing(const struct dvmm_ipi_msg *msg);
+
 #endif

@@ -1,109 +1,185 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Messages between nodes: a thread sends in the order in which KVM was given
- * the messages, and the channel keeps that order between two nodes.
+ * Interrupts from this node to others, and from others to it.
+ *
+ * Each other node has a thread, which may wait for room on the way to its node:
+ * what comes meanwhile is kept as bits, and the other nodes do not notice.
  */
 #define pr_fmt(fmt) "dvmm-ipi: " fmt
 
+#include <linux/cgroup.h>
 #include <linux/kthread.h>
+#include <linux/slab.h>
 
 #include "ipi.h"
 #include "send.h"
 #include "trace.h"
 
-static unsigned int take(struct dvmm_ipi *a)
-{
-	unsigned int n;
+/* ---- what waits ---- */
 
-	raw_spin_lock_irq(&a->lock);
-	n = dvmm_ipi_ring_take(a->ring, a->batch, DVMM_IPI_BATCH_MAX);
-	raw_spin_unlock_irq(&a->lock);
-	return n;
+static void send_pend(struct dvmm_ipi_peer *peer, struct dvmm_ipi_pending *p,
+		      const struct dvmm_ipi_msg *msg)
+{
+	unsigned long flags;
+	bool fresh, first;
+
+	raw_spin_lock_irqsave(&peer->lock, flags);
+	first = list_empty(&peer->queue);
+	fresh = dvmm_ipi_pend(&peer->queue, p, msg);
+	raw_spin_unlock_irqrestore(&peer->lock, flags);
+	if (!fresh)
+		dvmm_ipi_count(peer->a, merged);
+	if (first)
+		wake_up_process(peer->sender);
 }
 
-static unsigned int collect(struct dvmm_ipi *a, unsigned int n, u16 node)
+void dvmm_ipi_send_vcpus(struct dvmm_ipi *a, u32 first, u64 bits, const struct dvmm_ipi_msg *msg)
 {
-	unsigned int i, count = 0;
+	for (; bits; bits &= bits - 1) {
+		u32 id = first + __ffs64(bits);
+		int node = dvmm_ipi_remote(&a->table, id);
 
-	for (i = 0; i < n; i++) {
-		if (a->batch[i].to == node || a->batch[i].to == DVMM_IPI_EVERYWHERE)
-			dvmm_ipi_pack(&a->wire[count++], &a->batch[i].msg);
+		if (node != DVMM_IPI_NOWHERE)
+			send_pend(&a->peers[node], &a->vcpus[id], msg);
 	}
-	return count;
 }
 
-static int send_to(struct dvmm_ipi *a, unsigned int n, u16 node)
+static struct dvmm_ipi_pending *send_pending_of(struct dvmm_ipi_peer *peer,
+						const struct dvmm_ipi_msg *msg)
 {
-	unsigned int count = collect(a, n, node);
-
-	if (!count)
-		return 0;
-	trace_dvmm_ipi_send(a->table.self, node, count);
-	dvmm_ipi_count_add(a, sent, count);
-	dvmm_ipi_count(a, batches);
-	return dvmm_channel_send(a->channel, node, DVMM_IPI_WIRE_BATCH, 0, a->wire,
-				 count * sizeof(*a->wire));
+	if (msg->shorthand != DVMM_IPI_TO_DEST)
+		return &peer->every;
+	if (msg->dest == 0xffffffff)
+		return &peer->wide;
+	if (msg->flags & DVMM_IPI_LOGICAL)
+		return &peer->logical[msg->dest % DVMM_IPI_LOGICAL_MAX];
+	return &peer->narrow;
 }
 
-static void send_batch(struct dvmm_ipi *a, unsigned int n)
+void dvmm_ipi_send_group(struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg)
 {
 	u16 node;
-	int err;
 
 	for (node = 0; node < a->table.nodes; node++) {
-		if (node == a->table.self)
-			continue;
-		err = send_to(a, n, node);
-		if (err && !kthread_should_stop())
-			dvmm_machine_fail(a->machine,
-					  "node %u: an interrupt for node %u was lost (error %d)",
-					  a->table.self, node, err);
+		struct dvmm_ipi_peer *peer = &a->peers[node];
+
+		if (node != a->table.self)
+			send_pend(peer, send_pending_of(peer, msg), msg);
 	}
 }
 
-static bool has_work(struct dvmm_ipi *a)
+/* ---- sending ---- */
+
+static unsigned int send_take(struct dvmm_ipi_peer *peer, unsigned int *records)
 {
-	/* The waker put its entry before it woke us; a stale view only costs a turn. */
-	return READ_ONCE(a->ring->head) != READ_ONCE(a->ring->tail);
+	unsigned int length;
+
+	raw_spin_lock_irq(&peer->lock);
+	length = dvmm_ipi_take(&peer->queue, peer->message, records);
+	raw_spin_unlock_irq(&peer->lock);
+	return length;
+}
+
+static void send_message(struct dvmm_ipi_peer *peer, unsigned int length, unsigned int records)
+{
+	struct dvmm_ipi *a = peer->a;
+	int err;
+
+	trace_dvmm_ipi_send(a->table.self, peer->node, records);
+	dvmm_ipi_count_add(a, sent, records);
+	dvmm_ipi_count(a, batches);
+	err = dvmm_channel_send(a->channel, peer->node, DVMM_IPI_WIRE_RECORDS, 0, peer->message,
+				length);
+	/* A lost IPI would hang the guest in silence: stop it with the reason instead. */
+	if (err && !kthread_should_stop())
+		dvmm_machine_fail(a->machine,
+				  "node %u: an interrupt for node %u was lost (error %d)",
+				  a->table.self, peer->node, err);
 }
 
 static int sender(void *arg)
 {
-	struct dvmm_ipi *a = arg;
+	struct dvmm_ipi_peer *peer = arg;
+	unsigned int length, records;
 
-	while (!kthread_should_stop()) {
-		unsigned int n = take(a);
-
-		if (n)
-			send_batch(a, n);
-		else
-			wait_event_idle(a->work, has_work(a) || kthread_should_stop());
+	for (;;) {
+		set_current_state(TASK_IDLE);
+		if (kthread_should_stop())
+			break;
+		length = send_take(peer, &records);
+		if (!length) {
+			schedule();
+			continue;
+		}
+		__set_current_state(TASK_RUNNING);
+		send_message(peer, length, records);
 	}
+	__set_current_state(TASK_RUNNING);
+	return 0;
+}
+
+/*
+ * In the cgroups of the VMM, which calls us: the guest makes this work.  A vCPU
+ * waits for it, so it comes before vCPUs; not before everybody, as a real-time
+ * thread would.
+ */
+static int send_start_one(struct dvmm_ipi_peer *peer)
+{
+	struct task_struct *task = kthread_create(sender, peer, "dvmm-ipi/%u-%u",
+						  peer->a->table.self, peer->node);
+	int err;
+
+	if (IS_ERR(task))
+		return PTR_ERR(task);
+	err = cgroup_attach_task_all(current, task);
+	if (err)
+		pr_warn("node %u: the sender to node %u is not in the VM's cgroup (error %d)\n",
+			peer->a->table.self, peer->node, err);
+	set_user_nice(task, MIN_NICE);
+	peer->sender = task;
+	wake_up_process(task);
 	return 0;
 }
 
 int dvmm_ipi_send_start(struct dvmm_ipi *a)
 {
-	struct task_struct *task = kthread_create(sender, a, "dvmm-ipi/%u", a->table.self);
+	int err = 0;
+	u16 node;
 
-	if (IS_ERR(task))
-		return PTR_ERR(task);
-	/* A vCPU waits for what this thread sends: let it run before vCPUs. */
-	sched_set_fifo_low(task);
-	a->sender = task;
-	wake_up_process(task);
-	return 0;
+	for (node = 0; node < a->table.nodes && !err; node++) {
+		if (node != a->table.self)
+			err = send_start_one(&a->peers[node]);
+	}
+	return err;
 }
 
 void dvmm_ipi_send_stop(struct dvmm_ipi *a)
 {
-	kthread_stop(a->sender);
+	u16 node;
+
+	for (node = 0; node < a->table.nodes; node++) {
+		if (a->peers[node].sender)
+			kthread_stop(a->peers[node].sender);
+	}
 }
 
-static int receive(void *priv, u16 node, u8 type, u64 id, const void *data,
-		   unsigned int length)
+/* ---- receiving ---- */
+
+static void receive_record(struct dvmm_ipi *a, u16 node, const struct dvmm_ipi_record *record)
+{
+	unsigned int reached = a->ops->inject(a->sink, record);
+
+	trace_dvmm_ipi_inject(a->table.self, node, record, reached);
+	if (reached)
+		dvmm_ipi_count_add(a, delivered, reached);
+	else
+		dvmm_ipi_count(a, unmatched);
+}
+
+static int receive(void *priv, u16 node, u8 type, u64 id, const void *data, unsigned int length)
 {
 	int i, n = dvmm_ipi_check(type, data, length);
+	struct dvmm_ipi_record record;
 	struct dvmm_ipi *a = priv;
 
 	if (n < 0) {
@@ -112,16 +188,8 @@ static int receive(void *priv, u16 node, u8 type, u64 id, const void *data,
 	}
 	dvmm_ipi_count_add(a, received, n);
 	for (i = 0; i < n; i++) {
-		struct dvmm_ipi_msg msg;
-		unsigned int reached;
-
-		dvmm_ipi_unpack(&msg, data, i);
-		reached = a->ops->inject(a->sink, &msg);
-		trace_dvmm_ipi_inject(a->table.self, node, &msg, reached);
-		if (reached)
-			dvmm_ipi_count_add(a, delivered, reached);
-		else
-			dvmm_ipi_count(a, unmatched);
+		data += dvmm_ipi_unpack(&record, data);
+		receive_record(a, node, &record);
 	}
 	return 0;
 }
@@ -129,3 +197,43 @@ static int receive(void *priv, u16 node, u8 type, u64 id, const void *data,
 const struct dvmm_channel_ops dvmm_ipi_channel_ops = {
 	.rx = receive,
 };
+
+/* ---- room ---- */
+
+static void peer_init(struct dvmm_ipi *a, u16 node)
+{
+	struct dvmm_ipi_peer *peer = &a->peers[node];
+	u32 dest;
+
+	peer->a = a;
+	peer->node = node;
+	raw_spin_lock_init(&peer->lock);
+	INIT_LIST_HEAD(&peer->queue);
+	dvmm_ipi_pending_init(&peer->every, DVMM_IPI_EVERY, 0);
+	dvmm_ipi_pending_init(&peer->narrow, DVMM_IPI_BROADCAST, 0xff);
+	dvmm_ipi_pending_init(&peer->wide, DVMM_IPI_BROADCAST, 0xffffffff);
+	for (dest = 0; dest < DVMM_IPI_LOGICAL_MAX; dest++)
+		dvmm_ipi_pending_init(&peer->logical[dest], DVMM_IPI_LOGICALLY, dest);
+}
+
+int dvmm_ipi_send_create(struct dvmm_ipi *a)
+{
+	u32 id;
+	u16 node;
+
+	a->peers = kvcalloc(a->table.nodes, sizeof(*a->peers), GFP_KERNEL_ACCOUNT);
+	a->vcpus = kvcalloc(a->table.count, sizeof(*a->vcpus), GFP_KERNEL_ACCOUNT);
+	if (!a->peers || !a->vcpus)
+		return -ENOMEM;
+	for (node = 0; node < a->table.nodes; node++)
+		peer_init(a, node);
+	for (id = 0; id < a->table.count; id++)
+		dvmm_ipi_pending_init(&a->vcpus[id], DVMM_IPI_VCPU, id);
+	return 0;
+}
+
+void dvmm_ipi_send_destroy(struct dvmm_ipi *a)
+{
+	kvfree(a->vcpus);
+	kvfree(a->peers);
+}

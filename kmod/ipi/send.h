@@ -1,16 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Messages between nodes. */
+/* Interrupts from this node to others, and from others to it. */
 #ifndef DVMM_IPI_SEND_H
 #define DVMM_IPI_SEND_H
+
+#include "message.h"
 
 struct dvmm_channel_ops;
 struct dvmm_ipi;
 
-/** dvmm_ipi_send_start - start the thread that sends; 0 or -errno */
-int dvmm_ipi_send_start(struct dvmm_ipi *a);
+/** dvmm_ipi_send_create - make room for what may wait for each node; 0 or -ENOMEM */
+int dvmm_ipi_send_create(struct dvmm_ipi *a);
+/** dvmm_ipi_send_destroy - free it, also after a creation that failed */
+void dvmm_ipi_send_destroy(struct dvmm_ipi *a);
 
-/** dvmm_ipi_send_stop - stop it; what waits in the ring is dropped */
+/** dvmm_ipi_send_start - start a thread for each other node; 0 or -errno */
+int dvmm_ipi_send_start(struct dvmm_ipi *a);
+/** dvmm_ipi_send_stop - stop those that run; what waits is dropped */
 void dvmm_ipi_send_stop(struct dvmm_ipi *a);
+
+/**
+ * dvmm_ipi_send_vcpus - send a message to the vCPUs of other nodes among some
+ * @a: the VM
+ * @first: APIC id of bit 0
+ * @bits: a bit for each vCPU
+ * @msg: mode, vector and trigger mode count
+ *
+ * Any context but NMI, as all of these.
+ */
+void dvmm_ipi_send_vcpus(struct dvmm_ipi *a, u32 first, u64 bits, const struct dvmm_ipi_msg *msg);
+
+/**
+ * dvmm_ipi_send_group - send a message to every other node, which knows whom it means
+ * @a: the VM
+ * @msg: to a shorthand, a broadcast or eight logical bits
+ */
+void dvmm_ipi_send_group(struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg);
 
 /** dvmm_ipi_channel_ops - what a struct dvmm_ipi does on its channel */
 extern const struct dvmm_channel_ops dvmm_ipi_channel_ops;

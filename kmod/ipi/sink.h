@@ -3,7 +3,7 @@
 #ifndef DVMM_IPI_SINK_H
 #define DVMM_IPI_SINK_H
 
-#include "message.h"
+#include "wire.h"
 
 struct file;
 
@@ -12,14 +12,13 @@ struct file;
  * @bind: take a reference on the VM behind @vm.  Process context.  Returns the
  *	sink's own word or ERR_PTR
  * @unbind: give the reference back.  Process context
- * @inject: deliver a message to every vCPU of this sink that it addresses; a
- *	DVMM_IPI_TO_ALL or DVMM_IPI_TO_OTHERS addresses all, since its sender is
- *	elsewhere.  Process context.  Returns the number of vCPUs addressed
+ * @inject: deliver a record to every vCPU of this sink that it means.  Process
+ *	context.  Returns the number of vCPUs
  */
 struct dvmm_irq_sink_ops {
 	void *(*bind)(struct file *vm);
 	void (*unbind)(void *sink);
-	unsigned int (*inject)(void *sink, const struct dvmm_ipi_msg *msg);
+	unsigned int (*inject)(void *sink, const struct dvmm_ipi_record *record);
 };
 
 #endif

@@ -9,6 +9,7 @@
 #include <linux/tracepoint.h>
 
 #include "message.h"
+#include "wire.h"
 
 #define dvmm_ipi_modes				\
 	{ DVMM_IPI_FIXED, "fixed" },		\
@@ -32,6 +33,20 @@
 	{ DVMM_IPI_ASSERT, "assert" },		\
 	{ DVMM_IPI_MSI, "msi" }
 
+#define dvmm_ipi_targets			\
+	{ DVMM_IPI_VCPU, "vcpu" },		\
+	{ DVMM_IPI_EVERY, "every" },		\
+	{ DVMM_IPI_BROADCAST, "broadcast" },	\
+	{ DVMM_IPI_LOGICALLY, "logical" }
+
+#define dvmm_ipi_event_names			\
+	{ DVMM_IPI_INITS, "init" },		\
+	{ DVMM_IPI_SIPIS, "sipi" },		\
+	{ DVMM_IPI_NMIS, "nmi" },		\
+	{ DVMM_IPI_SMIS, "smi" },		\
+	{ DVMM_IPI_UNHALTS, "unhalt" },		\
+	{ DVMM_IPI_LEVELS, "level" }
+
 /* KVM was given a message.  route: a node, -1: no other node, -2: all others. */
 TRACE_EVENT(dvmm_ipi_seen,
 	    TP_PROTO(u16 node, const struct dvmm_ipi_msg *msg, int route),
@@ -50,7 +65,7 @@ TRACE_EVENT(dvmm_ipi_seen,
 		      __print_flags(__entry->msg.flags, "|", dvmm_ipi_flag_names))
 );
 
-/* Messages go to a node. */
+/* Records go to a node. */
 TRACE_EVENT(dvmm_ipi_send,
 	    TP_PROTO(u16 node, u16 to, unsigned int count),
 	    TP_ARGS(node, to, count),
@@ -60,28 +75,30 @@ TRACE_EVENT(dvmm_ipi_send,
 	    TP_fast_assign(__entry->node = node;
 			   __entry->to = to;
 			   __entry->count = count;),
-	    TP_printk("node %u to %u: %u messages",
+	    TP_printk("node %u to %u: %u records",
 		      __entry->node, __entry->to, __entry->count)
 );
 
-/* A message of a node was given to KVM, for so many vCPUs. */
+/* A record of a node was given to KVM, for so many vCPUs. */
 TRACE_EVENT(dvmm_ipi_inject,
-	    TP_PROTO(u16 node, u16 from, const struct dvmm_ipi_msg *msg, unsigned int reached),
-	    TP_ARGS(node, from, msg, reached),
+	    TP_PROTO(u16 node, u16 from, const struct dvmm_ipi_record *record,
+		     unsigned int reached),
+	    TP_ARGS(node, from, record, reached),
 	    TP_STRUCT__entry(__field(unsigned int, reached)
 			     __field(u16, node)
 			     __field(u16, from)
-			     __field_struct(struct dvmm_ipi_msg, msg)),
+			     __field_struct(struct dvmm_ipi_record, record)),
 	    TP_fast_assign(__entry->reached = reached;
 			   __entry->node = node;
 			   __entry->from = from;
-			   __entry->msg = *msg;),
-	    TP_printk("node %u from %u: %s to %s 0x%x vector 0x%02x %s reached %u",
+			   __entry->record = *record;),
+	    TP_printk("node %u from %u: %s 0x%x %s page 0x%02x vectors %s reached %u",
 		      __entry->node, __entry->from,
-		      __print_symbolic(__entry->msg.mode, dvmm_ipi_modes),
-		      __print_symbolic(__entry->msg.shorthand, dvmm_ipi_shorthands),
-		      __entry->msg.dest, __entry->msg.vector,
-		      __print_flags(__entry->msg.flags, "|", dvmm_ipi_flag_names),
+		      __print_symbolic(__entry->record.to, dvmm_ipi_targets),
+		      __entry->record.dest,
+		      __print_flags(__entry->record.events, "|", dvmm_ipi_event_names),
+		      __entry->record.sipi,
+		      __print_array(__entry->record.vectors, DVMM_IPI_WORDS, 4),
 		      __entry->reached)
 );
 

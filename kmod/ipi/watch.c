@@ -7,6 +7,7 @@
 
 #include "ipi.h"
 #include "kvm_compat.h"
+#include "send.h"
 #include "trace.h"
 #include "watch.h"
 
@@ -52,43 +53,26 @@ void dvmm_ipi_unwatch(struct dvmm_ipi *a)
 	synchronize_rcu();
 }
 
-/* A lost IPI would hang the guest in silence: stop it with the reason instead. */
-static void queue(struct dvmm_ipi *a, const struct dvmm_ipi_entry *entry)
-{
-	unsigned long flags;
-	int ret;
-
-	raw_spin_lock_irqsave(&a->lock, flags);
-	ret = dvmm_ipi_ring_put(a->ring, entry);
-	raw_spin_unlock_irqrestore(&a->lock, flags);
-	if (ret < 0) {
-		dvmm_machine_fail(a->machine,
-				  "node %u: more than %u interrupts wait for other nodes",
-				  a->table.self, DVMM_IPI_RING_SIZE);
-		return;
-	}
-	if (ret)
-		dvmm_ipi_count(a, merged);
-	wake_up(&a->work);
-}
-
 static void forward(struct dvmm_ipi *a, struct dvmm_kvm_sight *sight, void *irq)
 {
-	u32 dest = sight->msg.dest;
-	struct dvmm_ipi_entry entry;
+	struct dvmm_ipi_msg msg = sight->msg;
+	int to = dvmm_ipi_route(&a->table, sight->space, sight->one_only, &msg);
 
-	entry.to = dvmm_ipi_route(&a->table, sight->space, sight->one_only, &sight->msg);
-	entry.msg = sight->msg;
-	trace_dvmm_ipi_seen(a->table.self, &entry.msg, entry.to);
-	if (entry.msg.dest != dest)
-		dvmm_kvm_redirect(irq, entry.msg.dest);
-	if (entry.to == DVMM_IPI_NOWHERE)
+	trace_dvmm_ipi_seen(a->table.self, &msg, to);
+	if (msg.dest != sight->msg.dest)
+		dvmm_kvm_redirect(irq, msg.dest);
+	if (to == DVMM_IPI_NOWHERE)
 		return;
-	if (entry.to == DVMM_IPI_EVERYWHERE)
+	if (to == DVMM_IPI_EVERYWHERE)
 		dvmm_ipi_count(a, every_node);
 	else
 		dvmm_ipi_count(a, one_node);
-	queue(a, &entry);
+	if (dvmm_ipi_is_cluster(sight->space, &msg))
+		dvmm_ipi_send_vcpus(a, (msg.dest >> 16) * 16, msg.dest & 0xffff, &msg);
+	else if (to == DVMM_IPI_EVERYWHERE)
+		dvmm_ipi_send_group(a, &msg);
+	else
+		dvmm_ipi_send_vcpus(a, msg.dest, 1, &msg);
 }
 
 /* What dvmm_kvm_probe() sends; an interrupt may hit the task that sends it. */
@@ -122,15 +106,17 @@ void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq)
 	rcu_read_unlock();
 }
 
-void dvmm_ipi_bypassed(struct kvm *vm)
+void dvmm_ipi_hypercall(struct kvm *vm, const struct dvmm_ipi_msg *msg, u32 first,
+			const u64 bits[2], unsigned int width)
 {
 	struct dvmm_ipi *a;
+	unsigned int i;
 
 	rcu_read_lock();
 	a = find(vm);
-	if (a)
-		dvmm_machine_fail(a->machine,
-				  "node %u: the guest used KVM's PV_SEND_IPI: hide that CPUID bit",
-				  a->table.self);
+	for (i = 0; a && i < 2; i++) {
+		dvmm_ipi_count(a, seen);
+		dvmm_ipi_send_vcpus(a, first + i * width, bits[i], msg);
+	}
 	rcu_read_unlock();
 }

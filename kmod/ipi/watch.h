@@ -3,6 +3,8 @@
 #ifndef DVMM_IPI_WATCH_H
 #define DVMM_IPI_WATCH_H
 
+#include "message.h"
+
 struct dvmm_ipi;
 struct kvm;
 
@@ -22,7 +24,17 @@ void dvmm_ipi_unwatch(struct dvmm_ipi *a);
  */
 void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq);
 
-/** dvmm_ipi_bypassed - KVM delivers a hypercall's IPIs without resolving them there */
-void dvmm_ipi_bypassed(struct kvm *vm);
+/**
+ * dvmm_ipi_hypercall - KVM is about to deliver the IPIs of a PV_SEND_IPI
+ * @vm: the VM, watched or not
+ * @msg: mode and vector
+ * @first: APIC id of bit 0 of @bits[0]
+ * @bits: vCPUs
+ * @width: bits that count in each of @bits
+ *
+ * Any context but NMI.
+ */
+void dvmm_ipi_hypercall(struct kvm *vm, const struct dvmm_ipi_msg *msg, u32 first,
+			const u64 bits[2], unsigned int width);
 
 #endif

@@ -204,7 +204,8 @@ static bool is_sender(int pid)
 
 unsigned int starve_senders(bool starve)
 {
-	struct sched_param param = { .sched_priority = starve ? 0 : 1 };
+	struct sched_param param = { .sched_priority = 0 };
+	int policy = starve ? SCHED_IDLE : SCHED_OTHER;
 	DIR *proc = opendir("/proc");
 	struct dirent *entry;
 	unsigned int found = 0;
@@ -213,17 +214,16 @@ unsigned int starve_senders(bool starve)
 		int pid = atoi(entry->d_name);
 
 		if (pid > 0 && is_sender(pid))
-			found += !sched_setscheduler(pid, starve ? SCHED_IDLE : SCHED_FIFO, &param);
+			found += !sched_setscheduler(pid, policy, &param);
 	}
 	if (proc)
 		closedir(proc);
 	return found;
 }
 
-/* ---- order ---- */
+/* ---- tracers ---- */
 
 #define TRACEFS "/sys/kernel/tracing"
-#define INJECT "events/dvmm_ipi/dvmm_ipi_inject/enable"
 
 bool trace_put(const char *name, const char *text)
 {
@@ -239,33 +239,4 @@ bool trace_put(const char *name, const char *text)
 	ok = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
 	close(fd);
 	return ok;
-}
-
-bool order_begin(void)
-{
-	return trace_put("buffer_size_kb", "4096") && trace_put("trace", "\n") &&
-	       trace_put(INJECT, "1");
-}
-
-void order_end(unsigned int count)
-{
-	unsigned int vector, want = 0x30, seen = 0, wrong = 0;
-	char line[512];
-	const char *p;
-	FILE *f;
-
-	trace_put(INJECT, "0");
-	f = fopen(TRACEFS "/trace", "r");
-	while (f && fgets(line, sizeof(line), f)) {
-		p = strstr(line, "vector 0x");
-		if (line[0] == '#' || !p || sscanf(p, "vector 0x%x", &vector) != 1)
-			continue;
-		seen++;
-		wrong += vector != want;
-		want = vector == 0xef ? 0x30 : vector + 1;
-	}
-	if (f)
-		fclose(f);
-	if (!tap_ok(seen == count && !wrong, "%u messages to one CPU keep their order", count))
-		tap_diag("%u came, %u not after its predecessor", seen, wrong);
 }

@@ -41,8 +41,6 @@ void lowest(struct guest *g, uint32_t set, uint32_t dest, const char *what);
 /** wait_quiet - until @cpu takes no more interrupts */
 void wait_quiet(struct guest *g, unsigned int cpu);
 
-/* A look at the order of what is injected, by its tracepoint. */
-
 /**
  * starve_senders - let the senders of all nodes run only when nothing else does
  * @starve: false gives them their priority back
@@ -56,10 +54,5 @@ bool trace_put(const char *name, const char *text);
 
 /** in_tmr - whether @cpu's local APIC holds @vector for level-triggered */
 bool in_tmr(struct guest *g, unsigned int cpu, unsigned int vector);
-
-/** order_begin - false where there is no tracefs */
-bool order_begin(void);
-/** order_end - a result: @count messages came, their vectors in CMD_SWEEP's order */
-void order_end(unsigned int count);
 
 #endif

@@ -127,7 +127,7 @@ do_sti:
 
 do_hypercall:
 	movl	$10, %eax			/* KVM_HC_SEND_IPI */
-	movl	$1, %ebx
+	movl	$0xe, %ebx			/* ids 1, 2, 3 */
 	xorl	%ecx, %ecx
 	xorl	%edx, %edx
 	movl	$0x4031, %esi

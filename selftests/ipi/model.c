@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "model.h"
+#include "pending.h"
 #include "tap.h"
-#include "wire.h"
 
 static u32 logical_id(enum dvmm_ipi_space space, unsigned int index, u32 id)
 {
@@ -68,8 +68,9 @@ static bool is_broadcast(const struct cpu *c, u32 dest)
 
 static bool in_logical(const struct model *m, const struct cpu *c, u32 dest)
 {
-	if (c->x2apic)
-		return c->ldr >> 16 == dest >> 16 && c->ldr & dest & 0xffff;
+	/* Beyond eight bits it names ids, also while modes are mixed. */
+	if (c->x2apic || dest > 0xff)
+		return c->id >> 4 == dest >> 16 && dest & 1u << (c->id & 15);
 	if (m->space == DVMM_IPI_CLUSTER)
 		return c->ldr >> 4 == dest >> 4 && c->ldr & dest & 0xf;
 	return c->ldr & dest;
@@ -131,11 +132,31 @@ struct fake {
 	u32 twice;
 };
 
-static unsigned int fake_inject(void *sink, const struct dvmm_ipi_msg *msg)
+static bool in_record(const struct model *m, const struct cpu *c,
+		      const struct dvmm_ipi_record *record)
+{
+	switch (record->to) {
+	case DVMM_IPI_VCPU:
+		return c->id == record->dest;
+	case DVMM_IPI_EVERY:
+		return true;
+	case DVMM_IPI_BROADCAST:
+		return is_broadcast(c, record->dest);
+	default:
+		return is_broadcast(c, record->dest) || in_logical(m, c, record->dest);
+	}
+}
+
+static unsigned int fake_inject(void *sink, const struct dvmm_ipi_record *record)
 {
 	struct fake *f = sink;
-	u32 set = model_addressed(f->m, msg, -1) & on_node(f->m, f->node);
+	u32 set = 0;
+	unsigned int i;
 
+	for (i = 0; i < f->m->cpus; i++) {
+		if (f->m->cpu[i].node == f->node && in_record(f->m, &f->m->cpu[i], record))
+			set |= 1u << i;
+	}
 	f->twice |= f->got & set;
 	f->got |= set;
 	return __builtin_popcount(set);
@@ -145,17 +166,52 @@ static const struct dvmm_irq_sink_ops fake_sink = {
 	.inject = fake_inject,
 };
 
-/* Through the wire format, as between kernels. */
-static void carry(struct fake *f, const struct dvmm_ipi_msg *msg)
+/* What waits for one node, emptied through the wire format, as between kernels. */
+static void carry(struct fake *f, struct list_head *queue)
 {
-	struct dvmm_ipi_wire wire;
-	struct dvmm_ipi_msg read;
+	u8 data[DVMM_IPI_WIRE_MAX];
+	struct dvmm_ipi_record record;
+	unsigned int length, records, at = 0;
 
-	dvmm_ipi_pack(&wire, msg);
-	if (dvmm_ipi_check(DVMM_IPI_WIRE_BATCH, &wire, sizeof(wire)) != 1)
-		tap_bail("a routed message is refused by the receiver");
-	dvmm_ipi_unpack(&read, &wire, 0);
-	fake_sink.inject(f, &read);
+	length = dvmm_ipi_take(queue, data, &records);
+	if (length && dvmm_ipi_check(DVMM_IPI_WIRE_RECORDS, data, length) != (int)records)
+		tap_bail("a message is refused by the receiver");
+	while (at < length) {
+		at += dvmm_ipi_unpack(&record, data + at);
+		fake_sink.inject(f, &record);
+	}
+}
+
+static void pend_one(struct list_head *queue, struct dvmm_ipi_pending *p, u8 to, u32 dest,
+		     const struct dvmm_ipi_msg *msg)
+{
+	dvmm_ipi_pending_init(p, to, dest);
+	dvmm_ipi_pend(queue, p, msg);
+}
+
+/* As send.c sends it. */
+static void pend_for(const struct model *m, const struct dvmm_ipi_table *t, u16 node,
+		     const struct dvmm_ipi_msg *msg, struct dvmm_ipi_pending *room,
+		     struct list_head *queue)
+{
+	u32 bit, first = (msg->dest >> 16) * 16;
+
+	if (dvmm_ipi_is_cluster(m->space, msg)) {
+		for (bit = 0; bit < 16; bit++) {
+			if (msg->dest & 1u << bit && dvmm_ipi_remote(t, first + bit) == node)
+				pend_one(queue, &room[bit], DVMM_IPI_VCPU, first + bit, msg);
+		}
+	} else if (msg->shorthand != DVMM_IPI_TO_DEST) {
+		pend_one(queue, room, DVMM_IPI_EVERY, 0, msg);
+	} else if (msg->dest == 0xffffffff) {
+		pend_one(queue, room, DVMM_IPI_BROADCAST, msg->dest, msg);
+	} else if (msg->flags & DVMM_IPI_LOGICAL) {
+		pend_one(queue, room, DVMM_IPI_LOGICALLY, msg->dest, msg);
+	} else if (msg->dest == 0xff && m->space != DVMM_IPI_X2APIC) {
+		pend_one(queue, room, DVMM_IPI_BROADCAST, msg->dest, msg);
+	} else {
+		pend_one(queue, room, DVMM_IPI_VCPU, msg->dest, msg);
+	}
 }
 
 /* KVM takes the first that matches; which one does not matter here. */
@@ -178,12 +234,17 @@ u32 model_deliver(const struct model *m, route_fn route, const struct dvmm_ipi_m
 	};
 	struct dvmm_ipi_msg msg = *original;
 	int to = route(&t, m->space, one_only, &msg);
+	struct dvmm_ipi_pending room[16];
 	struct fake f = { .m = m };
 
 	f.got = local(m, &msg, from, t.self, one_only);
 	for (f.node = 0; f.node < m->nodes; f.node++) {
+		struct list_head queue;
+
+		INIT_LIST_HEAD(&queue);
 		if (f.node != t.self && (to == DVMM_IPI_EVERYWHERE || to == f.node))
-			carry(&f, &msg);
+			pend_for(m, &t, f.node, &msg, room, &queue);
+		carry(&f, &queue);
 	}
 	*twice = f.twice;
 	return f.got;

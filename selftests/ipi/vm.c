@@ -234,7 +234,7 @@ struct guest *guest_create(const struct place *places, unsigned int cpus, unsign
 	return g;
 }
 
-static void link_pair(struct guest *g, unsigned int a, unsigned int b)
+void guest_link(struct guest *g, unsigned int a, unsigned int b)
 {
 	g->link[a][b] = must(link_create(g->machine[a], b, "loop"), "link");
 	g->link[b][a] = must(link_create(g->machine[b], a, "loop"), "link");
@@ -255,7 +255,7 @@ void guest_join(struct guest *g)
 	}
 	for (a = 0; a < g->nodes; a++) {
 		for (b = a + 1; b < g->nodes; b++)
-			link_pair(g, a, b);
+			guest_link(g, a, b);
 	}
 	for (a = 0; a < g->nodes; a++) {
 		for (b = 1; b < g->nodes; b++) {

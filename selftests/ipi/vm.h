@@ -61,6 +61,8 @@ int vm_create(uint8_t *memory);
 struct guest *guest_create(const struct place *places, unsigned int cpus, unsigned int nodes);
 /** guest_join - one dvmm machine for all nodes, linked by loop, not attached */
 void guest_join(struct guest *g);
+/** guest_link - link two nodes' machines by loop */
+void guest_link(struct guest *g, unsigned int a, unsigned int b);
 /** guest_attach - attach a VM to a node's machine; 0 or -1 with errno */
 int guest_attach(struct guest *g, unsigned int node, int vm);
 /** guest_run - let all vCPUs run; the first begins, the others wait for SIPI */

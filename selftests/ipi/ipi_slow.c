@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Three nodes, one of which does not read: the others get their interrupts. */
+#include <errno.h>
+#include <string.h>
+
+#include "checks.h"
+#include "middle.h"
+#include "node.h"
+#include "tap.h"
+
+#define ALL_BUT_SELF	0xc0000
+#define ASSERT		0x4000
+#define INIT		0x500
+#define SIPI		(0x600 | GUEST_CODE >> 12)
+#define CHANNEL		20
+
+static const struct place places[] = { { 0, 0 }, { 1, 0 }, { 2, 1 }, { 3, 2 } };
+
+static void honest(struct frame *f)
+{
+	(void)f;
+}
+
+static void start_all(struct guest *g)
+{
+	unsigned int i;
+
+	for (i = 0; i < g->nodes; i++) {
+		if (guest_attach(g, i, g->vm[i]))
+			tap_bail("node %u: attach: %s", i, strerror(errno));
+	}
+	guest_run(g);
+	cpu_send(g, 0, ALL_BUT_SELF | INIT | ASSERT, 0);
+	cpu_send(g, 0, ALL_BUT_SELF | SIPI | ASSERT, 0);
+	for (i = 1; i < g->cpus; i++) {
+		if (!wait_for(slot(g, i, SLOT_STARTS), 1, 20000))
+			tap_bail("CPU %u does not start", i);
+	}
+}
+
+/* ---- a full lane ---- */
+
+struct filler {
+	int channel[2];
+	volatile unsigned int sent;
+	volatile bool enough;
+	pthread_t thread;
+};
+
+static void *fill(void *arg)
+{
+	static uint8_t data[DVMM_CHANNEL_DATA_MAX];
+	struct filler *f = arg;
+
+	while (!f->enough && channel_send(f->channel[0], 1, 0, 0, data, sizeof(data)) >= 0)
+		f->sent++;
+	return NULL;
+}
+
+/* Datagrams travel on the lane of interrupts. */
+static void fill_lane(struct guest *g, struct filler *f)
+{
+	unsigned int before;
+
+	f->channel[0] = channel_create(g->machine[0], CHANNEL);
+	f->channel[1] = channel_create(g->machine[1], CHANNEL);
+	if (f->channel[0] < 0 || f->channel[1] < 0 || pthread_create(&f->thread, NULL, fill, f))
+		tap_bail("a channel to fill the lane: %s", strerror(errno));
+	do {
+		before = f->sent;
+		pause_ms(500);
+	} while (f->sent != before);
+	tap_diag("%u datagrams fill the lane", before);
+}
+
+int main(void)
+{
+	struct dvmm_event_record ev;
+	struct filler filler = { 0 };
+	struct middle m;
+	struct guest *g;
+
+	tap_start(200);
+	klog_open();
+	close_all((int[]){ dev_open(), kvm_open() }, 2);
+	g = guest_create(places, 4, 3);
+	middle_join(g, &m, honest);
+	start_all(g);
+	middle_stall(&m, true);
+	fill_lane(g, &filler);
+	cpu_send(g, 0, 0x41 | ASSERT, 2 << 24);
+	cpu_send(g, 0, 0x42 | ASSERT, 3 << 24);
+	expect(g, 0x42, 1 << 3, "a node that does not read delays no other node's interrupt");
+	cpu_send(g, 0, 0x43 | ASSERT | ALL_BUT_SELF, 0);
+	tap_ok(wait_for(slot(g, 3, SLOT_COUNTS + 0x43 * 4), 1, 10000), "nor its broadcast");
+	tap_ok(!event_want(g->machine[0], DVMM_EVENT_STOPPED, &ev, 10), "the machine goes on");
+	filler.enough = true;
+	middle_stall(&m, false);
+	pthread_join(filler.thread, NULL);
+	close_all(filler.channel, 2);
+	middle_part(g, &m);
+	guest_destroy(g);
+	tap_ok(klog_clean(), "the kernel has not complained");
+	return tap_end();
+}
