@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # make                 modules (for the running kernel, or KDIR=), tools, tests
 # make install         modules, dvmm, uapi header; DESTDIR= and KVER= apply
+# make uninstall       removes them
 # make dkms-install    modules through DKMS, for every kernel to come
-# make check|demo|bench  see tools/testbed
+# make check|demo|bench|kernels  see tools/testbed
 # make lint sparse     house rules
 
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
@@ -19,6 +20,15 @@ PREFIX ?= /usr
 TOOL_DIRS := $(patsubst %/Makefile,%,$(wildcard tools/*/Makefile))
 TEST_DIRS := $(patsubst %/Makefile,%,$(wildcard selftests/*/Makefile))
 SUBDIRS := $(TOOL_DIRS) $(TEST_DIRS)
+
+RELEASE = $(shell cat $(KDIR)/include/config/kernel.release)
+
+# $(call in_tools,TARGET): in each directory of tools that has such a target
+in_tools = set -e; for d in $(TOOL_DIRS); do \
+	if grep -q '^$(1):' $$d/Makefile; then \
+		$(MAKE) -C $$d $(1) DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); \
+	fi; \
+done
 
 all: test-modules tools selftests
 
@@ -41,15 +51,21 @@ selftests: $(TEST_DIRS)
 $(SUBDIRS):
 	$(MAKE) -C $@
 
+# Headers have no System.map, without which modules_install runs no depmod; nor a key to sign with.
 install: modules tools
-	$(KBUILD) modules_install INSTALL_MOD_DIR=updates \
+	$(KBUILD) modules_install INSTALL_MOD_DIR=updates CONFIG_MODULE_SIG_ALL= \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
+	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(RELEASE)
 	install -D -m 644 uapi/linux/dvmm.h $(DESTDIR)$(PREFIX)/include/linux/dvmm.h
-	set -e; for d in $(TOOL_DIRS); do \
-		if grep -q '^install:' $$d/Makefile; then \
-			$(MAKE) -C $$d install DESTDIR=$(DESTDIR) PREFIX=$(PREFIX); \
-		fi; \
-	done
+	$(call in_tools,install)
+
+# What install put there, and nothing else.
+uninstall: | kdir
+	rm -f $(DESTDIR)/lib/modules/$(RELEASE)/updates/dvmm.ko* \
+		$(DESTDIR)/lib/modules/$(RELEASE)/updates/dvmm-*.ko* \
+		$(DESTDIR)$(PREFIX)/include/linux/dvmm.h
+	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(RELEASE)
+	$(call in_tools,uninstall)
 
 DKMS_TREE ?= /usr/src/dvmm-$(VERSION)
 DKMS_FILES := Kbuild Makefile dkms.conf COPYING kmod uapi
@@ -83,7 +99,7 @@ clean-modules:
 	$(KBUILD) clean
 	rm -f .build.lock
 
-.PHONY: all modules test-modules kdir tools selftests install dkms-tree dkms-install \
+.PHONY: all modules test-modules kdir tools selftests install uninstall dkms-tree dkms-install \
 	dkms-remove sparse lint clean clean-modules $(SUBDIRS)
 
 -include tools/testbed/testbed.mk

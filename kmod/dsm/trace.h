@@ -147,8 +147,8 @@ TRACE_EVENT(dvmm_stall,
 		__entry->region = region;
 		__entry->page = page;
 		__entry->age_ms = age_ms;
-		__assign_str(state);
-		__assign_str(why);
+		dvmm_assign_str(state, dvmm_state_name(state));
+		dvmm_assign_str(why, why);
 	),
 	TP_printk("node=%u region=%u page=%llu state=%s age_ms=%u %s", __entry->node,
 		  __entry->region, __entry->page, __get_str(state), __entry->age_ms,

@@ -43,7 +43,11 @@ fuzz:
 plots:
 	@$(MAKE) -C selftests/sim plots
 
+# Builds, against the headers of all kernels that Debian offers.  make kernels [K=PATTERN]
+kernels:
+	@tools/testbed/kernels $(K)
+
 setup:
 	@tools/testbed/setup
 
-.PHONY: check demo bench check-ept check-debug check-long soak fuzz plots setup
+.PHONY: check demo bench check-ept check-debug check-long soak fuzz kernels plots setup
