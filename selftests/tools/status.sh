@@ -34,6 +34,7 @@ END
 part 1 regions < /dev/null
 part 1 stats <<'END'
 faults_read: 3
+faults_write: 007
 END
 "$tool" status --debugfs "$dir" | grep -q 'peer: 0 transport: tcp state: up'
 result $? "a person can read it"
@@ -42,7 +43,8 @@ import json, sys
 m = json.load(sys.stdin)["machines"][0]
 assert m["machine"]["reason"] == "node 0 said \"stop\" \\ now", m
 assert m["lanes"][0]["path"] == "copy"
-assert m["links"][0]["sent"] == 5 and m["regions"] == [] and m["stats"]["faults_read"] == 3, m'
+assert m["links"][0]["sent"] == 5 and m["regions"] == [] and m["stats"]["faults_read"] == 3, m
+assert m["stats"]["faults_write"] == "007", m'
 result $? "JSON holds the same, quotes and all"
 
 part 2 stats < /dev/null

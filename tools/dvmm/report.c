@@ -48,7 +48,9 @@ static void json_string(const char *s, size_t n)
 	for (; n; n--, s++) {
 		if (*s == '"' || *s == '\\')
 			putchar('\\');
-		if ((unsigned char)*s >= ' ')
+		if ((unsigned char)*s < ' ')
+			printf("\\u%04x", *s);
+		else
 			putchar(*s);
 	}
 	putchar('"');
@@ -60,7 +62,8 @@ static void json_value(const char *s, size_t n)
 
 	while (digits < n && isdigit((unsigned char)s[digits]))
 		digits++;
-	if (n && digits == n)
+	/* 007 is no number in JSON, and 2^53 the last one that every reader has. */
+	if (n && digits == n && n <= 15 && (*s != '0' || n == 1))
 		printf("%.*s", (int)n, s);
 	else
 		json_string(s, n);

@@ -1,0 +1,254 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# dvmm on machine files: what is right is shown, each kind of bad input gets its
+# line, its remedy and its status, and nothing half made is left.
+tool=$(dirname "$0")/../../tools/dvmm/dvmm
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+n=0
+fail=0
+
+result() {
+	n=$((n + 1))
+	if test "$1" -eq 0; then
+		echo "ok $n - $2"
+	else
+		test ! -s "$dir/out" || sed 's/^/# /' "$dir/out"
+		echo "not ok $n - $2"
+		fail=1
+	fi
+}
+
+# runs STATUS [WORD...]: all that it says is in $dir/out
+runs() {
+	wanted=$1
+	shift
+	"$tool" "$@" > "$dir/out" 2>&1
+	got=$?
+	test $got = "$wanted" || { echo "status $got, not $wanted" >> "$dir/out"; return 1; }
+}
+
+# bad LINE TEXT REMEDY NAME: the file on stdin is refused so
+bad() {
+	cat > "$dir/bad.conf"
+	runs 6 check "$dir/bad.conf" && test "$(wc -l < "$dir/out")" = 1 &&
+		grep -qF "dvmm: $dir/bad.conf:$1" "$dir/out" && grep -qF -- "$2" "$dir/out" && grep -qF -- "$3" "$dir/out"
+	result $? "$4"
+}
+
+uuid='uuid = 0f0e9a6c-7a43-4d0e-9a27-6a4f7f0a5c11'
+alpha='[node alpha]
+address = 192.0.2.1
+cpus = 2
+memory = 64M'
+good="[machine]
+$uuid
+$alpha"
+
+echo "TAP version 13"
+echo "$good" > "$dir/good.conf"
+runs 0 check "$dir/good.conf" && grep -q '1 nodes, 2 vCPUs, 64 MiB' "$dir/out"
+result $? "a right file is taken"
+runs 0 dump --json "$dir/good.conf" && python3 -c '
+import json, sys
+m = json.load(open(sys.argv[1]))
+assert m["security"] == "tls" and m["key"].endswith("/good.key") and m["timeout"] == 60, m
+assert m["nodes"] == [{"name": "alpha", "address": "192.0.2.1", "port": 7400, "cpus": 2,
+                       "memory": 64 << 20, "cache": 0}], m' "$dir/out"
+result $? "JSON says all, defaults as well"
+runs 0 dump --dir "$dir" good && cp "$dir/out" "$dir/again.conf" && runs 0 check "$dir/again.conf"
+result $? "what dump prints is a machine file"
+runs 0 cmdline "$dir/good.conf" alpha && grep -q 'dvmm-machine=.*good.conf,dvmm-node=alpha .* -smp 2 -m 64M' "$dir/out"
+result $? "the command line has file, node, vCPUs and memory"
+runs 6 cmdline "$dir/good.conf" nobody && grep -q "no node 'nobody'" "$dir/out"
+result $? "a node that is not there is named"
+
+bad '1: ' "uuid" 'the section that it belongs to' 'a key before any section' <<END
+$uuid
+END
+bad '3: ' "unknown section [nod beta]" '[node NAME]' 'an unknown section' <<END
+[machine]
+$uuid
+[nod beta]
+END
+bad '3: ' "[node beta" 'end it with ]' 'a bracket that is missing' <<END
+[machine]
+$uuid
+[node beta
+END
+bad '3: ' "no key 'uiud'" 'use one of name, uuid' 'an unknown key' <<END
+[machine]
+$uuid
+uiud = 1
+END
+bad '3: ' "'transport'" 'KEY = VALUE' 'a line without a value' <<END
+[machine]
+$uuid
+transport
+END
+bad '3: ' "[machine] uuid is there twice (line 2 as well)" 'remove one' 'a key that is there twice' <<END
+[machine]
+$uuid
+$uuid
+END
+bad '7: ' "[node alpha] is there twice (line 3 as well)" 'remove one' 'a section that is there twice' <<END
+$good
+$alpha
+END
+bad '2: ' "uuid = 12" 'uuidgen' 'a UUID that is none' <<END
+[machine]
+uuid = 12
+END
+bad '1: ' "uuid is missing" 'add a line' 'a UUID that is missing' <<END
+[machine]
+name = x
+$alpha
+END
+bad ' ' "no section [machine]" 'add one' 'no section [machine]' <<END
+$alpha
+END
+bad ' ' "0 nodes" '1 to 64 sections' 'no node' <<END
+[machine]
+$uuid
+END
+bad '7: ' "port = 70000" 'from 1 to 65535' 'a port beyond the last' <<END
+$good
+port = 70000
+END
+bad '7: ' "port = 7400x" 'from 1 to 65535' 'a port that is no number' <<END
+$good
+port = 7400x
+END
+bad '7: ' "port = -1" 'from 1 to 65535' 'a port below zero' <<END
+$good
+port = -1
+END
+bad '3: ' "timeout = 0" 'from 1 to 86400' 'a timeout of nothing' <<END
+[machine]
+$uuid
+timeout = 0
+$alpha
+END
+bad '6: ' "memory = 63M" 'multiple of 2048 KiB' 'memory that is no multiple of 2 MiB' <<END
+[machine]
+$uuid
+[node a]
+cpus = 1
+address = x
+memory = 63M
+END
+bad '6: ' "memory = 9Z" 'K, M, G or T' 'an unknown unit' <<END
+[machine]
+$uuid
+[node a]
+cpus = 1
+address = x
+memory = 9Z
+END
+bad '6: ' "memory = 99999999999T" 'K, M, G or T' 'more memory than there are numbers' <<END
+[machine]
+$uuid
+[node a]
+cpus = 1
+address = x
+memory = 99999999999T
+END
+bad '3: ' "cpus is missing" 'add a line' 'vCPUs that are missing' <<END
+[machine]
+$uuid
+[node a]
+memory = 64M
+address = x
+END
+bad '5: ' "cpus = 0" 'from 1 to 4096' 'no vCPU' <<END
+[machine]
+$uuid
+[node a]
+address = x
+cpus = 0
+memory = 64M
+END
+bad '3: ' "address is missing" 'add a line' 'an address that is missing' <<END
+[machine]
+$uuid
+[node a]
+cpus = 1
+memory = 64M
+END
+bad '4: ' "address is empty" 'give it a value' 'an address that is empty' <<END
+[machine]
+$uuid
+[node a]
+address =
+cpus = 1
+memory = 64M
+END
+bad '8: ' "address 192.0.2.1 and port 7400 both" 'change one' 'two nodes at one place' <<END
+$good
+[node beta]
+address = 192.0.2.1
+cpus = 1
+memory = 64M
+END
+bad '3: ' "transport = carrier" 'one of tcp, rdma, loop' 'an unknown transport' <<END
+[machine]
+$uuid
+transport = carrier
+$alpha
+END
+bad '8: ' "transport = rdma" 'all use the same' 'two transports' <<END
+$good
+[node beta]
+transport = rdma
+address = x
+cpus = 1
+memory = 64M
+END
+bad '3: ' "security = auth" 'write tls or none' 'a security that the transport has not' <<END
+[machine]
+$uuid
+security = auth
+$alpha
+END
+bad '3: ' "prefetch = maybe" 'on or off' 'a switch between on and off' <<END
+[machine]
+$uuid
+prefetch = maybe
+$alpha
+END
+
+printf '[machine]\nname = \377\n' > "$dir/binary"
+bad '2: ' 'not UTF-8' 'machine file?' 'what is no text' < "$dir/binary"
+runs 6 check "$dir/none.conf" && grep -q 'none.conf: No such file.*: is it' "$dir/out"
+result $? "a file that is not there"
+runs 6 check --dir "$dir" none && grep -q "$dir/none.conf: No such file" "$dir/out"
+result $? "a name that is not there"
+
+runs 0 create big --dir "$dir/etc" --node a=192.0.2.1,cpus=2,memory=1G --node b=192.0.2.2,cpus=2,memory=1G &&
+	runs 0 check --dir "$dir/etc" big
+result $? "what create writes is right"
+test "$(stat -c %a "$dir/etc/big.key")" = 600 && grep -qE '^[0-9a-f]{64}$' "$dir/etc/big.key"
+result $? "its key is 32 bytes in hex and nobody else's"
+cp "$dir/etc/big.key" "$dir/before"
+runs 1 create big --dir "$dir/etc" --node a=192.0.2.1,cpus=2,memory=1G && grep -q 'File exists: remove it' "$dir/out" &&
+	cmp -s "$dir/before" "$dir/etc/big.key"
+result $? "a machine that is there is not overwritten"
+runs 6 create small --dir "$dir/etc" --node a=192.0.2.1,cpus=0,memory=1G && grep -q 'cpus = 0: write a number' "$dir/out" &&
+	test "$(ls "$dir/etc" | tr '\n' ' ')" = "big.conf big.key "
+result $? "a wrong node leaves no file"
+runs 2 create small --dir "$dir/etc" --node a && grep -q 'write NAME=ADDRESS' "$dir/out"
+result $? "a node that says nothing gets the form"
+runs 1 create small --dir "$dir/none/etc" --node a=192.0.2.1,cpus=1,memory=1G && grep -q 'none/etc: No such file.*--dir' "$dir/out"
+result $? "a directory that cannot be made is named"
+runs 0 list --dir "$dir/etc" && test "$(cat "$dir/out")" = big
+result $? "list names it"
+runs 2 check
+result $? "check without a file gets the usage"
+"$tool" doctor --json 2>&1 | python3 -c '
+import json, sys
+checks = json.load(sys.stdin)
+assert {"kernel", "module", "kvm", "walk", "tsc", "memory", "access"} <= {c["check"] for c in checks}, checks
+assert all(c["result"] == "PASS" or c["remedy"] for c in checks), checks' > "$dir/out" 2>&1
+result $? "doctor says in JSON what it checks, with a remedy for what does not pass"
+echo "1..$n"
+exit $fail

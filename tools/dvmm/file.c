@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The machine file: GLib's key file, with the line of each key for messages. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "file.h"
+
+#define MIB	(1024 * 1024ull)
+
+/* While a file is read. */
+struct reader {
+	const char *path;
+	GKeyFile *keys;
+	GHashTable *lines;	/* "[group]" and "[group] key" -> line */
+	char *error;
+};
+
+static const char *const machine_keys[] = {
+	"name", "uuid", "transport", "timeout", "distance", "hold-us", "prefetch", "migratory",
+	"security", "key", NULL
+};
+
+static const char *const node_keys[] = {
+	"address", "port", "transport", "cpus", "memory", "cache", NULL
+};
+
+static const char *const transports[] = { "tcp", "rdma", "loop", NULL };
+static const char *const securities[] = { "tls", "auth", "none", NULL };
+
+/* ---- errors; only the first one counts ---- */
+
+G_GNUC_PRINTF(3, 4)
+static bool wrong(struct reader *r, unsigned int line, const char *format, ...)
+{
+	va_list args;
+	char *text;
+
+	if (r->error)
+		return false;
+	va_start(args, format);
+	text = g_strdup_vprintf(format, args);
+	va_end(args);
+	r->error = line ? g_strdup_printf("%s:%u: %s", r->path, line, text) :
+		   g_strdup_printf("%s: %s", r->path, text);
+	g_free(text);
+	return false;
+}
+
+/* where a key stands, or its group if it does not */
+static unsigned int line_of(struct reader *r, const char *group, const char *key)
+{
+	char *name = key ? g_strdup_printf("[%s] %s", group, key) : g_strdup_printf("[%s]", group);
+	unsigned int line = GPOINTER_TO_UINT(g_hash_table_lookup(r->lines, name));
+
+	g_free(name);
+	return line || !key ? line : line_of(r, group, NULL);
+}
+
+/* ---- lines ---- */
+
+static bool note(struct reader *r, char *name, unsigned int line)
+{
+	unsigned int first = GPOINTER_TO_UINT(g_hash_table_lookup(r->lines, name));
+
+	if (first) {
+		wrong(r, line, "%s is there twice (line %u as well): remove one", name, first);
+		g_free(name);
+		return false;
+	}
+	g_hash_table_insert(r->lines, name, GUINT_TO_POINTER(line));
+	return true;
+}
+
+static bool note_group(struct reader *r, const char *text, char **group, unsigned int line)
+{
+	const char *end = strchr(text, ']');
+
+	if (!end || end[1])
+		return wrong(r, line, "'%s' is no [section]: end it with ]", text);
+	g_free(*group);
+	*group = g_strndup(text + 1, end - text - 1);
+	if (strcmp(*group, "machine") && (strncmp(*group, "node ", 5) || !(*group)[5]))
+		return wrong(r, line, "unknown section [%s]: there are [machine] and [node NAME]",
+			     *group);
+	return note(r, g_strdup_printf("[%s]", *group), line);
+}
+
+static bool note_key(struct reader *r, const char *text, const char *group, unsigned int line)
+{
+	const char *equals = strchr(text, '=');
+	const char *const *known = group && !strcmp(group, "machine") ? machine_keys : node_keys;
+	char *key, *list;
+
+	if (!equals || !group)
+		return wrong(r, line, "'%s': %s", text, group ? "write KEY = VALUE" :
+			     "write the section that it belongs to above it");
+	key = g_strchomp(g_strndup(text, equals - text));
+	if (!g_strv_contains(known, key)) {
+		list = g_strjoinv(", ", (char **)known);
+		wrong(r, line, "[%s] has no key '%s': use one of %s", group, key, list);
+		g_free(list);
+	} else {
+		note(r, g_strdup_printf("[%s] %s", group, key), line);
+	}
+	g_free(key);
+	return !r->error;
+}
+
+static bool note_lines(struct reader *r, const char *data)
+{
+	char **lines = g_strsplit(data, "\n", -1), *group = NULL, *text;
+	unsigned int i;
+
+	for (i = 0; lines[i] && !r->error; i++) {
+		text = g_strstrip(lines[i]);
+		if (!g_utf8_validate(text, -1, NULL))
+			wrong(r, i + 1, "not UTF-8 text: is this a machine file?");
+		else if (*text == '[')
+			note_group(r, text, &group, i + 1);
+		else if (*text && *text != '#')
+			note_key(r, text, group, i + 1);
+	}
+	g_free(group);
+	g_strfreev(lines);
+	return !r->error;
+}
+
+/* ---- values ---- */
+
+/* NULL if it is not there; stripped, to be freed */
+static char *value(struct reader *r, const char *group, const char *key, bool required)
+{
+	char *s = g_key_file_get_string(r->keys, group, key, NULL);
+
+	if (s && *g_strstrip(s))
+		return s;
+	if (s)
+		wrong(r, line_of(r, group, key), "[%s] %s is empty: give it a value or remove it",
+		      group, key);
+	else if (required)
+		wrong(r, line_of(r, group, key), "[%s] %s is missing: add a line '%s = ...'",
+		      group, key, key);
+	g_free(s);
+	return NULL;
+}
+
+static bool number(struct reader *r, const char *group, const char *key, unsigned int min,
+		   unsigned int max, unsigned int *out)
+{
+	char *s = value(r, group, key, !*out), *end;
+	unsigned long long n;
+
+	if (!s)
+		return !r->error;
+	n = g_ascii_strtoull(s, &end, 10);
+	if (!g_ascii_isdigit(*s) || *end || n < min || n > max)
+		wrong(r, line_of(r, group, key), "[%s] %s = %s: write a number from %u to %u",
+		      group, key, s, min, max);
+	*out = n;
+	g_free(s);
+	return !r->error;
+}
+
+static bool flag(struct reader *r, const char *group, const char *key, bool *out)
+{
+	char *s = value(r, group, key, false);
+
+	*out = s && !strcmp(s, "on");
+	if (s && !*out && strcmp(s, "off"))
+		wrong(r, line_of(r, group, key), "[%s] %s = %s: write on or off", group, key, s);
+	g_free(s);
+	return !r->error;
+}
+
+static bool word(struct reader *r, const char *group, const char *key, const char *const *words,
+		 const char **out)
+{
+	char *s = value(r, group, key, false), *list = g_strjoinv(", ", (char **)words);
+	int i;
+
+	for (i = 0; s && words[i] && strcmp(s, words[i]);)
+		i++;
+	if (s && !words[i])
+		wrong(r, line_of(r, group, key), "[%s] %s = %s: write one of %s", group, key, s,
+		      list);
+	else if (s)
+		*out = words[i];
+	g_free(list);
+	g_free(s);
+	return !r->error;
+}
+
+/* "512", "512M", "16G": MiB if nothing is said; 0 if it is none */
+static uint64_t parse_size(const char *s)
+{
+	static const char suffixes[] = "KMGT";
+	char *end;
+	uint64_t n = g_ascii_strtoull(s, &end, 10);
+	const char *suffix = *end ? strchr(suffixes, g_ascii_toupper(*end)) : suffixes + 1;
+	int shift = suffix ? 10 * (suffix - suffixes + 1) : 0;
+
+	if (!g_ascii_isdigit(*s) || !suffix || (*end && end[1]) || n >> (63 - shift))
+		return 0;
+	return n << shift;
+}
+
+static bool size(struct reader *r, const char *group, const char *key, bool required,
+		 uint64_t align, uint64_t *out)
+{
+	char *s = value(r, group, key, required);
+
+	*out = s ? parse_size(s) : 0;
+	if (s && (!*out || *out % align))
+		wrong(r, line_of(r, group, key),
+		      "[%s] %s = %s: write a multiple of %llu KiB with K, M, G or T", group, key,
+		      s, (unsigned long long)align / 1024);
+	g_free(s);
+	return !r->error;
+}
+
+/* ---- sections ---- */
+
+static bool read_uuid(struct reader *r, struct file *f)
+{
+	f->uuid = value(r, "machine", "uuid", true);
+	if (f->uuid && !g_uuid_string_is_valid(f->uuid))
+		wrong(r, line_of(r, "machine", "uuid"),
+		      "[machine] uuid = %s: write what uuidgen prints", f->uuid);
+	return !r->error;
+}
+
+static void read_key(struct reader *r, struct file *f)
+{
+	char *key = value(r, "machine", "key", false), *dir = g_path_get_dirname(r->path);
+	char *base = g_path_get_basename(r->path), *dot = strrchr(base, '.');
+
+	if (!key) {
+		if (dot)
+			*dot = 0;
+		key = g_strconcat(base, ".key", NULL);
+	}
+	f->key = *key == '/' ? g_strdup(key) : g_build_filename(dir, key, NULL);
+	g_free(key);
+	g_free(dir);
+	g_free(base);
+}
+
+static bool read_security(struct reader *r, struct file *f)
+{
+	bool rdma = !strcmp(f->transport, "rdma"), loop = !strcmp(f->transport, "loop");
+
+	f->security = loop ? "none" : rdma ? "auth" : "tls";
+	if (!word(r, "machine", "security", securities, &f->security))
+		return false;
+	if (!strcmp(f->security, rdma ? "tls" : "auth"))
+		return wrong(r, line_of(r, "machine", "security"),
+			     "[machine] security = %s: with transport %s write %s or none",
+			     f->security, f->transport, rdma ? "auth" : "tls");
+	read_key(r, f);
+	return true;
+}
+
+static bool read_machine(struct reader *r, struct file *f)
+{
+	f->timeout = 60;
+	f->distance = 40;
+	f->hold_us = 100;
+	f->transport = "tcp";
+	if (!line_of(r, "machine", NULL))
+		return wrong(r, 0, "there is no section [machine]: add one with a uuid");
+	f->name = value(r, "machine", "name", false);
+	if (!f->name && !r->error)
+		f->name = g_strdup("guest");
+	return read_uuid(r, f) && word(r, "machine", "transport", transports, &f->transport) &&
+	       number(r, "machine", "timeout", 1, 86400, &f->timeout) &&
+	       number(r, "machine", "distance", 11, 254, &f->distance) &&
+	       number(r, "machine", "hold-us", 0, 1000000, &f->hold_us) &&
+	       flag(r, "machine", "prefetch", &f->prefetch) &&
+	       flag(r, "machine", "migratory", &f->migratory);
+}
+
+static bool read_node(struct reader *r, struct file *f, const char *group)
+{
+	struct file_node *n = g_new0(struct file_node, 1);
+	const char *transport = f->transport;
+
+	g_ptr_array_add(f->nodes, n);
+	n->name = g_strstrip(g_strdup(group + 5));
+	n->port = 7400;
+	if (!word(r, group, "transport", transports, &transport))
+		return false;
+	if (f->nodes->len == 1)
+		f->transport = transport;
+	if (strcmp(transport, f->transport))
+		return wrong(r, line_of(r, group, "transport"),
+			     "[%s] transport = %s: the nodes before it use %s; all use the same",
+			     group, transport, f->transport);
+	n->address = value(r, group, "address", strcmp(transport, "loop"));
+	return !r->error && number(r, group, "port", 1, 65535, &n->port) &&
+	       number(r, group, "cpus", 1, 4096, &n->cpus) &&
+	       size(r, group, "memory", true, 2 * MIB, &n->memory) &&
+	       size(r, group, "cache", false, 4096, &n->cache);
+}
+
+static bool check_place(struct reader *r, struct file *f, const char *group)
+{
+	struct file_node *last = g_ptr_array_index(f->nodes, f->nodes->len - 1), *n;
+	unsigned int i;
+
+	for (i = 0; i + 1 < f->nodes->len; i++) {
+		n = g_ptr_array_index(f->nodes, i);
+		if (!strcmp(n->name, last->name))
+			return wrong(r, line_of(r, group, NULL),
+				     "two nodes are named '%s': give one another name", n->name);
+		if (!last->address || strcmp(n->address, last->address) || n->port != last->port)
+			continue;
+		return wrong(r, line_of(r, group, "address"),
+			     "nodes '%s' and '%s' have address %s and port %u both: change one",
+			     n->name, last->name, n->address, n->port);
+	}
+	return true;
+}
+
+static bool read_nodes(struct reader *r, struct file *f)
+{
+	char **groups = g_key_file_get_groups(r->keys, NULL);
+	struct file_node *n;
+	int i;
+
+	for (i = 0; groups[i] && !r->error; i++) {
+		if (!strcmp(groups[i], "machine"))
+			continue;
+		if (!read_node(r, f, groups[i]) || !check_place(r, f, groups[i]))
+			break;
+		n = g_ptr_array_index(f->nodes, f->nodes->len - 1);
+		f->cpus += n->cpus;
+		f->memory += n->memory;
+	}
+	g_strfreev(groups);
+	if (!r->error && (!f->nodes->len || f->nodes->len > FILE_NODES_MAX))
+		wrong(r, 0, "it has %u nodes: write 1 to %d sections [node NAME]", f->nodes->len,
+		      FILE_NODES_MAX);
+	return !r->error;
+}
+
+/* ---- the file ---- */
+
+static void free_node(void *p)
+{
+	struct file_node *n = p;
+
+	g_free(n->name);
+	g_free(n->address);
+	g_free(n);
+}
+
+void file_free(struct file *f)
+{
+	g_ptr_array_free(f->nodes, TRUE);
+	g_free(f->path);
+	g_free(f->name);
+	g_free(f->uuid);
+	g_free(f->key);
+	g_free(f);
+}
+
+static bool load(struct reader *r)
+{
+	GError *error = NULL;
+	char *data;
+
+	if (!g_file_get_contents(r->path, &data, NULL, &error)) {
+		r->error = g_strdup_printf("%s: %s: is it the machine's name or its file?",
+					   r->path, g_strerror(errno));
+	} else {
+		if (note_lines(r, data) &&
+		    !g_key_file_load_from_data(r->keys, data, -1, G_KEY_FILE_NONE, &error))
+			wrong(r, 0, "%s", error->message);
+		g_free(data);
+	}
+	g_clear_error(&error);
+	return !r->error;
+}
+
+struct file *file_read(const char *path, char **error)
+{
+	struct reader r = { .path = path };
+	struct file *f = g_new0(struct file, 1);
+
+	f->path = g_strdup(path);
+	f->nodes = g_ptr_array_new_with_free_func(free_node);
+	r.keys = g_key_file_new();
+	r.lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+	if (load(&r) && read_machine(&r, f) && read_nodes(&r, f))
+		read_security(&r, f);
+	g_hash_table_destroy(r.lines);
+	g_key_file_free(r.keys);
+	*error = r.error;
+	if (!r.error)
+		return f;
+	file_free(f);
+	return NULL;
+}

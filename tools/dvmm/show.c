@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What machine files say: check, dump, cmdline, list. */
+#include <stdio.h>
+#include <string.h>
+
+#include <json-c/json.h>
+
+#include "file.h"
+#include "verbs.h"
+
+#define MIB	(1024 * 1024ull)
+
+/* A word with a slash is a path, any other one a machine's name. */
+static struct file *machine_file(const struct options *o, const char *word)
+{
+	char *path = strchr(word, '/') ? g_strdup(word) :
+		     g_strdup_printf("%s/%s.conf", o->dir, word), *error = NULL;
+	struct file *f = file_read(path, &error);
+
+	if (!f)
+		fprintf(stderr, "dvmm: %s\n", error);
+	g_free(error);
+	g_free(path);
+	return f;
+}
+
+int verb_check(const struct options *o, int argc, char **argv)
+{
+	struct file *f = machine_file(o, argv[1]);
+
+	(void)argc;
+	if (!f)
+		return EXIT_FILE;
+	printf("%s: %u nodes, %u vCPUs, %llu MiB\n", f->path, f->nodes->len, f->cpus,
+	       (unsigned long long)(f->memory / MIB));
+	file_free(f);
+	return 0;
+}
+
+static void dump_text(const struct file *f)
+{
+	unsigned int i;
+
+	printf("[machine]\nname = %s\nuuid = %s\ntransport = %s\nsecurity = %s\nkey = %s\n",
+	       f->name, f->uuid, f->transport, f->security, f->key);
+	printf("timeout = %u\ndistance = %u\nhold-us = %u\nprefetch = %s\nmigratory = %s\n",
+	       f->timeout, f->distance, f->hold_us, f->prefetch ? "on" : "off",
+	       f->migratory ? "on" : "off");
+	for (i = 0; i < f->nodes->len; i++) {
+		const struct file_node *n = g_ptr_array_index(f->nodes, i);
+
+		printf("\n[node %s]\n", n->name);
+		if (n->address)
+			printf("address = %s\nport = %u\n", n->address, n->port);
+		printf("cpus = %u\nmemory = %lluM\n", n->cpus,
+		       (unsigned long long)(n->memory / MIB));
+		if (n->cache)
+			printf("cache = %lluK\n", (unsigned long long)(n->cache / 1024));
+	}
+}
+
+static struct json_object *node_object(const struct file_node *n)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "name", json_object_new_string(n->name));
+	if (n->address) {
+		json_object_object_add(o, "address", json_object_new_string(n->address));
+		json_object_object_add(o, "port", json_object_new_int64(n->port));
+	}
+	json_object_object_add(o, "cpus", json_object_new_int64(n->cpus));
+	json_object_object_add(o, "memory", json_object_new_int64(n->memory));
+	json_object_object_add(o, "cache", json_object_new_int64(n->cache));
+	return o;
+}
+
+static struct json_object *file_object(const struct file *f)
+{
+	struct json_object *o = json_object_new_object(), *nodes = json_object_new_array();
+	unsigned int i;
+
+	json_object_object_add(o, "file", json_object_new_string(f->path));
+	json_object_object_add(o, "name", json_object_new_string(f->name));
+	json_object_object_add(o, "uuid", json_object_new_string(f->uuid));
+	json_object_object_add(o, "transport", json_object_new_string(f->transport));
+	json_object_object_add(o, "security", json_object_new_string(f->security));
+	json_object_object_add(o, "key", json_object_new_string(f->key));
+	json_object_object_add(o, "timeout", json_object_new_int64(f->timeout));
+	json_object_object_add(o, "distance", json_object_new_int64(f->distance));
+	json_object_object_add(o, "hold-us", json_object_new_int64(f->hold_us));
+	json_object_object_add(o, "prefetch", json_object_new_boolean(f->prefetch));
+	json_object_object_add(o, "migratory", json_object_new_boolean(f->migratory));
+	for (i = 0; i < f->nodes->len; i++)
+		json_object_array_add(nodes, node_object(g_ptr_array_index(f->nodes, i)));
+	json_object_object_add(o, "nodes", nodes);
+	return o;
+}
+
+int verb_dump(const struct options *o, int argc, char **argv)
+{
+	struct file *f = machine_file(o, argv[1]);
+	struct json_object *json;
+
+	(void)argc;
+	if (!f)
+		return EXIT_FILE;
+	if (o->json) {
+		json = file_object(f);
+		puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+		json_object_put(json);
+	} else {
+		dump_text(f);
+	}
+	file_free(f);
+	return 0;
+}
+
+static bool has_node(const struct file *f, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->nodes->len; i++)
+		if (!strcmp(((struct file_node *)g_ptr_array_index(f->nodes, i))->name, name))
+			return true;
+	fprintf(stderr, "dvmm: %s: there is no node '%s': see dvmm dump\n", f->path, name);
+	return false;
+}
+
+int verb_cmdline(const struct options *o, int argc, char **argv)
+{
+	struct file *f = machine_file(o, argv[1]);
+	int ret = EXIT_FILE;
+
+	if (f && (argc < 3 || has_node(f, argv[2]))) {
+		printf("qemu-system-x86_64 -name %s -accel kvm,dvmm=on,dvmm-machine=%s%s%s"
+		       " -machine q35 -cpu host -smp %u -m %lluM\n", f->name, f->path,
+		       argc < 3 ? "" : ",dvmm-node=", argc < 3 ? "" : argv[2], f->cpus, (unsigned long long)(f->memory / MIB));
+		ret = 0;
+	}
+	if (f)
+		file_free(f);
+	return ret;
+}
+
+int verb_list(const struct options *o, int argc, char **argv)
+{
+	GDir *dir = g_dir_open(o->dir, 0, NULL);
+	const char *name;
+
+	(void)argc;
+	(void)argv;
+	if (!dir) {
+		fprintf(stderr, "dvmm: there is no directory %s: dvmm create makes it\n", o->dir);
+		return EXIT_FAILED;
+	}
+	while ((name = g_dir_read_name(dir)))
+		if (g_str_has_suffix(name, ".conf"))
+			printf("%.*s\n", (int)strlen(name) - 5, name);
+	g_dir_close(dir);
+	return 0;
+}
