@@ -33,11 +33,15 @@ ALONE = (
     ('energy counters', '', {'node': 'node0,rapl=on'}, '', 'dvmm: rapl=on is not possible'),
     ('a second accelerator', '', {'machine': False}, '-accel kvm,dvmm=on,dvmm-machine={file},dvmm-node=node1',
      'dvmm: the accelerator in use is not the one with dvmm=on'),
+    ('a socket on two nodes', '', {}, '-smp 2,sockets=1,cores=2', "a socket of 2 vCPUs would lie on nodes 'node0' and"),
     # who has understood that it is a satellite does not look for the boot node's disk
     ('a satellite without its peer, dvmm=true', 's/^timeout.*/timeout = 2/', {'node': 'node1,dvmm=true'},
      '-drive if=none,file=/nonexistent', "did not answer within 2 seconds"),
+    ('a satellite and firmware in a flash device', 's/^timeout.*/timeout = 2/', {'node': 'node1'}, '-machine pflash0=pf',
+     'did not answer within 2 seconds'),
     ('Hyper-V enlightenments', '', {'both': True}, '-cpu host,hv-relaxed=on,hv-vpindex=on,hv-tlbflush=on,hv-ipi=on',
      'paravirtualized TLB flush (hv-tlbflush), paravirtualized IPI (hv-ipi)'),
+    ('a scaled TSC', '', {'both': True}, '-cpu host,tsc-frequency=1000000000', 'tsc-frequency= of 1000000 kHz is not possible'),
     ('one region twice', '', {'both': True}, NUMA.format('memory-backend-dvmm,region=0', 'memory-backend-dvmm,region=0'),
      'region=0: another memory-backend-dvmm has it already'),
     ('a NUMA node of private memory', '', {'both': True}, '-machine pc-q35-5.0 -numa node,mem=128,cpus=0 '
@@ -134,8 +138,25 @@ def differs(t, what, arguments, *words):
         m.end()
 
 
+def uneven(t):
+    """Nodes of 1 and 3 vCPUs: no socket of the guest lies on two nodes."""
+    m = Wrong('/node1/,$ s/^cpus = 1/cpus = 3/', total=4)
+    try:
+        m.start(arguments='-S')
+        props = re.findall(r'"props": \{([^}]*)\}', m.qmp('{"execute": "query-cpus-fast"}'))
+        places = {tuple(re.search(f'"{key}": (\\d+)', p).group(1) for key in ('socket-id', 'node-id')) for p in props}
+        t.ok(len(props) == 4 and len(places) == len({socket for socket, _ in places}) and {n for _, n in places} == {'0', '1'},
+             'nodes of unequal size share no socket', props)
+    finally:
+        m.end()
+
+
 MONITOR = (
-    # a command of the monitor, what it says
+    # a command of the monitor, what it says; for vCPU 1
+    ('info registers', "CPU#1 is on node 'node1'"),
+    ('info registers -a', "CPU#1 is on node 'node1'"),
+    ('info lapic', "CPU#1 is on node 'node1'"),
+    ('info mem', "CPU#1 is on node 'node1'"),
     ('gdbserver', 'gdbserver is not possible'),
     ('loadvm one', 'loadvm is not possible'),
     ('dump-guest-memory /tmp/dump', 'dump-guest-memory is not possible'),
@@ -167,6 +188,8 @@ def test(t):
     options(t)
     port_in_use(t)
     differs(t, 'a CPU feature', '-cpu host,-ssse3', 'CPU features', 'ssse3')
+    differs(t, 'a layout of memory', '-machine max-ram-below-4g=128M', '256 MiB below 4 GiB', '128 MiB below 4 GiB')
+    uneven(t)
     monitor(t)
     begin = time.monotonic()
     status, text = unload(0)

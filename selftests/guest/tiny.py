@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Two nodes run tiny.S: what devices, clocks and the end of a machine do needs no kernel in the guest."""
+import re
+import time
+
+from guestlib import Machine, load, main, must, on, unload
+
+IMAGE = '/dvmm/selftests/guest/tiny.bin'
+
+
+class Tiny(Machine):
+    """Two nodes of one vCPU on one host."""
+
+    def __init__(self, operation, keys=()):
+        super().__init__([0, 0], cpus=1, memory=128, transport='tcp', name='t', keys=keys)
+        self.operation = operation
+
+    def start(self, words='', arguments=''):
+        """The image told what to do, and QEMU of both nodes."""
+        must(0, f'cp {IMAGE} /tmp/tiny.bin && printf {self.operation} | dd of=/tmp/tiny.bin conv=notrunc 2> /dev/null; '
+             'rm -f /tmp/tiny.said')
+        super().start(words, f'-bios /tmp/tiny.bin -debugcon file:/tmp/tiny.said {arguments}')
+
+    def letters(self):
+        """What the guest has said."""
+        return on(0, 'cat /tmp/tiny.said 2> /dev/null')[1]
+
+    def wait_for(self, what, question, bound=60):
+        """Asks until the answer has it; the last answer."""
+        end = time.monotonic() + bound
+        while what not in (answer := question()) and time.monotonic() < end:
+            time.sleep(0.5)
+        return answer
+
+    def status(self):
+        """The run state of the boot node; as soon as it can be asked."""
+        text = on(0, f"guest qmp {self.process(0)} '{{\"execute\": \"query-status\"}}'")[1]
+        return ''.join(re.findall(r'"status": "([^"]*)"', text)[-1:])
+
+    def errors(self):
+        """The messages of both QEMUs."""
+        return self.said(0) + self.said(1)
+
+
+def panicked(t):
+    """A satellite's CPU tells of a guest's panic: all end as QEMU's default has it."""
+    m = Tiny('p')
+    try:
+        m.start(arguments='-device pvpanic')
+        m.wait_for('BA', m.letters)
+        begin = time.monotonic()
+        ends = [m.ended(node, 90)[0] for node in (0, 1)]
+        t.ok(ends == [0, 0] and time.monotonic() - begin < 30, "a panic of a satellite's CPU ends the machine in order",
+             f'{ends} after {time.monotonic() - begin:.0f} s, guest {m.letters()}\n{m.errors()}')
+    finally:
+        m.end()
+
+
+def stuck(t):
+    """A satellite's CPU cannot go on; then a reset."""
+    m = Tiny('i')
+    try:
+        m.start(arguments='-action reboot=reset')
+        status = m.wait_for('internal-error', m.status)
+        t.ok(status == 'internal-error', 'a satellite that stops by itself stops the machine', f'{status}\n{m.errors()}')
+        t.ok("node 'node1' stopped by itself (internal-error)" in m.errors(), 'and is named', m.errors())
+        m.qmp('{"execute": "system_reset"}')
+        m.wait_for('prelaunch', m.status)
+        m.qmp('{"execute": "cont"}')
+        letters = m.wait_for('BABA', m.letters)
+        t.ok(letters == 'BABA', 'a reset gets it going again', f'{letters}\n{m.errors()}')
+    finally:
+        m.end()
+
+
+def clock(t):
+    """The guest writes one CPU's TSC and resets."""
+    m = Tiny('t')
+    try:
+        m.start(arguments='-action reboot=reset')
+        letters = m.wait_for('BA=BA', m.letters)
+        letters = m.wait_for('=', lambda: m.letters()[len('BA=BA'):]) and m.letters()
+        t.ok(letters == 'BA=BA=', "after a reset the CPUs' TSCs agree whatever the guest made of them",
+             f'{letters}\n{m.errors()}')
+    finally:
+        m.end()
+
+
+def unanswered(t):
+    """The boot node's QEMU does not answer, and is there."""
+    m = Tiny('q', keys=('timeout = 15',))
+    try:
+        m.start()
+        m.wait_for('BA', m.letters)
+        must(0, f'kill -STOP $(cat /run/guest/{m.process(0)}/pid)')
+        status, seconds = m.ended(1, 60)
+        t.ok(status == 1 and "node 'node0' has not answered an access of vCPU 1 to port 0x80 for 15 s" in m.said(1),
+             'an access without an answer ends the machine', f'status {status} after {seconds:.0f} s\n{m.said(1)}')
+    finally:
+        m.end()
+
+
+def hypercall(t):
+    """The guest uses what its CPUID does not offer: an IPI that would pass by dvmm."""
+    m = Tiny('v')
+    try:
+        m.start()
+        letters = m.wait_for('BAr', m.letters)
+        t.ok(letters == 'BAr', 'a hypercall that CPUID does not offer is refused', f'{letters}\n{m.errors()}')
+    finally:
+        m.end()
+
+
+def lost(t):
+    """A node is lost: who looks after the machine hears of it."""
+    m = Tiny('n')
+    try:
+        m.start()
+        m.wait_for('BA', m.letters)
+        text = on(0, f'qmp -t 30 -e DVMM_STOPPED /run/guest/{m.process(0)}/qmp & sleep 3; guest kill {m.process(1)}; wait')[1]
+        t.ok('"DVMM_STOPPED"' in text and '"node": "node1"' in text, 'a lost node is an event of QMP', f'{text}\n{m.said(0)}')
+    finally:
+        m.end()
+
+
+def left_terminal(t):
+    """A node is lost while its peer has a terminal."""
+    m = Tiny('n')
+    try:
+        m.start()
+        m.kill(0)
+        m.ended(1, 30)
+        m.start_node(1, '', '-bios /tmp/tiny.bin')
+        text = on(0, f'rm /tmp/tiny.said; {{ while ! grep -q BA /tmp/tiny.said; do usleep 200000; done; guest kill {m.process(1)}; }} '
+                  f'2> /dev/null & timeout 100 /dvmm/selftests/guest/terminal qemu-system-x86_64 -accel kvm,dvmm=on,'
+                  f'dvmm-machine={m.file},dvmm-node=node0 -machine q35 -cpu host -smp {m.total} -m 256 -nodefaults '
+                  '-nographic -serial mon:stdio -bios /tmp/tiny.bin -debugcon file:/tmp/tiny.said', 120)[1]
+        t.ok('stopped: node 1' in text and 'cooked' in text, 'and leaves the terminal as it was', text)
+    finally:
+        m.end()
+
+
+def test(t):
+    """One after the other, on one host."""
+    load([0])
+    for part in panicked, stuck, clock, hypercall, unanswered, lost, left_terminal:
+        part(t)
+    status, text = unload(0)
+    t.ok(status == 0, 'afterwards the modules unload', text)
+
+
+main(test)
