@@ -1,0 +1,35 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# Debian packages are built out of the tree, and have in them what they should.
+
+. "$(dirname "$0")/lib.sh"
+command -v dh_dkms >/dev/null || skip_all "debhelper and dh-dkms are not installed"
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+
+echo "TAP version 13"
+echo "1..3"
+fail=0
+
+mkdir "$tmp/tree"
+(cd "$top" && git ls-files -co --exclude-standard | tar -c -T -) | tar -x -C "$tmp/tree"
+(cd "$tmp/tree" && dpkg-buildpackage -us -uc -b) >"$tmp/log" 2>&1
+result $? 1 "dpkg-buildpackage" "$tmp/log"
+
+for file in bin/dvmm share/man/man8/dvmm.8.gz share/man/man5/dvmm.conf.5.gz lib/sysctl.d/60-dvmm.conf \
+	share/bash-completion/completions/dvmm share/doc/dvmm/examples/big.conf; do
+	echo "./usr/$file"
+done >"$tmp/wanted"
+dpkg-deb -c "$tmp"/dvmm_*.deb | awk '{print $6}' >"$tmp/has"
+grep -vxFf "$tmp/has" "$tmp/wanted" >"$tmp/log"
+for file in udev/rules.d/60-dvmm.rules modprobe.d/dvmm.conf; do
+	grep -q "/lib/$file\$" "$tmp/has" || echo "$file"
+done >>"$tmp/log"
+[ -s "$tmp/has" ] && [ ! -s "$tmp/log" ]
+result $? 2 "dvmm has command, manuals, completion, settings and the rule of its device" "$tmp/log"
+
+dpkg-deb -c "$tmp"/dvmm-dkms_*.deb | sed -n 's,.*\./usr/src/dvmm-[^/]*/,,p' | grep '[^/]$' | sort >"$tmp/has"
+(cd "$top" && git ls-files -co --exclude-standard Kbuild Makefile dkms.conf kmod uapi) | sort >"$tmp/wanted"
+diff "$tmp/wanted" "$tmp/has" >"$tmp/log"
+result $? 3 "dvmm-dkms has all sources of the modules and nothing else" "$tmp/log"
+exit $fail
