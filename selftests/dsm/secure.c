@@ -183,7 +183,7 @@ static void over_rdma(void)
 
 int main(void)
 {
-	tap_start(60);
+	tap_start(200);
 	klog_open();
 	over_tcp();
 	over_loop();

@@ -18,7 +18,7 @@ class Joining(Machine):
     """Two nodes in one kernel, over TCP; the guest is of no interest."""
 
     def __init__(self, *keys):
-        super().__init__([0, 0], cpus=1, memory=64, transport='tcp', name='j', port=PORT, keys=('timeout = 60',) + keys)
+        super().__init__([0, 0], cpus=1, memory=64, transport='tcp', name='j', port=PORT, keys=('timeout = 300',) + keys)
         self.said_file = None
 
     def uuid(self):
@@ -139,7 +139,7 @@ def strangers(t, m):
     must(0, f'machine-file -K /log/wrong.key > /tmp/unused; sed s,{m.key},/log/wrong.key, {m.file} > /log/wrong.machine')
     m.said_file = '/log/wrong.machine'
     m.start_node(1)
-    status, _ = m.ended(1, 40 * PATIENCE)
+    status, _ = m.ended(1, 60 * PATIENCE)
     text = m.said(1)
     t.ok(status == 1 and "no TLS with node 'node0' by the key in '/log/wrong.key'" in text,
          'a node with another key is refused', f'status {status}\n{text}')
@@ -159,7 +159,7 @@ def with_key(t):
         background(f'{STRANGER} silent {PORT} {SILENT}', 'connected', 'silent')
         strangers(t, m)
         m.start_node(1)
-        seconds = m.joins(20 * PATIENCE)
+        seconds = m.joins(60 * PATIENCE)
         t.ok(seconds is not None, f'after them, and {SILENT} who say nothing, the node that has the key joins',
              f'{m.said(0)}\n{m.said(1)}')
         t.diag(f'{seconds} s')

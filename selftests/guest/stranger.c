@@ -4,7 +4,7 @@
  *
  * stranger record PORT FILE		writes what is sent over lo to and from a port (into
  *					FILE), and what the first caller sends (FILE.first)
- * stranger silent PORT NUMBER		so many connections that say nothing, for a minute
+ * stranger silent PORT NUMBER		so many connections that say nothing, for ten minutes
  * stranger say PORT FILE BYTES		sends so many bytes of a file (0: all) and prints the
  *					answer, up to two seconds of silence, in hexadecimal
  */
@@ -23,7 +23,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define SILENT_SECONDS	60
+#define SILENT_SECONDS	600
 #define ANSWER_MS	2000
 
 static void die(const char *what)
