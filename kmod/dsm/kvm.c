@@ -70,9 +70,9 @@ static bool nodes_valid(const struct dvmm_machine *m, const u16 *nodes_of, u32 c
 	return true;
 }
 
-static int attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of, u32 count)
+static int attach(struct dvmm_machine *m, const struct dvmm_kvm_service *s, struct file *vm,
+		  const u16 *nodes_of, u32 count)
 {
-	const struct dvmm_kvm_service *s;
 	void *priv;
 
 	lockdep_assert_held(&m->lock);
@@ -80,19 +80,31 @@ static int attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of, 
 		return -EBUSY;
 	if (dvmm_machine_stopped(m))
 		return -EIO;
-	s = service_load();
+	priv = s->attach(m, vm, nodes_of, count);
+	if (IS_ERR(priv))
+		return PTR_ERR(priv);
+	m->kvm_priv = priv;
+	m->kvm = s;
+	return 0;
+}
+
+/* The module is loaded before the lock is taken: modprobe may take its time. */
+static int load_and_attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
+			   u32 count)
+{
+	const struct dvmm_kvm_service *s = service_load();
+	int ret;
+
 	if (!s) {
 		pr_err("dvmm: module dvmm-ipi is not there: is kvm-amd or kvm-intel loaded?\n");
 		return -ENODEV;
 	}
-	priv = s->attach(m, vm, nodes_of, count);
-	if (IS_ERR(priv)) {
+	mutex_lock(&m->lock);
+	ret = attach(m, s, vm, nodes_of, count);
+	mutex_unlock(&m->lock);
+	if (ret)
 		module_put(s->owner);
-		return PTR_ERR(priv);
-	}
-	m->kvm_priv = priv;
-	m->kvm = s;
-	return 0;
+	return ret;
 }
 
 int dvmm_kvm_attach(struct dvmm_machine *m, const struct dvmm_attach_kvm *arg)
@@ -114,9 +126,7 @@ int dvmm_kvm_attach(struct dvmm_machine *m, const struct dvmm_attach_kvm *arg)
 	vm = fget(arg->vm);
 	if (!vm)
 		goto free;
-	mutex_lock(&m->lock);
-	ret = attach(m, vm, nodes_of, arg->count);
-	mutex_unlock(&m->lock);
+	ret = load_and_attach(m, vm, nodes_of, arg->count);
 	fput(vm);
 free:
 	kvfree(nodes_of);
