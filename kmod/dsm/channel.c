@@ -195,26 +195,49 @@ void dvmm_channel_close(struct dvmm_channel *c)
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_channel_close, DVMM);
 
-int dvmm_channel_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
-		      const void *data, unsigned int length)
+static int channel_send(struct dvmm_channel *c, u16 node, struct dvmm_frame *f,
+			const void *data, bool nowait)
 {
-	struct dvmm_frame f = {
+	struct page *page = NULL;
+
+	if (f->length > DVMM_WIRE_PAYLOAD_MAX)
+		return -EMSGSIZE;
+	if (f->length) {
+		page = alloc_page(GFP_KERNEL);
+		if (!page)
+			return -ENOMEM;
+		memcpy(page_address(page), data, f->length);
+	}
+	return nowait ? dvmm_link_try_send(c->m, node, f, page) :
+			dvmm_link_send_wait(c->m, node, f, page);
+}
+
+static struct dvmm_frame channel_frame(const struct dvmm_channel *c, u8 type, u64 id,
+				       unsigned int length)
+{
+	return (struct dvmm_frame) {
 		.kind = DVMM_WIRE_CHANNEL,
 		.index = c->id,
 		.length = length,
 		.epoch = c->m->epoch,
 		.msg = { .type = type, .id = id },
 	};
-	struct page *page = NULL;
+}
 
-	if (length > DVMM_WIRE_PAYLOAD_MAX)
-		return -EMSGSIZE;
-	if (length) {
-		page = alloc_page(GFP_KERNEL);
-		if (!page)
-			return -ENOMEM;
-		memcpy(page_address(page), data, length);
-	}
-	return dvmm_link_send_wait(c->m, node, &f, page);
+int dvmm_channel_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
+		      const void *data, unsigned int length)
+{
+	struct dvmm_frame f = channel_frame(c, type, id, length);
+
+	return channel_send(c, node, &f, data, false);
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_channel_send, DVMM);
+
+int dvmm_channel_try_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
+			  const void *data, unsigned int length)
+{
+	struct dvmm_frame f = channel_frame(c, type, id, length);
+
+	return channel_send(c, node, &f, data, true);
+}
+EXPORT_SYMBOL_NS_GPL(dvmm_channel_try_send, DVMM);

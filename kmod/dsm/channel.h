@@ -4,8 +4,9 @@
  *
  * Datagrams that arrive before their channel exists are kept (at most
  * DVMM_EARLY_MAX a machine).  A userspace channel whose reader lets more than
- * DVMM_UNREAD_MAX pile up stops the machine: to wait would hold up interrupts,
- * which share the lane.
+ * DVMM_UNREAD_MAX pile up, or a node whose channels hold more than
+ * DVMM_UNREAD_BYTES together, stops the machine: to wait would hold up
+ * interrupts, which share the lane.
  *
  * Locks: rx() runs under the SRCU of channel.c; m->early_lock (mutex) orders the
  * opening of a channel with datagrams that found none.
@@ -20,6 +21,7 @@
 
 #define DVMM_EARLY_MAX	1024
 #define DVMM_UNREAD_MAX	16384
+#define DVMM_UNREAD_BYTES	(32l << 20)
 
 /** dvmm_channel_create_fd - DVMM_CREATE_CHANNEL; a descriptor or -errno */
 int dvmm_channel_create_fd(struct dvmm_machine *m, const struct dvmm_create_channel *arg);

@@ -29,12 +29,19 @@ struct user_channel {
 
 /* ---- from the peers ---- */
 
+static void datagram_free(struct user_channel *u, struct datagram *d)
+{
+	atomic_long_sub(ksize(d), &u->m->unread);
+	kfree(d);
+}
+
 static bool enqueue(struct user_channel *u, struct datagram *d)
 {
 	bool room;
 
+	room = atomic_long_add_return(ksize(d), &u->m->unread) <= DVMM_UNREAD_BYTES;
 	spin_lock(&u->lock);
-	room = u->count < DVMM_UNREAD_MAX;
+	room = room && u->count < DVMM_UNREAD_MAX;
 	if (room) {
 		list_add_tail(&d->list, &u->unread);
 		u->count++;
@@ -57,8 +64,8 @@ static int user_rx(void *priv, u16 node, u8 type, u64 id, const void *data, unsi
 	};
 	memcpy(d->data, data, length);
 	if (!enqueue(u, d)) {
-		kfree(d);
-		dvmm_machine_fail(u->m, "node %u does not read a channel", u->m->self);
+		datagram_free(u, d);
+		dvmm_machine_fail(u->m, "node %u does not read its channels", u->m->self);
 		return 0;
 	}
 	wake_up_all(&u->wait);
@@ -120,7 +127,7 @@ static ssize_t channel_read(struct file *file, char __user *buf, size_t len, lof
 	n = sizeof(d->head) + d->head.length;
 	if (copy_to_user(buf, &d->head, n))
 		n = -EFAULT;
-	kfree(d);
+	datagram_free(u, d);
 	return n;
 }
 
@@ -184,7 +191,7 @@ static void user_free(struct user_channel *u)
 
 	dvmm_channel_close(u->c);
 	list_for_each_entry_safe(d, tmp, &u->unread, list)
-		kfree(d);
+		datagram_free(u, d);
 	dvmm_machine_drop(u->m);
 	kfree(u);
 }

@@ -13,7 +13,9 @@
 #include "stats.h"
 #include "trace.h"
 
-#define LOCAL_WAITERS	4096	/* threads of this node that may wait for one page */
+#define AGAIN_MIN_US	5u
+#define AGAIN_MAX_US	1000u
+#define SPIN_NS		2000	/* for a reference that is as good as gone */
 
 struct event_item {
 	struct list_head list;
@@ -39,6 +41,7 @@ struct flight {
 	struct list_head inbox;
 	struct list_head deferred;
 	unsigned int waiting;		/* length of @deferred */
+	unsigned int messages;		/* of peers, in both lists */
 	bool running;
 	bool reoffer;			/* the deferred ones are due */
 	bool from_deferred;		/* where @item came from */
@@ -46,7 +49,9 @@ struct flight {
 	struct event_item *item;	/* being worked on */
 	struct dvmm_actions acts;
 	unsigned int next;		/* first action not yet done */
-	struct delayed_work work;	/* the runner, when it had to move */
+	struct work_struct work;	/* the runner, when it had to move */
+	struct hrtimer again;		/* starts @work while the page is pinned */
+	u32 again_us;			/* after how long it did so last */
 	struct hrtimer hold;
 	struct work_struct timer_work;
 };
@@ -72,6 +77,14 @@ static enum hrtimer_restart hold_expired(struct hrtimer *t)
 	return HRTIMER_NORESTART;
 }
 
+static enum hrtimer_restart flight_again(struct hrtimer *t)
+{
+	struct flight *f = container_of(t, struct flight, again);
+
+	queue_work(f->r->m->wq, &f->work);
+	return HRTIMER_NORESTART;
+}
+
 static struct flight *flight_alloc(struct dvmm_region *r, u64 index)
 {
 	struct flight *f = kmem_cache_zalloc(flights, GFP_KERNEL | __GFP_NOFAIL);
@@ -81,10 +94,22 @@ static struct flight *flight_alloc(struct dvmm_region *r, u64 index)
 	f->sight.since = jiffies;
 	INIT_LIST_HEAD(&f->inbox);
 	INIT_LIST_HEAD(&f->deferred);
-	INIT_DELAYED_WORK(&f->work, run_work);
+	INIT_WORK(&f->work, run_work);
+	dvmm_hrtimer_setup(&f->again, flight_again);
 	INIT_WORK(&f->timer_work, timer_work);
 	dvmm_hrtimer_setup(&f->hold, hold_expired);
 	return f;
+}
+
+static bool item_of_peer(const struct event_item *item)
+{
+	return item->ev.type < DVMM_EV_LOAD;
+}
+
+/* A fair peer has a request and what ends its last one waiting, and an answer each. */
+static bool flight_is_full(const struct flight *f)
+{
+	return f->messages > 4 * f->r->m->nodes;
 }
 
 /* Put an item into the page's inbox; returns the flight if we must run it. */
@@ -110,6 +135,9 @@ static struct flight *deliver(struct dvmm_region *r, u64 index, struct event_ite
 		list_add_tail(&f->live, &b->flights);
 	}
 	list_add_tail(&item->list, &f->inbox);
+	f->messages += item_of_peer(item);
+	if (item_of_peer(item) && flight_is_full(f))
+		dvmm_link_fence(r->m, item->ev.msg.src, "too many messages for one page");
 	run = !f->running;
 	f->running = true;
 	spin_unlock(&b->lock);
@@ -118,10 +146,18 @@ static struct flight *deliver(struct dvmm_region *r, u64 index, struct event_ite
 	return run ? f : NULL;
 }
 
-static void item_free(struct event_item *item)
+static void peer_more(struct dvmm_machine *m, u16 node, atomic_t *count, const char *why)
+{
+	if (atomic_inc_return(count) > DVMM_PEER_MAX)
+		dvmm_link_fence(m, node, why);
+}
+
+static void item_free(struct dvmm_machine *m, struct event_item *item)
 {
 	if (item->page)
 		put_page(item->page);
+	if (item_of_peer(item))
+		atomic_dec(&m->peers[item->ev.msg.src].held);
 	kmem_cache_free(items, item);
 }
 
@@ -135,6 +171,23 @@ static bool flight_moved(const struct flight *f, const struct dvmm_page *pg)
 	       (f->reoffer && dvmm_state_stable(pg->state));
 }
 
+static bool state_serves(u8 state)
+{
+	return state == DVMM_ST_H_FS || state == DVMM_ST_H_FM;
+}
+
+/* Count for whom a transaction is open. */
+static void flight_serve(struct flight *f, const struct dvmm_page *pg)
+{
+	struct dvmm_machine *m = f->r->m;
+
+	if (state_serves(f->sight.state))
+		atomic_dec(&m->peers[f->sight.txn.requester].served);
+	if (state_serves(pg->state))
+		peer_more(m, f->txn.requester, &m->peers[f->txn.requester].served,
+			  "it leaves too many transactions open");
+}
+
 /* By the runner, under the bucket lock. */
 static void flight_note(struct flight *f, bool pinned)
 {
@@ -143,6 +196,7 @@ static void flight_note(struct flight *f, bool pinned)
 	f->sight.pinned = pinned;
 	if (!flight_moved(f, pg))
 		return;
+	flight_serve(f, pg);
 	f->sight.state = pg->state;
 	f->sight.peer = pg->peer;
 	f->sight.txn = f->txn;
@@ -176,6 +230,7 @@ static bool next_item(struct flight *f)
 	if (f->item) {
 		list_del(&f->item->list);
 		f->waiting -= f->from_deferred;
+		f->messages -= item_of_peer(f->item);
 		spin_unlock(&b->lock);
 		return true;
 	}
@@ -192,26 +247,17 @@ static bool next_item(struct flight *f)
 	return false;
 }
 
-/* A fair peer has at most two messages waiting for a page: a request, a demand. */
-static bool waits_too_often(const struct flight *f)
-{
-	return f->item->ev.type < DVMM_EV_LOAD && f->waiting > 2 * f->r->m->nodes + LOCAL_WAITERS;
-}
-
 static void defer_item(struct flight *f)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
 
-	if (waits_too_often(f)) {
-		dvmm_link_fence(f->r->m, f->item->ev.msg.src, "too many requests for one page");
-		return;
-	}
 	spin_lock(&b->lock);
 	if (f->from_deferred)
 		list_add(&f->item->list, &f->deferred);
 	else
 		list_add_tail(&f->item->list, &f->deferred);
 	f->waiting++;
+	f->messages += item_of_peer(f->item);
 	spin_unlock(&b->lock);
 	f->item = NULL;
 }
@@ -258,6 +304,23 @@ static void act_send_page(struct flight *f, const struct dvmm_action *a)
 	act_send(f, a, a->dst, page);
 }
 
+/* The first time a little patience is cheaper than a timer and a worker. */
+static int flight_lower(struct flight *f, u8 perm)
+{
+	struct dvmm_region *r = f->r;
+	int ret = r->mem->lower(r, f->index, perm);
+	u64 end;
+
+	if (ret != -EAGAIN || f->again_us)
+		return ret;
+	end = ktime_get_ns() + SPIN_NS;
+	do {
+		cpu_relax();
+		ret = r->mem->lower(r, f->index, perm);
+	} while (ret == -EAGAIN && ktime_get_ns() < end);
+	return ret;
+}
+
 /* 0, or -EAGAIN: someone has the page pinned. */
 static int act_set_perm(struct flight *f, const struct dvmm_action *a)
 {
@@ -269,7 +332,7 @@ static int act_set_perm(struct flight *f, const struct dvmm_action *a)
 	/* Equal: an attempt before this one met a pin. */
 	if (a->perm > had || a->perm == DVMM_PERM_WRITE)
 		return 0;
-	ret = r->mem->lower(r, f->index, a->perm);
+	ret = flight_lower(f, a->perm);
 	if (a->perm < had && f->item->ev.type == DVMM_EV_EVICT)
 		dvmm_stats_count(r->m, evictions);
 	else if (a->perm < had)
@@ -409,7 +472,7 @@ static void finish(struct flight *f)
 
 	f->reoffer = f->item;		/* not deferred: something has happened */
 	if (f->item)
-		item_free(f->item);
+		item_free(f->r->m, f->item);
 	f->item = NULL;
 	if (!dvmm_state_has_frame(pg->state) && dvmm_page_has_frame(pg)) {
 		/* A machine that stops leaves actions undone, and this may be one of them. */
@@ -417,6 +480,18 @@ static void finish(struct flight *f)
 		f->r->mem->drop(f->r, f->index);
 		dvmm_page_set_frame(f->r, f->index, false);
 	}
+}
+
+/*
+ * Most references that are no mappings are there for a moment (a batch on its way
+ * to the LRU, a fault that ends); pins of I/O stay longer.
+ */
+static void flight_park(struct flight *f)
+{
+	dvmm_stats_count(f->r->m, pin_waits);
+	flight_note_pin(f);
+	f->again_us = clamp(2 * f->again_us, AGAIN_MIN_US, AGAIN_MAX_US);
+	hrtimer_start(&f->again, ns_to_ktime(f->again_us * 1000ull), HRTIMER_MODE_REL);
 }
 
 /*
@@ -429,15 +504,14 @@ static bool execute(struct flight *f, bool may_sleep)
 		const struct dvmm_action *a = &f->acts.act[f->next];
 
 		if (!may_sleep && act_sleeps(f, a)) {
-			queue_delayed_work(f->r->m->wq, &f->work, 0);
+			queue_work(f->r->m->wq, &f->work);
 			return false;
 		}
 		if (act(f, a) == -EAGAIN) {
-			dvmm_stats_count(f->r->m, pin_waits);
-			flight_note_pin(f);
-			queue_delayed_work(f->r->m->wq, &f->work, 1);
+			flight_park(f);
 			return false;
 		}
+		f->again_us = 0;
 	}
 	finish(f);
 	return true;
@@ -454,7 +528,7 @@ static void run(struct flight *f, bool may_sleep)
 
 static void run_work(struct work_struct *work)
 {
-	struct flight *f = container_of(work, struct flight, work.work);
+	struct flight *f = container_of(work, struct flight, work);
 	unsigned int noio = memalloc_noio_save();
 
 	/* Once stopped, do not wait for a pin: nothing is sent any more. */
@@ -522,6 +596,7 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 
 	item->ev.msg = *msg;
 	item->page = page;
+	peer_more(r->m, msg->src, &r->m->peers[msg->src].held, "too many of its messages wait");
 	f = deliver(r, index, item);
 	if (f)
 		run(f, false);
@@ -574,13 +649,14 @@ static void flight_free(struct flight *f)
 	for (i = 0; i < 2; i++) {
 		hrtimer_cancel(&f->hold);
 		cancel_work_sync(&f->timer_work);
+		hrtimer_cancel(&f->again);
+		cancel_work_sync(&f->work);
 	}
-	cancel_delayed_work_sync(&f->work);
 	list_splice_init(&f->deferred, &f->inbox);
 	list_for_each_entry_safe(item, tmp, &f->inbox, list)
-		item_free(item);
+		item_free(f->r->m, item);
 	if (f->item)
-		item_free(f->item);
+		item_free(f->r->m, f->item);
 	kmem_cache_free(flights, f);
 }
 

@@ -11,6 +11,8 @@
  * which may sleep for long (TLB flushes, pins): the rest then goes to the
  * machine's workqueue, so that a slow page does not hold up its link.
  *
+ * What peers have here is bounded (peer.h); beyond that a peer is fenced.
+ *
  * Locks: the bucket lock (region.h) guards a flight's lists and its existence.
  */
 #ifndef DVMM_DISPATCH_H

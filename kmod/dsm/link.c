@@ -21,6 +21,8 @@
 #include "trace.h"
 
 #define HELLO_SECONDS	10
+#define ANSWERS_MAX	1024	/* frames: 4 MiB of pages a peer */
+#define BULK_MAX	32	/* frames in front of an interrupt */
 
 static struct kmem_cache *xmits;
 
@@ -63,10 +65,27 @@ static void xmit_free(struct dvmm_xmit *x)
 	kmem_cache_free(xmits, x);
 }
 
+static bool lane_answers(u8 lane)
+{
+	return lane == DVMM_LANE_FWD || lane == DVMM_LANE_RSP;
+}
+
+/* Datagrams of userspace share their lane with interrupts, which are not to wait for them. */
+static bool xmit_is_bulk(const struct dvmm_xmit *x)
+{
+	const struct dvmm_wire_hdr *h = (const struct dvmm_wire_hdr *)x->hdr;
+
+	return h->kind == DVMM_WIRE_CHANNEL && le16_to_cpu(h->index) >= DVMM_CHANNEL_USER;
+}
+
 static void link_xmit_done(struct dvmm_xport_link *x, struct dvmm_xmit *xmit)
 {
 	struct dvmm_link *l = x->core;
 
+	if (lane_answers(xmit->lane) && atomic_dec_return(&l->answers) == ANSWERS_MAX - 1)
+		wake_up_all(&l->wait);
+	if (xmit_is_bulk(xmit) && atomic_dec_return(&l->bulk) == BULK_MAX - 1)
+		wake_up_all(&l->wait);
 	xmit_free(xmit);
 	if (atomic_dec_and_test(&l->in_flight))
 		wake_up_all(&l->wait);
@@ -100,12 +119,29 @@ static int send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page,
 	x->page = page;
 	dvmm_wire_encode(f, (struct dvmm_wire_hdr *)x->hdr);
 	atomic_inc(&l->in_flight);
+	if (lane_answers(x->lane))
+		atomic_inc(&l->answers);
+	if (xmit_is_bulk(x))
+		atomic_inc(&l->bulk);
 	ret = l->x.ops->send(&l->x, x, nowait);
 	if (ret)
 		link_xmit_done(&l->x, x);
 	else
 		count_sent(l, f);
 	return ret;
+}
+
+static bool link_ended(const struct dvmm_link *l)
+{
+	return READ_ONCE(l->state) == DVMM_LINK_DOWN || dvmm_machine_stopped(l->m);
+}
+
+static int link_await_bulk(struct dvmm_link *l, const struct dvmm_frame *f)
+{
+	if (f->kind != DVMM_WIRE_CHANNEL || f->index < DVMM_CHANNEL_USER)
+		return 0;
+	return wait_event_killable(l->wait, atomic_read(&l->bulk) < BULK_MAX || link_ended(l)) ?
+	       -EINTR : 0;
 }
 
 static int send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
@@ -115,12 +151,19 @@ static int send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 	int ret = -ENOTCONN;
 
 	if (l && READ_ONCE(l->state) == DVMM_LINK_UP)
+		ret = nowait ? 0 : link_await_bulk(l, f);
+	if (!ret)
 		ret = send_on(l, f, page, nowait);
 	else if (page)
 		put_page(page);
 	if (l)
 		link_put(l);
 	return ret;
+}
+
+void dvmm_link_await_room(struct dvmm_link *l)
+{
+	wait_event_idle(l->wait, atomic_read(&l->answers) < ANSWERS_MAX || link_ended(l));
 }
 
 /* A link that goes down says itself why, if not yet then at once. */
@@ -146,6 +189,21 @@ int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 			struct page *page)
 {
 	return send_to(m, node, f, page, false);
+}
+
+int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
+		       struct page *page)
+{
+	struct dvmm_link *l = link_get(m, node);
+	bool full = l && atomic_read(&l->in_flight) >= DVMM_XPORT_QUEUE;
+
+	if (l)
+		link_put(l);
+	if (!full)
+		return send_to(m, node, f, page, true);
+	if (page)
+		put_page(page);
+	return -EAGAIN;
 }
 
 /* ---- state ---- */
@@ -235,21 +293,37 @@ void dvmm_links_bye(struct dvmm_machine *m, const char *reason)
 	struct dvmm_link *l;
 
 	mutex_lock(&m->lock);
-	xa_for_each(&m->links, peer, l)
+	xa_for_each(&m->links, peer, l) {
 		dvmm_receive_bye_send(l, reason);
+		wake_up_all(&l->wait);
+	}
 	mutex_unlock(&m->lock);
+}
+
+/*
+ * A peer answers our BYE with its own; to hang up before that could make it report
+ * a lost link instead of the reason.  All have the same second for it.
+ */
+static void links_await_bye(struct dvmm_machine *m)
+{
+	unsigned long end = jiffies + HZ, now, peer;
+	struct dvmm_link *l;
+
+	xa_for_each(&m->links, peer, l) {
+		if (!l->attached)
+			continue;
+		now = jiffies;
+		wait_event_timeout(l->wait,
+				   (READ_ONCE(l->bye) && !atomic_read(&l->in_flight)) ||
+				   READ_ONCE(l->state) == DVMM_LINK_DOWN,
+				   time_before(now, end) ? end - now : 0);
+	}
 }
 
 static void link_close(struct dvmm_link *l)
 {
 	if (!l->attached)
 		return;
-	/*
-	 * A peer answers our BYE with its own; to hang up before that could
-	 * make it report a lost link instead of the reason.
-	 */
-	wait_event_timeout(l->wait, (READ_ONCE(l->bye) && !atomic_read(&l->in_flight)) ||
-			   READ_ONCE(l->state) == DVMM_LINK_DOWN, HZ);
 	link_move(l, DVMM_LINK_DOWN);
 	l->x.ops->disconnect(&l->x);
 	cancel_delayed_work_sync(&l->hello_due);
@@ -261,6 +335,7 @@ void dvmm_links_close(struct dvmm_machine *m)
 	unsigned long peer;
 	struct dvmm_link *l;
 
+	links_await_bye(m);
 	xa_for_each(&m->links, peer, l) {
 		link_close(l);
 		mutex_lock(&m->lock);

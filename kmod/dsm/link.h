@@ -48,10 +48,12 @@ struct dvmm_link {
 	bool attached;			/* connect() succeeded: disconnect() is due */
 	bool bye;			/* the peer has said why it stops */
 	atomic_t in_flight;		/* frames the transport owns */
+	atomic_t answers;		/* of these, on the lanes FWD and RSP */
+	atomic_t bulk;			/* of these, datagrams of userspace */
 	u32 due[DVMM_LANES];		/* number of the next frame; each lane's reader's own */
 	atomic64_t sent;
 	atomic64_t received;
-	wait_queue_head_t wait;		/* state and in_flight */
+	wait_queue_head_t wait;		/* state and these counts */
 };
 
 int dvmm_link_init(void);
@@ -76,6 +78,20 @@ void dvmm_link_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
 /** dvmm_link_send_wait - the same, waiting for room (killable); 0 or -errno */
 int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
 			struct page *page);
+
+/** dvmm_link_try_send - the same, without waiting; -EAGAIN if there is no room */
+int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
+		       struct page *page);
+
+/**
+ * dvmm_link_await_room - wait until the peer has read enough of our answers
+ * @l: the link
+ *
+ * For the reader of lane REQ, before it looks at a request: what answers it goes
+ * on FWD and RSP, whose readers never wait for REQ.  Returns at once, and MAY
+ * return without room, when link or machine are at their end.
+ */
+void dvmm_link_await_room(struct dvmm_link *l);
 
 /** dvmm_link_fence - @node broke the protocol: stop, and say why to everyone */
 void dvmm_link_fence(struct dvmm_machine *m, u16 node, const char *why);

@@ -41,6 +41,7 @@ static void machine_free(struct kref *ref)
 	xa_destroy(&m->links);
 	xa_destroy(&m->channels);
 	free_percpu(m->stats);
+	kfree(m->peers);
 	kfree(m);
 }
 
@@ -109,13 +110,15 @@ void dvmm_machine_stop(struct dvmm_machine *m, const char *reason)
 	if (first) {
 		strscpy(m->reason, reason, sizeof(m->reason));
 		WRITE_ONCE(m->stopped, true);
+		dvmm_machine_hold(m);	/* dropped by stop_work() */
+		/*
+		 * Under the lock: whoever finds the machine stopped can flush the
+		 * work.  Not on m->wq: the work may drop the last reference, which
+		 * frees it.
+		 */
+		schedule_work(&m->stop_work);
 	}
 	spin_unlock_irqrestore(&m->event_lock, flags);
-	if (!first)
-		return;
-	dvmm_machine_hold(m);	/* dropped by stop_work() */
-	/* Not on m->wq: the work may drop the last reference, which frees it. */
-	schedule_work(&m->stop_work);
 }
 
 void dvmm_machine_fail(struct dvmm_machine *m, const char *fmt, ...)
@@ -336,14 +339,16 @@ static struct dvmm_machine *machine_alloc(const struct dvmm_create_machine *arg)
 		return NULL;
 	machine_init(m, arg);
 	m->stats = dvmm_stats_alloc();
-	/* A page that waits for a pin must not hold up another: many workers. */
+	/* To take a mapping away may sleep, and must not hold up another page: many workers. */
 	m->wq = alloc_workqueue("dvmm/%u", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 256,
 				m->self);
-	if (m->stats && m->wq)
+	m->peers = kcalloc(m->nodes, sizeof(*m->peers), GFP_KERNEL);
+	if (m->stats && m->wq && m->peers)
 		return m;
 	if (m->wq)
 		destroy_workqueue(m->wq);
 	free_percpu(m->stats);
+	kfree(m->peers);
 	kfree(m);
 	return NULL;
 }

@@ -25,6 +25,7 @@
 
 #include "engine/engine.h"
 #include "hold.h"
+#include "peer.h"
 #include "watch.h"
 
 struct dvmm_kvm_service;
@@ -50,6 +51,8 @@ struct dvmm_machine {
 	struct xarray regions;		/* id -> struct dvmm_region, no reference */
 	struct xarray links;		/* peer -> struct dvmm_link */
 	struct xarray channels;		/* id -> struct dvmm_channel */
+	struct dvmm_peer *peers;	/* one a node */
+	atomic_long_t unread;		/* bytes of datagrams that userspace has to read */
 	const struct dvmm_kvm_service *kvm;
 	void *kvm_priv;
 

@@ -134,8 +134,8 @@ static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
 /* HELLO comes on the CTL lane; what overtook it on another lane waits here. */
 static bool wait_up(struct dvmm_link *l)
 {
-	wait_event_timeout(l->wait, READ_ONCE(l->state) >= DVMM_LINK_UP, 5 * HZ);
-	return READ_ONCE(l->state) == DVMM_LINK_UP;
+	/* One that is down was up, or has said why not. */
+	return wait_event_timeout(l->wait, READ_ONCE(l->state) >= DVMM_LINK_UP, 5 * HZ);
 }
 
 static void count_received(struct dvmm_link *l, const struct dvmm_frame *f)
@@ -159,9 +159,11 @@ static const char *receive(struct dvmm_link *l, unsigned int lane,
 	count_received(l, f);
 	if (f->kind == DVMM_WIRE_LINK)
 		return rx_link(l, f, data);
-	if (READ_ONCE(l->state) != DVMM_LINK_UP && !wait_up(l))
+	if (!wait_up(l))
 		return "message before HELLO";
-	if (dvmm_machine_stopped(l->m)) {
+	if (lane == DVMM_LANE_REQ)
+		dvmm_link_await_room(l);
+	if (READ_ONCE(l->state) == DVMM_LINK_DOWN || dvmm_machine_stopped(l->m)) {
 		dvmm_stats_count(l->m, discarded);
 		return NULL;
 	}

@@ -487,60 +487,6 @@ static void run_family(const struct family *f, uint64_t seed, unsigned int cases
 	munmap(t, sizeof(*t));
 }
 
-/* ---- a peer that never reads ---- */
-
-static long available_kib(void)
-{
-	FILE *f = fopen("/proc/meminfo", "r");
-	char line[100];
-	long kib = 0;
-
-	while (f && fgets(line, sizeof(line), f))
-		if (sscanf(line, "MemAvailable: %ld", &kib) == 1)
-			break;
-	if (f)
-		fclose(f);
-	return kib;
-}
-
-#define FLOOD_MIB 128
-
-static void flood(struct dvmm_wire_hdr h, const char *what)
-{
-	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
-	struct timeval bound = { .tv_sec = 5 };
-	long before, after;
-	struct peer p;
-	int i;
-
-	if (peer_open(&p) || peer_join(&p)) {
-		peer_close(&p);
-		tap_ok(false, "%s: no link", what);
-		return;
-	}
-	setsockopt(p.sock[DVMM_LANE_CTL], SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
-	before = available_kib();
-	for (i = 0; i < FLOOD_MIB * 256; i++)
-		if (peer_send(&p, DVMM_LANE_CTL, &h, junk, sizeof(junk)))
-			break;
-	after = available_kib();
-	tap_diag("%s: %d MiB were taken, memory fell by %ld MiB", what, i / 256,
-		 (before - after) / 1024);
-	peer_close(&p);
-	tap_ok(before - after < FLOOD_MIB * 1024 / 2,
-	       "%s: a peer that does not read cannot fill the memory", what);
-}
-
-static void floods(void)
-{
-	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, DVMM_WIRE_PAYLOAD_MAX);
-
-	flood(h, "PINGs whose answers nobody reads");
-	h = peer_hdr(DVMM_WIRE_CHANNEL, 0, DVMM_WIRE_PAYLOAD_MAX);
-	h.index = cpu_to_le16(DVMM_CHANNEL_USER);
-	flood(h, "datagrams for a channel that nobody reads");
-}
-
 /* ---- a peer of another dvmm ---- */
 
 /* Whether both ends are told the same, in words that an admin can act upon. */
@@ -710,7 +656,6 @@ int main(int argc, char **argv)
 	other_dvmms();
 	no_hello();
 	kept_socket();
-	floods();
 	still_works();
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();

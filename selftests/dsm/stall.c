@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -21,6 +22,7 @@
 #define REPORT_MS	5000	/* a second, the look, and this machine's slowness */
 #define STOP_MS		15000
 #define AT		5	/* the page */
+#define PEERS		6
 
 static char *map(const struct cluster *c, int node)
 {
@@ -135,6 +137,47 @@ static void unpinned(void)
 	cluster_close(&c);
 }
 
+/* ---- a pin that is short ---- */
+
+#define PIN_US	100000
+#define LOOKS	40	/* one a tick would be 25 where a tick has 4 ms */
+
+static unsigned long pin_waits(const struct cluster *c)
+{
+	char buf[4096] = "", *at;
+
+	if (node_debugfs(c->uuid, 0, "stats", buf, sizeof(buf)))
+		tap_bail("debugfs: %s", strerror(errno));
+	at = strstr(buf, "pin_waits: ");
+	return at ? strtoul(at + strlen("pin_waits: "), NULL, 0) : 0;
+}
+
+/* How often is a page looked at that cannot leave?  The best of five: CPUs are busy. */
+static void looked_at(void)
+{
+	struct cluster c = { .nodes = 2, .transport = "loop", .bytes = 16 * PAGE };
+	unsigned long looks, most = 0;
+	int i, status = 0, failed = 0;
+	pid_t child;
+
+	if (cluster_open(&c))
+		tap_bail("%s", c.why);
+	for (i = 0; i < 5 && most < LOOKS; i++) {
+		pin(&c);
+		looks = pin_waits(&c);
+		child = want(&c);
+		usleep(PIN_US);
+		looks = pin_waits(&c) - looks;
+		most = looks > most ? looks : most;
+		close_all(fifo, 2);
+		waitpid(child, &status, 0);
+		failed += status != 0;
+	}
+	tap_ok(!failed && most >= LOOKS, "a pinned page is looked at %lu times in %d ms", most,
+	       PIN_US / 1000);
+	cluster_close(&c);
+}
+
 /* ---- a peer does not answer ---- */
 
 static void ask(struct peer *p)
@@ -148,11 +191,11 @@ static void ask(struct peer *p)
 	peer_send(p, DVMM_LANE_REQ, &h, NULL, 0);
 }
 
-static bool join(struct peer *p, int self, int machine, const uint8_t *uuid)
+static bool join(struct peer *p, int self, int nodes, int machine, const uint8_t *uuid)
 {
 	memset(p, -1, sizeof(*p));
 	p->self = self;
-	p->nodes = 3;
+	p->nodes = nodes;
 	p->machine = machine;
 	memcpy(p->uuid, uuid, sizeof(p->uuid));
 	return !peer_connect(p) && !peer_join(p);
@@ -169,8 +212,8 @@ static void withheld(void)
 	random_uuid(mp.uuid);
 	machine = machine_create(&mp);
 	region = region_create(machine, 0, 0, 16 * PAGE, 0);
-	if (machine < 0 || region < 0 || !join(&one, 1, machine, mp.uuid) ||
-	    !join(&two, 2, machine, mp.uuid))
+	if (machine < 0 || region < 0 || !join(&one, 1, 3, machine, mp.uuid) ||
+	    !join(&two, 2, 3, machine, mp.uuid))
 		tap_bail("two peers: %s", strerror(errno));
 	ask(&one);
 	tap_ok(peer_recv(&one, DVMM_LANE_FWD, &f, 5000) == 1 && f.hdr.type == DVMM_MSG_DATA,
@@ -188,15 +231,41 @@ static void withheld(void)
 	close(machine);
 }
 
+/* A node that leaves gives all silent peers one second together, not one each. */
+static void silent_peers(void)
+{
+	struct machine_params mp = { .nodes = PEERS + 1 };
+	struct peer p[PEERS];
+	uint64_t start;
+	int machine, i;
+
+	random_uuid(mp.uuid);
+	machine = machine_create(&mp);
+	for (i = 0; i < PEERS; i++)
+		if (machine < 0 || !join(&p[i], i + 1, PEERS + 1, machine, mp.uuid))
+			tap_bail("peer %d: %s", i + 1, strerror(errno));
+	start = now_ns();
+	close(machine);
+	start = (now_ns() - start) / 1000000;
+	tap_ok(start < 3000 * tap_patience(), "a node leaves %d silent peers in %llu ms", PEERS,
+	       (unsigned long long)start);
+	for (i = 0; i < PEERS; i++) {
+		peer_hang_up(&p[i]);
+		close(p[i].link);
+	}
+}
+
 int main(void)
 {
 	tap_start(110);
 	klog_open();
 	close(dev_open());
+	looked_at();
 	unpinned();
 	pinned("loop");
 	pinned("tcp");
 	withheld();
+	silent_peers();
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();
 }

@@ -178,8 +178,9 @@ struct dvmm_link_connect {
  * Return: a channel descriptor.  read() and write() move whole datagrams:
  * struct dvmm_datagram, then @length bytes.  Datagrams between two nodes keep
  * their order; those that arrive before the channel exists are kept (at most
- * 1,024).  The machine stops if a reader lets 16,384 pile up.  read() returns 0
- * once the machine has stopped and nothing is left to read.
+ * 1,024).  The machine stops if a reader lets 16,384 pile up, or 32 MiB with all
+ * channels of the node.  read() returns 0 once the machine has stopped and nothing
+ * is left to read.
  */
 struct dvmm_create_channel {
 	__u32 size;

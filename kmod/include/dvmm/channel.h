@@ -62,6 +62,15 @@ void dvmm_channel_close(struct dvmm_channel *c);
 int dvmm_channel_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
 		      const void *data, unsigned int length);
 
+/**
+ * dvmm_channel_try_send - the same, without waiting
+ *
+ * For rx(), which MUST NOT wait for room.  Return: as dvmm_channel_send(), or
+ * -EAGAIN if there is no room.
+ */
+int dvmm_channel_try_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
+			  const void *data, unsigned int length);
+
 /** dvmm_machine_self - this node's number */
 u16 dvmm_machine_self(const struct dvmm_machine *m);
 /** dvmm_machine_nodes - number of nodes of the machine */

@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Peers whose every message is in order and who try to fill the memory: they do not
+ * read the answers, repeat themselves, or leave open what they began.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "peer.h"
+#include "tap.h"
+
+#define FLOOD_MIB	128
+#define FRAMES		(FLOOD_MIB * 256)	/* of a page each */
+#define SETTLE_US	500000	/* what arrived last is to be worked through */
+
+static long before;
+
+static long available_kib(void)
+{
+	FILE *f = fopen("/proc/meminfo", "r");
+	char line[100];
+	long kib = 0;
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "MemAvailable: %ld", &kib) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kib;
+}
+
+/* What is sent is given up after 5 s without room for it. */
+static bool begin(struct peer *p, const char *what)
+{
+	struct timeval bound = { .tv_sec = 5 };
+	int lane;
+
+	if (peer_open(p) || peer_join(p)) {
+		peer_close(p);
+		return tap_ok(false, "%s: no link", what);
+	}
+	for (lane = 0; lane < DVMM_LANES; lane++)
+		setsockopt(p->sock[lane], SOL_SOCKET, SO_SNDTIMEO, &bound, sizeof(bound));
+	before = available_kib();
+	return true;
+}
+
+static void judge(const char *what, long mib)
+{
+	long fell;
+
+	usleep(SETTLE_US);
+	fell = (before - available_kib()) / 1024;
+	tap_ok(fell < mib, "%s: memory fell by %ld MiB, less than %ld", what, fell, mib);
+}
+
+/* Which reason, if any; the machine may as well go on. */
+static void ended(struct peer *p, const char *what, const char *text)
+{
+	struct dvmm_event_record ev = {};
+	int ret = event_want(p->machine, DVMM_EVENT_STOPPED, &ev, 5000);
+
+	tap_ok(ret == 1 && strstr(ev.reason, text), "%s: stopped, \"%s\" (%s)", what, text,
+	       ret == 1 ? ev.reason : "goes on");
+}
+
+/* ---- the lane of links and channels ---- */
+
+static void send_many(struct dvmm_wire_hdr h, const char *what)
+{
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	struct peer p;
+	int i;
+
+	if (!begin(&p, what))
+		return;
+	for (i = 0; i < FRAMES; i++)
+		if (peer_send(&p, DVMM_LANE_CTL, &h, junk, sizeof(junk)))
+			break;
+	judge(what, FLOOD_MIB / 2);
+	peer_close(&p);
+}
+
+static void unread_channels(void)
+{
+	static const char what[] = "datagrams for channels that are open and not read";
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_CHANNEL, 0, DVMM_WIRE_PAYLOAD_MAX);
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	int channel[8], i;
+	struct peer p;
+
+	if (!begin(&p, what))
+		return;
+	for (i = 0; i < 8; i++)
+		channel[i] = channel_create(p.machine, DVMM_CHANNEL_USER + i);
+	for (i = 0; i < FRAMES; i++) {
+		h.index = cpu_to_le16(DVMM_CHANNEL_USER + i % 8);
+		if (peer_send(&p, DVMM_LANE_CTL, &h, junk, sizeof(junk)))
+			break;
+	}
+	judge(what, FLOOD_MIB / 2);
+	ended(&p, what, "does not read its channels");
+	close_all(channel, 8);
+	peer_close(&p);
+}
+
+/* ---- a node that floods its own lane ---- */
+
+static void write_always(int channel)
+{
+	static char junk[DVMM_CHANNEL_DATA_MAX];
+
+	while (!channel_send(channel, PEER_SELF, 1, 0, junk, sizeof(junk)))
+		;
+	_exit(0);
+}
+
+static long queued(const struct peer *p)
+{
+	char buf[4096] = "", *at;
+
+	if (node_debugfs(p->uuid, 0, "lanes", buf, sizeof(buf)))
+		tap_bail("debugfs: %s", strerror(errno));
+	at = strstr(buf, "lane: 3");
+	at = at ? strstr(at, "queued: ") : NULL;
+	return at ? atol(at + strlen("queued: ")) : -1;
+}
+
+/* What userspace sends stands in front of interrupts; it is kept short. */
+static void own_datagrams(void)
+{
+	static const char what[] = "datagrams that a peer is slow to read";
+	struct peer p;
+	int channel;
+	pid_t child;
+	long n;
+
+	if (!begin(&p, what))
+		return;
+	channel = channel_create(p.machine, DVMM_CHANNEL_USER);
+	child = fork();
+	if (!child)
+		write_always(channel);
+	usleep(2000000);	/* until the sockets are full */
+	n = queued(&p);
+	tap_ok(n > 0 && n <= 64, "%s: %ld of them stand in front of an interrupt", what, n);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	close_all(&channel, 1);
+	peer_close(&p);
+}
+
+/* ---- the lane of requests ---- */
+
+static struct dvmm_wire_hdr request(const struct peer *p, int type, uint64_t page, uint64_t id)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_COHERENCE, type, 0);
+
+	h.src = cpu_to_le16(p->self);
+	h.requester = cpu_to_le16(p->self);
+	h.page = cpu_to_le64(page);
+	h.id = cpu_to_le64(id);
+	return h;
+}
+
+static char *map(int region)
+{
+	char *m = mmap(NULL, PEER_PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, region, 0);
+
+	if (m == MAP_FAILED)
+		tap_bail("mmap: %s", strerror(errno));
+	return m;
+}
+
+/* Each copy is dropped at once, so that it can be asked for again. */
+static void unread_answers(void)
+{
+	static const char what[] = "pages that are asked for and not read";
+	struct dvmm_wire_hdr get, put;
+	struct peer p;
+	char *m;
+	int i;
+
+	if (!begin(&p, what))
+		return;
+	m = map(p.region[0]);
+	for (i = 0; i < PEER_PAGES; i++)
+		m[i * PAGE] = 1;
+	for (i = 0; i < FRAMES; i++) {
+		get = request(&p, DVMM_MSG_GET_S, i % PEER_PAGES, i + 1);
+		put = request(&p, DVMM_MSG_PUT_S, i % PEER_PAGES, i + 1);
+		if (peer_send(&p, DVMM_LANE_REQ, &get, NULL, 0) ||
+		    peer_send(&p, DVMM_LANE_REQ, &put, NULL, 0))
+			break;
+	}
+	judge(what, FLOOD_MIB / 2);
+	peer_close(&p);
+	munmap(m, PEER_PAGES * PAGE);
+}
+
+/* The page cannot leave, so what comes for it has to wait. */
+static void pinned_page(void)
+{
+	static const char what[] = "messages for a page that is pinned";
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	struct dvmm_wire_hdr h;
+	struct peer p;
+	struct iovec v;
+	int fifo[2], i;
+	char *m;
+
+	if (!begin(&p, what))
+		return;
+	m = map(p.region[0]);
+	m[0] = 1;
+	v = (struct iovec){ .iov_base = m, .iov_len = PAGE };
+	if (pipe(fifo) || vmsplice(fifo[1], &v, 1, 0) != (ssize_t)PAGE)
+		tap_bail("vmsplice: %s", strerror(errno));
+	h = request(&p, DVMM_MSG_GET_M, 0, 1);
+	peer_send(&p, DVMM_LANE_REQ, &h, NULL, 0);
+	h = request(&p, DVMM_MSG_PUT_M, 0, 2);
+	h.flags = DVMM_MSGF_PAGE;
+	h.length = cpu_to_le32(sizeof(junk));
+	for (i = 0; i < FRAMES; i++)
+		if (peer_send(&p, DVMM_LANE_REQ, &h, junk, sizeof(junk)))
+			break;
+	judge(what, FLOOD_MIB / 2);
+	ended(&p, what, "too many messages for one page");
+	peer_close(&p);
+	close_all(fifo, 2);
+	munmap(m, PEER_PAGES * PAGE);
+}
+
+/* ---- two peers: one owns, the other asks, and nothing ever comes of it ---- */
+
+#define OPEN_PAGES	40000
+#define AT_ONCE		500
+
+static void skip_answers(struct peer *p, int n)
+{
+	struct peer_frame f;
+
+	while (n-- && peer_recv(p, DVMM_LANE_FWD, &f, 2000) == 1)
+		;
+}
+
+static int ask_for_all(struct peer *p, bool answered)
+{
+	struct dvmm_wire_hdr h;
+	int i;
+
+	for (i = 0; i < OPEN_PAGES; i++) {
+		h = request(p, DVMM_MSG_GET_M, i, i + 1);
+		if (peer_send(p, DVMM_LANE_REQ, &h, NULL, 0))
+			break;
+		if (answered && i % AT_ONCE == AT_ONCE - 1)
+			skip_answers(p, AT_ONCE);
+	}
+	return i;
+}
+
+static bool join(struct peer *p, int self, int machine, const uint8_t *uuid)
+{
+	memset(p, -1, sizeof(*p));
+	p->self = self;
+	p->nodes = 3;
+	p->machine = machine;
+	memcpy(p->uuid, uuid, sizeof(p->uuid));
+	return !peer_connect(p) && !peer_join(p);
+}
+
+static void open_transactions(void)
+{
+	static const char what[] = "transactions that are left open";
+	struct machine_params mp = { .nodes = 3 };
+	struct peer one, two;
+	int region;
+
+	random_uuid(mp.uuid);
+	one.machine = machine_create(&mp);
+	region = region_create(one.machine, 0, 0, OPEN_PAGES * PAGE, 0);
+	if (region < 0 || !join(&one, 1, one.machine, mp.uuid) ||
+	    !join(&two, 2, one.machine, mp.uuid))
+		tap_bail("two peers: %s", strerror(errno));
+	tap_ok(ask_for_all(&one, true) == OPEN_PAGES, "a peer owns %d pages", OPEN_PAGES);
+	before = available_kib();
+	ask_for_all(&two, false);
+	judge(what, 30);
+	ended(&two, what, "too many transactions open");
+	peer_hang_up(&one);
+	peer_hang_up(&two);
+	close(one.link);
+	close(two.link);
+	close(region);
+	close(one.machine);
+}
+
+int main(void)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, DVMM_WIRE_PAYLOAD_MAX);
+
+	tap_start(240);
+	klog_open();
+	close(dev_open());
+	send_many(h, "PINGs whose answers nobody reads");
+	h = peer_hdr(DVMM_WIRE_CHANNEL, 0, DVMM_WIRE_PAYLOAD_MAX);
+	h.index = cpu_to_le16(DVMM_CHANNEL_USER);
+	send_many(h, "datagrams for a channel that nobody opened");
+	unread_channels();
+	own_datagrams();
+	unread_answers();
+	pinned_page();
+	open_transactions();
+	tap_ok(klog_clean(), "the kernel did not complain");
+	return tap_end();
+}
