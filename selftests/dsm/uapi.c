@@ -125,15 +125,25 @@ static bool sizes(const struct call *c)
 	return ok;
 }
 
+static uint32_t known_flags(const struct call *c)
+{
+	return c->cmd == DVMM_CREATE_MACHINE ? DVMM_MACHINE_SECURE : 0;
+}
+
+/* Each bit alone, then some at random, without those that are known. */
 static bool flags(const struct call *c)
 {
 	bool ok = true;
 	unsigned int n;
+	uint32_t wrong;
 	uint8_t *arg;
 
 	for (n = 0; n < 32 + per_field; n++) {
+		wrong = (n < 32 ? 1u << n : rnd_range(1, UINT32_MAX)) & ~known_flags(c);
+		if (!wrong)
+			continue;
 		arg = sound(c);
-		put(arg, 4, 4, n < 32 ? 1u << n : rnd_range(1, UINT32_MAX));
+		put(arg, 4, 4, wrong);
 		ok &= refused(c, env.fd[c->on], arg, EINVAL, 0, "unknown flags");
 	}
 	return ok;

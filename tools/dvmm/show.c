@@ -134,7 +134,8 @@ int verb_cmdline(const struct options *o, int argc, char **argv)
 	if (f && (argc < 3 || has_node(f, argv[2]))) {
 		printf("qemu-system-x86_64 -name %s -accel kvm,dvmm=on,dvmm-machine=%s%s%s"
 		       " -machine q35 -cpu host -smp %u -m %lluM\n", f->name, f->path,
-		       argc < 3 ? "" : ",dvmm-node=", argc < 3 ? "" : argv[2], f->cpus, (unsigned long long)(f->memory / MIB));
+		       argc < 3 ? "" : ",dvmm-node=", argc < 3 ? "" : argv[2], f->cpus,
+		       (unsigned long long)(f->memory / MIB));
 		ret = 0;
 	}
 	if (f)
