@@ -50,6 +50,10 @@
 #define copy_mc_highpage(to, from) (copy_highpage(to, from), 0)
 #endif
 
+#ifndef HAVE_RELEASE_FAULT_LOCK
+#define release_fault_lock(vmf) mmap_read_unlock((vmf)->vma->vm_mm)
+#endif
+
 /* In a tracepoint's TP_fast_assign; @src is what __string() was given. */
 #ifdef HAVE_ASSIGN_STR_ONE
 #define dvmm_assign_str(dst, src) __assign_str(dst)
