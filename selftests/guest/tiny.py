@@ -16,10 +16,14 @@ class Tiny(Machine):
         super().__init__([0, 0], cpus=1, memory=128, transport='tcp', name='t', keys=keys)
         self.operation = operation
 
-    def start(self, words='', arguments=''):
-        """The image told what to do, and QEMU of both nodes."""
+    def image(self):
+        """The image, told what to do."""
         must(0, f'cp {IMAGE} /tmp/tiny.bin && printf {self.operation} | dd of=/tmp/tiny.bin conv=notrunc 2> /dev/null; '
              'rm -f /tmp/tiny.said')
+
+    def start(self, words='', arguments=''):
+        """QEMU of both nodes with the image."""
+        self.image()
         super().start(words, f'-bios /tmp/tiny.bin -debugcon file:/tmp/tiny.said {arguments}')
 
     def letters(self):
@@ -128,11 +132,10 @@ def left_terminal(t):
     """A node is lost while its peer has a terminal."""
     m = Tiny('n')
     try:
-        m.start()
-        m.kill(0)
-        m.ended(1, 30)
+        m.image()
+        m.write_file()
         m.start_node(1, '', '-bios /tmp/tiny.bin')
-        text = on(0, f'rm /tmp/tiny.said; {{ while ! grep -q BA /tmp/tiny.said; do usleep 200000; done; guest kill {m.process(1)}; }} '
+        text = on(0, f'{{ while ! grep -qs BA /tmp/tiny.said; do usleep 200000; done; guest kill {m.process(1)}; }} '
                   f'2> /dev/null & timeout 100 /dvmm/selftests/guest/terminal qemu-system-x86_64 -accel kvm,dvmm=on,'
                   f'dvmm-machine={m.file},dvmm-node=node0 -machine q35 -cpu host -smp {m.total} -m 256 -nodefaults '
                   '-nographic -serial mon:stdio -bios /tmp/tiny.bin -debugcon file:/tmp/tiny.said', 120)[1]
