@@ -96,6 +96,8 @@ int main(void)
 	tap_ok(!event_want(g->machine[0], DVMM_EVENT_STOPPED, &ev, 10), "the machine goes on");
 	filler.enough = true;
 	middle_stall(&m, false);
+	tap_ok(wait_for(slot(g, 2, SLOT_COUNTS + 0x41 * 4), 1, 30000),
+	       "when it reads again it gets its own");
 	pthread_join(filler.thread, NULL);
 	close_all(filler.channel, 2);
 	middle_part(g, &m);
