@@ -8,7 +8,7 @@
 #include "trace.h"
 #include "watch.h"
 
-#define WHY_LEN	80
+#define WHY_LEN	76
 
 enum whom { NOBODY, HOME, OWNER, REQUESTER, SHARERS };
 
