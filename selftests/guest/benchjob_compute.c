@@ -297,7 +297,7 @@ static void sort_spoil(void)
 }
 
 const struct job compute_jobs[] = {
-	{ "ep", 1200000, "numbers", NULL, ep_part, ep_right, spoil_sum },
+	{ "ep", 10000000, "numbers", NULL, ep_part, ep_right, spoil_sum },
 	{ "spmv", 1 << 14, "rows, a power of 2", spmv_prepare, spmv_part, spmv_right, spoil_sum },
 	{ "stencil", 512, "cells a side", stencil_prepare, stencil_part, stencil_right, spoil_sum },
 	{ "sort", 600000, "keys", sort_prepare, sort_part, sort_right, sort_spoil },

@@ -260,7 +260,7 @@ static bool reader_right(void)
 }
 
 const struct job system_jobs[] = {
-	{ "counter", 2000000, "additions a thread", NULL, counter_part, counter_right,
+	{ "counter", 100000000, "additions a thread", NULL, counter_part, counter_right,
 	  counter_spoil },
 	{ "pipes", 200, "turns a pair", pipes_prepare, pipes_part, pipes_right,
 	  spoil_done },

@@ -40,7 +40,7 @@ def counts(m):
     return {key: sum(int(s[key]) for s in nodes) for key in COUNTS}
 
 
-def seconds(m, job, cpus, bound=600):
+def seconds(m, job, cpus, bound=1500):
     """One run of a job, checked; our seconds."""
     text = m.must(f'benchjob {job} ' + ' '.join(str(cpu) for cpu in cpus), bound)
     found = re.search(r': ([\d.]+) s: correct', text)
