@@ -8,6 +8,7 @@
 #include <linux/ftrace.h>
 #include <linux/kthread.h>
 #include <linux/module.h>
+#include <linux/rcupdate.h>
 
 static struct task_struct *caller, *changer;
 static unsigned long calls, sightings, changes;
@@ -33,7 +34,7 @@ static int churn_call(void *unused)
 {
 	while (!kthread_should_stop()) {
 		churn_target();
-		cond_resched();
+		cond_resched_tasks_rcu_qs();	/* else no trampoline is ever freed */
 	}
 	return 0;
 }
