@@ -162,6 +162,12 @@ static void tune_locked(struct sock *sk)
 	inet_csk(sk)->icsk_delack_max = msecs_to_jiffies(DELACK_MAX_MS);
 }
 
+/*
+ * On an idle lane the timeout is only looked at when a probe is due, each second.
+ * Half a second less than whole ones, and the last look is not just too early.
+ */
+#define HALF_PROBE_MS	500
+
 void dvmm_tcp_sock_tune(struct tcp_sock_held *s, unsigned int seconds, bool patient)
 {
 	struct sock *sk = s->sock->sk;
@@ -177,5 +183,5 @@ void dvmm_tcp_sock_tune(struct tcp_sock_held *s, unsigned int seconds, bool pati
 	tcp_sock_set_keepintvl(sk, 1);
 	tcp_sock_set_keepcnt(sk, seconds - 1);
 	if (!patient)
-		tcp_sock_set_user_timeout(sk, seconds * MSEC_PER_SEC);
+		tcp_sock_set_user_timeout(sk, seconds * MSEC_PER_SEC - HALF_PROBE_MS);
 }
