@@ -49,6 +49,8 @@ ALONE = (
     ('a region filled beforehand', '', {'both': True},
      NUMA.format('memory-backend-dvmm,region=0', 'memory-backend-dvmm,prealloc=on,region=1'),
      'memory-backend-dvmm: prealloc=on is not possible'),
+    ('firmware that the guest may write', '', {'both': True}, '-drive if=pflash,driver=null-co,size=256k',
+     'firmware that the guest may write is not possible'),
     ('an assigned device of the host', '', {'both': True}, '-device vfio-pci,host=00:1f.0',
      'no device of this host can be assigned'),
 )

@@ -8,11 +8,12 @@
  *	i	CPU 1 does to a device's memory what KVM cannot emulate
  *	f	CPU 1 shuts down (triple fault)
  *	q	CPU 1 reads a port for ever
+ *	s	CPU 1 enters protected mode with descriptors in this image, as OVMF does, and writes to it
  *	v	CPU 1 asks KVM to send an IPI by a hypercall that CPUID does not offer
  *	t	both compare their TSC; CPU 1 sets its own to 0 and resets the machine; they compare again
  *
  * Letters: B, A: CPU 0, CPU 1 has begun; =: the TSC of CPU 1 lies between two of CPU 0; <, >: it does not;
- * r, d: the hypercall was refused, done.
+ * r, d: the hypercall was refused, done; s, w: the segments were loaded and the image is as it was, or has changed.
  */
 #define OPERATION	0x500	/* in RAM, for CPU 1 */
 #define BOOTS		0x501	/* survives a reset */
@@ -21,6 +22,7 @@
 #define BEFORE		0x510
 #define THERE		0x518
 #define TRAMPOLINE	0x8000
+#define IMAGE_ROM	0xffff0000	/* the image has 64 KiB, and ends at 4 GiB */
 
 #define MSR_TSC		0x10
 #define MSR_APICBASE	0x1b
@@ -134,6 +136,8 @@ trampoline:
 	je	fault
 	cmpb	$'q', %bl
 	je	query
+	cmpb	$'s', %bl
+	je	segments
 	cmpb	$'v', %bl
 	je	hypercall
 	cmpb	$'t', %bl
@@ -156,6 +160,27 @@ fault:
 query:
 	inb	$0x80, %al
 	jmp	query
+segments:
+	lgdtl	table - trampoline + TRAMPOLINE
+	movl	%cr0, %eax
+	orb	$1, %al
+	movl	%eax, %cr0
+	ljmpl	$8, $(6f - trampoline + TRAMPOLINE)
+	.code32
+6:	movw	$16, %ax
+	movw	%ax, %ds
+	movb	$0, IMAGE_ROM
+	cmpb	$'s', IMAGE_ROM
+	jne	7f
+	say	's'
+	jmp	8f
+7:	say	'w'
+8:	hlt
+	jmp	8b
+	.code16
+table:
+	.word	23
+	.long	descriptors - image + IMAGE_ROM
 hypercall:
 	movl	$KVM_HC_SEND_IPI, %eax
 	movl	$1, %ebx
@@ -194,6 +219,10 @@ nothing:
 	.word	0
 	.long	0
 trampoline_end:
+
+	.org	0xff00
+descriptors:
+	.quad	0, 0x00cf9b000000ffff, 0x00cf93000000ffff
 
 	.org	0xfff0
 	ljmp	$0xf000, $start

@@ -116,6 +116,17 @@ def hypercall(t):
         m.end()
 
 
+def firmware(t):
+    """A satellite's CPU needs descriptors that are in the firmware's ROM, and writes there."""
+    m = Tiny('s')
+    try:
+        m.start()
+        letters = m.wait_for('BAs', m.letters)
+        t.ok(letters == 'BAs', "a satellite's CPU loads segments from the firmware, which stays as it is", f'{letters}\n{m.errors()}')
+    finally:
+        m.end()
+
+
 def lost(t):
     """A node is lost: who looks after the machine hears of it."""
     m = Tiny('n')
@@ -147,7 +158,7 @@ def left_terminal(t):
 def test(t):
     """One after the other, on one host."""
     load([0])
-    for part in panicked, stuck, clock, hypercall, unanswered, lost, left_terminal:
+    for part in panicked, stuck, clock, hypercall, firmware, unanswered, lost, left_terminal:
         part(t)
     status, text = unload(0)
     t.ok(status == 0, 'afterwards the modules unload', text)

@@ -136,7 +136,7 @@ def _efi(t, m):
 
 
 def ovmf(t):
-    """UEFI firmware, whose own code runs on all CPUs: it does not start them (qemu.rst)."""
+    """UEFI firmware, whose own code runs on all CPUs: they find its descriptors in flash."""
     guest(t, Machine([0, 1], cpus=1, name='o'), '', _flash(), then=[_efi])
 
 
