@@ -56,14 +56,14 @@ install: modules tools
 	$(KBUILD) modules_install INSTALL_MOD_DIR=updates CONFIG_MODULE_SIG_ALL= \
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR))
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(RELEASE)
-	install -D -m 644 uapi/linux/dvmm.h $(DESTDIR)$(PREFIX)/include/linux/dvmm.h
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/include/linux $(wildcard uapi/linux/*.h)
 	$(call in_tools,install)
 
 # What install put there, and nothing else.
 uninstall: | kdir
 	rm -f $(DESTDIR)/lib/modules/$(RELEASE)/updates/dvmm.ko* \
 		$(DESTDIR)/lib/modules/$(RELEASE)/updates/dvmm-*.ko* \
-		$(DESTDIR)$(PREFIX)/include/linux/dvmm.h
+		$(patsubst uapi/%,$(DESTDIR)$(PREFIX)/include/%,$(wildcard uapi/linux/*.h))
 	depmod $(if $(DESTDIR),-b $(DESTDIR)) $(RELEASE)
 	$(call in_tools,uninstall)
 

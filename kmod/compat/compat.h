@@ -61,4 +61,18 @@
 #define dvmm_assign_str(dst, src) __assign_str(dst, src)
 #endif
 
+/* The attributes that a dump was asked for with. */
+#ifdef HAVE_GENL_INFO_DUMP
+#define dvmm_genl_attrs(cb) (genl_info_dump(cb)->attrs)
+#else
+#define dvmm_genl_attrs(cb) (genl_dumpit_info(cb)->attrs)
+#endif
+
+/* In a struct genl_multicast_group: who joins it needs CAP_NET_ADMIN. */
+#ifdef HAVE_GENL_MCAST_CAP
+#define DVMM_GENL_MCAST_ADMIN GENL_MCAST_CAP_NET_ADMIN
+#else
+#define DVMM_GENL_MCAST_ADMIN GENL_UNS_ADMIN_PERM
+#endif
+
 #endif

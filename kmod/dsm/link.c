@@ -15,6 +15,7 @@
 #include "args.h"
 #include "link.h"
 #include "machine.h"
+#include "netlink.h"
 #include "receive.h"
 #include "region.h"
 #include "stats.h"
@@ -96,6 +97,7 @@ static void count_sent(struct dvmm_link *l, const struct dvmm_frame *f)
 	struct dvmm_machine *m = l->m;
 
 	atomic64_inc(&l->sent);
+	atomic64_add(DVMM_XPORT_HDR + f->length, &l->bytes_sent);
 	dvmm_stats_count(m, messages_sent);
 	dvmm_stats_add(m, bytes_sent, DVMM_XPORT_HDR + f->length);
 	if (f->msg.flags & DVMM_MSGF_PAGE)
@@ -224,11 +226,15 @@ static enum dvmm_link_state link_move(struct dvmm_link *l, enum dvmm_link_state 
 
 void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 {
+	bool ready;
+
 	l->terms = *terms;
 	if (link_move(l, DVMM_LINK_UP) != DVMM_LINK_HELLO)
 		return;
-	atomic_inc(&l->m->links_up);
+	ready = dvmm_machine_linked(l->m);
 	dvmm_machine_event(l->m, DVMM_EVENT_LINK_UP, l->peer, NULL);
+	if (ready)
+		dvmm_netlink_event(l->m, DVMM_NOTICE_READY, l->m->self, NULL);
 }
 
 static void link_hello_due(struct work_struct *work)
@@ -258,10 +264,20 @@ static void link_down(struct dvmm_xport_link *x, const char *why)
 	dvmm_machine_event(l->m, DVMM_EVENT_LINK_DOWN, l->peer, why);
 }
 
+static int link_rx(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
+		   struct page *page)
+{
+	struct dvmm_link *l = x->core;
+	u32 length = get_unaligned_le32(hdr + DVMM_XPORT_LENGTH_AT);
+
+	atomic64_add(DVMM_XPORT_HDR + length, &l->bytes_received);
+	return dvmm_receive(x, lane, hdr, page);
+}
+
 static const struct dvmm_transport_upcalls upcalls = {
 	.link_up = link_up,
 	.link_down = link_down,
-	.link_rx = dvmm_receive,
+	.link_rx = link_rx,
 	.xmit_done = link_xmit_done,
 };
 

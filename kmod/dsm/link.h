@@ -53,6 +53,8 @@ struct dvmm_link {
 	u32 due[DVMM_LANES];		/* number of the next frame; each lane's reader's own */
 	atomic64_t sent;
 	atomic64_t received;
+	atomic64_t bytes_sent;		/* headers and payload, as in @bytes_received */
+	atomic64_t bytes_received;
 	wait_queue_head_t wait;		/* state and these counts */
 };
 

@@ -16,12 +16,14 @@
 #include "kvm.h"
 #include "link.h"
 #include "machine.h"
+#include "netlink.h"
 #include "region.h"
 #include "stats.h"
 #include "trace.h"
 
 static LIST_HEAD(machines);
-static DEFINE_MUTEX(machines_lock);
+static u64 machines_made;
+static DEFINE_MUTEX(machines_lock);	/* guards both */
 
 struct machine_event {
 	struct list_head list;
@@ -56,6 +58,20 @@ void dvmm_machine_drop(struct dvmm_machine *m)
 	kref_put(&m->ref, machine_free);
 }
 
+struct dvmm_machine *dvmm_machine_next(u64 serial)
+{
+	struct dvmm_machine *m, *found = NULL;
+
+	mutex_lock(&machines_lock);
+	list_for_each_entry(m, &machines, list)
+		if (m->serial >= serial) {
+			found = dvmm_machine_hold(m);
+			break;
+		}
+	mutex_unlock(&machines_lock);
+	return found;
+}
+
 u16 dvmm_machine_self(const struct dvmm_machine *m)
 {
 	return m->self;
@@ -73,6 +89,7 @@ void dvmm_machine_event(struct dvmm_machine *m, u16 type, u16 node, const char *
 	struct machine_event *ev = kzalloc(sizeof(*ev), GFP_ATOMIC);
 	unsigned long flags;
 
+	dvmm_netlink_event(m, type, node, reason);
 	if (!ev) {
 		pr_warn_ratelimited("dvmm: no memory for event %u of node %u\n", type, node);
 		return;
@@ -84,6 +101,18 @@ void dvmm_machine_event(struct dvmm_machine *m, u16 type, u16 node, const char *
 	list_add_tail(&ev->list, &m->events);
 	spin_unlock_irqrestore(&m->event_lock, flags);
 	wake_up_all(&m->wait);
+}
+
+bool dvmm_machine_linked(struct dvmm_machine *m)
+{
+	bool ready;
+
+	spin_lock_irq(&m->event_lock);
+	ready = atomic_inc_return(&m->links_up) == m->nodes - 1 && !m->stopped;
+	if (ready)
+		m->since = ktime_get_boottime_ns();
+	spin_unlock_irq(&m->event_lock);
+	return ready;
 }
 
 /* Tell the peers, then everyone who sleeps here. */
@@ -109,6 +138,7 @@ void dvmm_machine_stop(struct dvmm_machine *m, const char *reason)
 	first = !m->stopped;
 	if (first) {
 		strscpy(m->reason, reason, sizeof(m->reason));
+		m->since = ktime_get_boottime_ns();
 		WRITE_ONCE(m->stopped, true);
 		dvmm_machine_hold(m);	/* dropped by stop_work() */
 		/*
@@ -268,6 +298,7 @@ static void machine_unlist(struct dvmm_machine *m)
 	mutex_lock(&machines_lock);
 	list_del(&m->list);
 	mutex_unlock(&machines_lock);
+	dvmm_netlink_event(m, DVMM_NOTICE_REMOVED, m->self, NULL);
 }
 
 /*
@@ -307,6 +338,8 @@ static const struct file_operations machine_fops = {
 static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machine *arg)
 {
 	kref_init(&m->ref);
+	m->owner = current_uid();
+	m->since = ktime_get_boottime_ns();
 	memcpy(m->uuid, arg->uuid, sizeof(m->uuid));
 	memcpy(m->config, arg->config, sizeof(m->config));
 	m->self = arg->node;
@@ -373,7 +406,10 @@ static int machine_list(struct dvmm_machine *m)
 		ret = -EEXIST;
 	else
 		list_add_tail(&m->list, &machines);
+	m->serial = ++machines_made;
 	mutex_unlock(&machines_lock);
+	if (!ret)
+		dvmm_netlink_event(m, DVMM_NOTICE_CREATED, m->self, NULL);
 	return ret;
 }
 

@@ -35,6 +35,8 @@ struct dvmm_clock_state;
 struct dvmm_machine {
 	struct kref ref;
 	struct list_head list;
+	u64 serial;			/* machines are listed in this order */
+	kuid_t owner;			/* whose process created it */
 	u8 uuid[16];
 	u8 config[16];
 	u16 self;
@@ -59,7 +61,8 @@ struct dvmm_machine {
 	atomic_t links_up;
 	bool stopped;
 	char reason[DVMM_REASON_LEN];
-	spinlock_t event_lock;		/* guards @events, @stopped and @reason */
+	u64 since;			/* joining, ready or stopped; ktime_get_boottime_ns() */
+	spinlock_t event_lock;		/* guards @events, @stopped, @since and @reason */
 	struct list_head events;
 	wait_queue_head_t wait;		/* ready, stopped, events, room on channels */
 	struct work_struct stop_work;
@@ -90,7 +93,18 @@ static inline bool dvmm_machine_stopped(const struct dvmm_machine *m)
 int dvmm_machine_create(const struct dvmm_create_machine *arg);
 struct dvmm_machine *dvmm_machine_hold(struct dvmm_machine *m);
 void dvmm_machine_drop(struct dvmm_machine *m);
-/** dvmm_machine_event - queue an event for the reader of the machine descriptor */
+/**
+ * dvmm_machine_next - for who looks at all machines in turn
+ * @serial: where to begin
+ *
+ * Return: the first machine that has this serial or a higher one, to be given back with
+ * dvmm_machine_drop(), or NULL.  It MAY leave or be gone from the list meanwhile: what it
+ * is made of is valid under its lock.
+ */
+struct dvmm_machine *dvmm_machine_next(u64 serial);
+/** dvmm_machine_linked - one more link of @m is up; true if that made it ready */
+bool dvmm_machine_linked(struct dvmm_machine *m);
+/** dvmm_machine_event - tell the reader of the machine descriptor, and whoever follows */
 void dvmm_machine_event(struct dvmm_machine *m, u16 type, u16 node, const char *reason);
 /** dvmm_machine_stop - stop here for @reason; the first call wins.  Any context */
 void dvmm_machine_stop(struct dvmm_machine *m, const char *reason);

@@ -6,6 +6,7 @@
 #include "debugfs.h"
 #include "dispatch.h"
 #include "link.h"
+#include "netlink.h"
 #include "region.h"
 
 static int __init dvmm_init(void)
@@ -21,13 +22,18 @@ static int __init dvmm_init(void)
 	ret = dvmm_region_init();
 	if (ret)
 		goto link;
+	ret = dvmm_netlink_init();
+	if (ret)
+		goto region;
 	dvmm_debugfs_init();
 	ret = dvmm_chardev_init();
 	if (ret)
-		goto region;
+		goto netlink;
 	return 0;
-region:
+netlink:
 	dvmm_debugfs_exit();
+	dvmm_netlink_exit();
+region:
 	dvmm_region_exit();
 link:
 	dvmm_link_exit();
@@ -40,6 +46,7 @@ static void __exit dvmm_exit(void)
 {
 	dvmm_chardev_exit();
 	dvmm_debugfs_exit();
+	dvmm_netlink_exit();
 	dvmm_region_exit();
 	dvmm_link_exit();
 	dvmm_dispatch_exit();

@@ -8,8 +8,6 @@
 #include "trace.h"
 #include "watch.h"
 
-#define WHY_LEN	76
-
 enum whom { NOBODY, HOME, OWNER, REQUESTER, SHARERS };
 
 static const struct {
@@ -52,24 +50,24 @@ static u16 view_node(const struct dvmm_region *r, const struct dvmm_flight_view 
 	}
 }
 
-static void view_why(const struct dvmm_region *r, const struct dvmm_flight_view *v,
-		     char text[WHY_LEN])
+void dvmm_watch_why(const struct dvmm_region *r, const struct dvmm_flight_view *v,
+		    char text[DVMM_WHY_LEN])
 {
 	const char *what = awaited[v->state].what;
 
 	if (v->pinned)
-		snprintf(text, WHY_LEN, "pinned on node %u", r->m->self);
+		snprintf(text, DVMM_WHY_LEN, "pinned on node %u", r->m->self);
 	else if (v->running)
-		snprintf(text, WHY_LEN, "node %u is at work on it", r->m->self);
+		snprintf(text, DVMM_WHY_LEN, "node %u is at work on it", r->m->self);
 	else if (view_whom(v) == NOBODY)
-		snprintf(text, WHY_LEN, "%u events wait on node %u", v->waiting, r->m->self);
+		snprintf(text, DVMM_WHY_LEN, "%u events wait on node %u", v->waiting, r->m->self);
 	else if (view_whom(v) == SHARERS)
-		snprintf(text, WHY_LEN, "node %u waits for %d %s", r->m->self, v->acks, what);
+		snprintf(text, DVMM_WHY_LEN, "node %u waits for %d %s", r->m->self, v->acks, what);
 	else if (view_whom(v) == REQUESTER)
-		snprintf(text, WHY_LEN, "node %u waits for %s of node %u, served by node %u",
+		snprintf(text, DVMM_WHY_LEN, "node %u waits for %s of node %u, served by node %u",
 			 r->m->self, what, v->requester, v->owner);
 	else
-		snprintf(text, WHY_LEN, "node %u waits for %s by way of node %u", r->m->self,
+		snprintf(text, DVMM_WHY_LEN, "node %u waits for %s by way of node %u", r->m->self,
 			 what, view_node(r, v));
 }
 
@@ -120,9 +118,9 @@ static bool watch_over(const struct dvmm_machine *m, const struct dvmm_flight_vi
 static void watch_late(struct dvmm_machine *m, const struct look *look)
 {
 	const struct dvmm_flight_view *v = &look->oldest;
-	char why[WHY_LEN], text[DVMM_REASON_LEN];
+	char why[DVMM_WHY_LEN], text[DVMM_REASON_LEN];
 
-	view_why(look->r, v, why);
+	dvmm_watch_why(look->r, v, why);
 	snprintf(text, sizeof(text), "page %llu of region %u stalled for %u s in %s: %s",
 		 v->page, look->r->id, v->age_ms / 1000, dvmm_state_name(v->state), why);
 	watch_report(m, look, text);
@@ -175,9 +173,9 @@ void dvmm_watch_end(struct dvmm_machine *m)
 static void show_flight(struct dvmm_region *r, const struct dvmm_flight_view *v, void *arg)
 {
 	struct seq_file *seq = arg;
-	char why[WHY_LEN];
+	char why[DVMM_WHY_LEN];
 
-	view_why(r, v, why);
+	dvmm_watch_why(r, v, why);
 	seq_printf(seq, "region: %u page: %llu state: %s age_ms: %u pinned: %u acks: %d waiting: %u why: %s\n",
 		   r->id, v->page, dvmm_state_name(v->state), v->age_ms, v->pinned, v->acks,
 		   v->waiting, why);

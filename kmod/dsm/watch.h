@@ -16,8 +16,11 @@
 
 #define DVMM_WATCH_REPORT_MS	1000
 #define DVMM_WATCH_GRACE_MS	2000
+#define DVMM_WHY_LEN	76
 
+struct dvmm_flight_view;
 struct dvmm_machine;
+struct dvmm_region;
 struct seq_file;
 
 /**
@@ -36,6 +39,9 @@ void dvmm_watch_init(struct dvmm_machine *m);
 void dvmm_watch_start(struct dvmm_machine *m);
 /** dvmm_watch_end - waits for a look that is under way; regions MUST still be there */
 void dvmm_watch_end(struct dvmm_machine *m);
+/** dvmm_watch_why - in words, what a flight waits for.  Any context */
+void dvmm_watch_why(const struct dvmm_region *r, const struct dvmm_flight_view *v,
+		    char text[DVMM_WHY_LEN]);
 /** dvmm_watch_show - a row a flight */
 void dvmm_watch_show(struct dvmm_machine *m, struct seq_file *seq);
 

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit 1
 offences()
 {
 	find "$1" -maxdepth 1 -name '*.[ch]' -exec \
-		grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]+("|<dvmm/|<linux/dvmm\.h>)' {} + |
+		grep -HnE '^[[:space:]]*#[[:space:]]*include[[:space:]]+("|<dvmm/|<linux/dvmm(_netlink)?\.h>)' {} + |
 		grep -vE "include[[:space:]]+[\"<]($2)[\">]"
 }
 
@@ -24,7 +24,7 @@ tree()
 	[ ! -d "$1/kmod/dsm/engine" ] ||
 		offences "$1/kmod/dsm/engine" "linux/dvmm\.h|$own"
 	[ ! -d "$1/kmod/dsm" ] ||
-		offences "$1/kmod/dsm" "linux/dvmm\.h|dvmm/$own|engine/$own|$own"
+		offences "$1/kmod/dsm" "linux/dvmm(_netlink)?\.h|dvmm/$own|engine/$own|$own"
 	[ ! -d "$1/kmod/transport" ] ||
 		offences "$1/kmod/transport" "linux/dvmm\.h|dvmm/transport\.h|$own"
 	[ ! -d "$1/kmod/ipi" ] ||

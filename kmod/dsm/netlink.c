@@ -1,0 +1,527 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The generic netlink family "dvmm". */
+#include <net/genetlink.h>
+
+#include "dispatch.h"
+#include "link.h"
+#include "machine.h"
+#include "netlink.h"
+#include "region.h"
+#include "stats.h"
+#include "watch.h"
+
+static_assert((int)DVMM_NOTICE_LINK_UP == DVMM_EVENT_LINK_UP);
+static_assert((int)DVMM_NOTICE_LINK_DOWN == DVMM_EVENT_LINK_DOWN);
+static_assert((int)DVMM_NOTICE_STOPPED == DVMM_EVENT_STOPPED);
+static_assert((int)DVMM_NOTICE_STALLED == DVMM_EVENT_STALLED);
+static_assert((int)DVMM_LINK_STATUS_IDLE == DVMM_LINK_IDLE);
+static_assert((int)DVMM_LINK_STATUS_CONNECTING == DVMM_LINK_CONNECTING);
+static_assert((int)DVMM_LINK_STATUS_HELLO == DVMM_LINK_HELLO);
+static_assert((int)DVMM_LINK_STATUS_UP == DVMM_LINK_UP);
+static_assert((int)DVMM_LINK_STATUS_DOWN == DVMM_LINK_DOWN);
+
+static struct genl_family family;
+
+/**
+ * struct netlink_place - where a dump goes on, in its callback
+ * @serial: with this machine
+ * @next: with what has this id, or after so many flights of region @region
+ * @region: of flights
+ */
+struct netlink_place {
+	u64 serial;
+	unsigned long next;
+	unsigned long region;
+};
+
+static struct netlink_place *netlink_place(struct netlink_callback *cb)
+{
+	static_assert(sizeof(struct netlink_place) <= sizeof(cb->ctx));
+	return (struct netlink_place *)cb->ctx;
+}
+
+/* ---- who may see what ---- */
+
+static bool netlink_wants(struct nlattr **attrs, const struct dvmm_machine *m)
+{
+	return (!attrs[DVMM_A_UUID] ||
+		!memcmp(nla_data(attrs[DVMM_A_UUID]), m->uuid, sizeof(m->uuid))) &&
+	       (!attrs[DVMM_A_NODE] || nla_get_u16(attrs[DVMM_A_NODE]) == m->self);
+}
+
+static bool netlink_may(const struct sk_buff *request, const struct dvmm_machine *m)
+{
+	return uid_eq(NETLINK_CREDS(request)->uid, m->owner) ||
+	       netlink_capable(request, CAP_NET_ADMIN);
+}
+
+/* A machine that was asked for by name: 0, -ENOENT, or -EPERM if no node of it may be seen. */
+static int netlink_find(struct netlink_callback *cb, struct nlattr **attrs)
+{
+	struct dvmm_machine *m;
+	int ret = -ENOENT;
+	u64 serial;
+
+	for (serial = 0; ret && (m = dvmm_machine_next(serial)); serial++) {
+		serial = m->serial;
+		if (netlink_wants(attrs, m))
+			ret = netlink_may(cb->skb, m) ? 0 : -EPERM;
+		dvmm_machine_drop(m);
+	}
+	return ret;
+}
+
+static int netlink_start(struct netlink_callback *cb)
+{
+	struct nlattr **attrs = dvmm_genl_attrs(cb);
+	int ret;
+
+	if (!attrs[DVMM_A_UUID]) {
+		if (!attrs[DVMM_A_NODE])
+			return 0;
+		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[DVMM_A_NODE],
+				    "a node without a machine: give uuid as well");
+		return -EINVAL;
+	}
+	ret = netlink_find(cb, attrs);
+	if (ret == -ENOENT)
+		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[DVMM_A_UUID],
+				    "there is no such machine in this kernel");
+	if (ret == -EPERM)
+		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[DVMM_A_UUID],
+				    "the machine is another user's: that takes CAP_NET_ADMIN");
+	return ret;
+}
+
+/* ---- messages ---- */
+
+/* Writes all of a thing, or fails for want of room. */
+typedef int (*netlink_put_fn)(struct sk_buff *skb, const void *thing);
+
+static int netlink_put_u64(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, DVMM_A_PAD);
+}
+
+static int netlink_put_name(struct sk_buff *skb, const struct dvmm_machine *m)
+{
+	return nla_put(skb, DVMM_A_UUID, sizeof(m->uuid), m->uuid) ?:
+	       nla_put_u16(skb, DVMM_A_NODE, m->self);
+}
+
+static int netlink_message(struct sk_buff *skb, struct netlink_callback *cb,
+			   const struct dvmm_machine *m, netlink_put_fn put, const void *thing)
+{
+	const struct genlmsghdr *asked = nlmsg_data(cb->nlh);
+	void *hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family,
+				NLM_F_MULTI, asked->cmd);
+
+	if (!hdr)
+		return -EMSGSIZE;
+	if (netlink_put_name(skb, m) || put(skb, thing)) {
+		genlmsg_cancel(skb, hdr);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+/* What a dump says of one machine, from @at->next on; -EMSGSIZE: to be continued. */
+typedef int (*netlink_tell_fn)(struct sk_buff *skb, struct netlink_callback *cb,
+			       struct dvmm_machine *m);
+
+static int netlink_dump(struct sk_buff *skb, struct netlink_callback *cb, netlink_tell_fn tell)
+{
+	struct netlink_place *at = netlink_place(cb);
+	struct nlattr **attrs = dvmm_genl_attrs(cb);
+	struct dvmm_machine *m;
+	int ret = 0;
+
+	while (!ret && (m = dvmm_machine_next(at->serial))) {
+		if (m->serial != at->serial)
+			*at = (struct netlink_place){ .serial = m->serial };
+		if (netlink_wants(attrs, m) && netlink_may(cb->skb, m))
+			ret = tell(skb, cb, m);
+		if (!ret)
+			*at = (struct netlink_place){ .serial = m->serial + 1 };
+		dvmm_machine_drop(m);
+	}
+	return skb->len ?: ret;
+}
+
+/* ---- machines ---- */
+
+static u32 netlink_state(const struct dvmm_machine *m)
+{
+	if (m->stopped)
+		return DVMM_MACHINE_STATE_STOPPED;
+	return dvmm_machine_ready(m) ? DVMM_MACHINE_STATE_READY : DVMM_MACHINE_STATE_JOINING;
+}
+
+static int netlink_put_state(struct sk_buff *skb, struct dvmm_machine *m)
+{
+	char reason[DVMM_REASON_LEN];
+	u32 state;
+	u64 since;
+
+	spin_lock_irq(&m->event_lock);
+	state = netlink_state(m);
+	since = m->since;
+	memcpy(reason, m->reason, sizeof(reason));
+	spin_unlock_irq(&m->event_lock);
+	if (nla_put_u32(skb, DVMM_A_STATE, state) || netlink_put_u64(skb, DVMM_A_TIME, since))
+		return -EMSGSIZE;
+	return state == DVMM_MACHINE_STATE_STOPPED ? nla_put_string(skb, DVMM_A_REASON, reason) : 0;
+}
+
+static int netlink_put_machine(struct sk_buff *skb, const void *thing)
+{
+	struct dvmm_machine *m = (struct dvmm_machine *)thing;
+	u32 hold = dvmm_hold_us(&m->hold, m->policy.hold_us);
+
+	if (nla_put_u16(skb, DVMM_A_NODES, m->nodes) || netlink_put_state(skb, m) ||
+	    nla_put_u32(skb, DVMM_A_HOLD_US, hold) ||
+	    nla_put_u16(skb, DVMM_A_LINKS_UP, atomic_read(&m->links_up)))
+		return -EMSGSIZE;
+	return m->secure ? nla_put_flag(skb, DVMM_A_SECURE) : 0;
+}
+
+static int netlink_tell_machine(struct sk_buff *skb, struct netlink_callback *cb,
+				struct dvmm_machine *m)
+{
+	return netlink_message(skb, cb, m, netlink_put_machine, m);
+}
+
+static int netlink_dump_machines(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return netlink_dump(skb, cb, netlink_tell_machine);
+}
+
+/* ---- links ---- */
+
+static int netlink_put_link(struct sk_buff *skb, const void *thing)
+{
+	const struct dvmm_link *l = thing;
+
+	if (nla_put_u16(skb, DVMM_A_PEER, l->peer) ||
+	    nla_put_string(skb, DVMM_A_TRANSPORT, l->x.ops->name) ||
+	    nla_put_u32(skb, DVMM_A_LINK_STATUS, READ_ONCE(l->state)) ||
+	    nla_put_u32(skb, DVMM_A_IN_FLIGHT, atomic_read(&l->in_flight)) ||
+	    netlink_put_u64(skb, DVMM_A_SENT, atomic64_read(&l->sent)) ||
+	    netlink_put_u64(skb, DVMM_A_RECEIVED, atomic64_read(&l->received)) ||
+	    netlink_put_u64(skb, DVMM_A_BYTES_SENT, atomic64_read(&l->bytes_sent)) ||
+	    netlink_put_u64(skb, DVMM_A_BYTES_RECEIVED, atomic64_read(&l->bytes_received)))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int netlink_tell_links(struct sk_buff *skb, struct netlink_callback *cb,
+			      struct dvmm_machine *m)
+{
+	struct netlink_place *at = netlink_place(cb);
+	struct dvmm_link *l;
+	unsigned long peer;
+	int ret = 0;
+
+	if (mutex_lock_killable(&m->lock))
+		return -EINTR;
+	xa_for_each_start(&m->links, peer, l, at->next) {
+		ret = netlink_message(skb, cb, m, netlink_put_link, l);
+		if (ret)
+			break;
+		at->next = peer + 1;
+	}
+	mutex_unlock(&m->lock);
+	return ret;
+}
+
+static int netlink_dump_links(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return netlink_dump(skb, cb, netlink_tell_links);
+}
+
+/* ---- regions ---- */
+
+static int netlink_put_region(struct sk_buff *skb, const void *thing)
+{
+	const struct dvmm_region *r = thing;
+
+	if (nla_put_u16(skb, DVMM_A_REGION, r->id) || nla_put_u16(skb, DVMM_A_HOME, r->home) ||
+	    netlink_put_u64(skb, DVMM_A_PAGES, r->npages) ||
+	    netlink_put_u64(skb, DVMM_A_FRAMES, READ_ONCE(r->frames)) ||
+	    netlink_put_u64(skb, DVMM_A_LIMIT, r->limit))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int netlink_tell_regions(struct sk_buff *skb, struct netlink_callback *cb,
+				struct dvmm_machine *m)
+{
+	struct netlink_place *at = netlink_place(cb);
+	struct dvmm_region *r;
+	unsigned long id;
+	int ret = 0;
+
+	if (mutex_lock_killable(&m->lock))
+		return -EINTR;
+	xa_for_each_start(&m->regions, id, r, at->next) {
+		ret = netlink_message(skb, cb, m, netlink_put_region, r);
+		if (ret)
+			break;
+		at->next = id + 1;
+	}
+	mutex_unlock(&m->lock);
+	return ret;
+}
+
+static int netlink_dump_regions(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return netlink_dump(skb, cb, netlink_tell_regions);
+}
+
+/* ---- statistics ---- */
+
+static const struct {
+	u16 attr;
+	u16 at;
+} counters[] = {
+#define COUNTER(name, field) { DVMM_A_STATS_##name, offsetof(struct dvmm_stats, field) }
+	COUNTER(FAULTS_READ, faults_read),
+	COUNTER(FAULTS_WRITE, faults_write),
+	COUNTER(FAULTS_UPGRADE, faults_upgrade),
+	COUNTER(FAULTS_LOCAL, faults_local),
+	COUNTER(MESSAGES_SENT, messages_sent),
+	COUNTER(MESSAGES_RECEIVED, messages_received),
+	COUNTER(BYTES_SENT, bytes_sent),
+	COUNTER(BYTES_RECEIVED, bytes_received),
+	COUNTER(PAGES_SENT, pages_sent),
+	COUNTER(PAGES_RECEIVED, pages_received),
+	COUNTER(INVALIDATIONS, invalidations),
+	COUNTER(DOWNGRADES, downgrades),
+	COUNTER(EVICTIONS, evictions),
+	COUNTER(DISCARDED, discarded),
+	COUNTER(PREFETCHES, prefetches),
+	COUNTER(FAULTS_FIRST, faults_first),
+	COUNTER(WAIT_NS, wait_ns),
+	COUNTER(FRAMES, frames),
+	COUNTER(LATENCY_P50, latency_ns[0]),
+	COUNTER(LATENCY_P90, latency_ns[1]),
+	COUNTER(LATENCY_P99, latency_ns[2]),
+	COUNTER(LATENCY_MAX, latency_ns[3]),
+#undef COUNTER
+};
+
+/* All but the lengths and flags at the beginning, and pin_waits. */
+static_assert(ARRAY_SIZE(counters) ==
+	      (sizeof(struct dvmm_stats) - offsetof(struct dvmm_stats, faults_read)) / sizeof(u64));
+static_assert(ARRAY_SIZE(counters) + 1 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
+
+struct netlink_stats {
+	struct dvmm_stats sum;
+	u64 pin_waits;
+};
+
+static int netlink_put_counter(struct sk_buff *skb, int attr, u64 value)
+{
+	return nla_put_u64_64bit(skb, attr, value, DVMM_A_STATS_PAD);
+}
+
+static int netlink_put_stats(struct sk_buff *skb, const void *thing)
+{
+	const struct netlink_stats *s = thing;
+	struct nlattr *nest = nla_nest_start(skb, DVMM_A_STATS);
+	int ret = nest ? 0 : -EMSGSIZE, i;
+
+	for (i = 0; !ret && i < ARRAY_SIZE(counters); i++)
+		ret = netlink_put_counter(skb, counters[i].attr,
+					  *(const u64 *)((const void *)&s->sum + counters[i].at));
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_PIN_WAITS, s->pin_waits);
+	if (!ret)
+		nla_nest_end(skb, nest);
+	return ret;
+}
+
+static int netlink_tell_stats(struct sk_buff *skb, struct netlink_callback *cb,
+			      struct dvmm_machine *m)
+{
+	struct netlink_stats s = { .pin_waits = dvmm_stats_pin_waits(m) };
+
+	dvmm_stats_sum(m, &s.sum);
+	return netlink_message(skb, cb, m, netlink_put_stats, &s);
+}
+
+static int netlink_dump_stats(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return netlink_dump(skb, cb, netlink_tell_stats);
+}
+
+/* ---- flights ---- */
+
+struct netlink_flight {
+	const struct dvmm_region *r;
+	const struct dvmm_flight_view *v;
+};
+
+/**
+ * struct netlink_flights - a walk through the flights of a machine
+ * @skb: message
+ * @cb: what was asked
+ * @m: the machine
+ * @age_ms: younger ones are left out
+ * @seen: flights of the present region so far
+ * @ret: -EMSGSIZE once the message is full
+ */
+struct netlink_flights {
+	struct sk_buff *skb;
+	struct netlink_callback *cb;
+	struct dvmm_machine *m;
+	u32 age_ms;
+	unsigned long seen;
+	int ret;
+};
+
+static int netlink_put_flight(struct sk_buff *skb, const void *thing)
+{
+	const struct netlink_flight *f = thing;
+	const struct dvmm_flight_view *v = f->v;
+	char why[DVMM_WHY_LEN];
+
+	dvmm_watch_why(f->r, v, why);
+	if (nla_put_u16(skb, DVMM_A_REGION, f->r->id) ||
+	    netlink_put_u64(skb, DVMM_A_PAGE, v->page) ||
+	    nla_put_string(skb, DVMM_A_FLIGHT_STATE, dvmm_state_name(v->state)) ||
+	    nla_put_u32(skb, DVMM_A_AGE_MS, v->age_ms) ||
+	    nla_put_s32(skb, DVMM_A_ACKS, v->acks) ||
+	    nla_put_u32(skb, DVMM_A_WAITING, v->waiting) ||
+	    nla_put_string(skb, DVMM_A_REASON, why))
+		return -EMSGSIZE;
+	return v->pinned ? nla_put_flag(skb, DVMM_A_PINNED) : 0;
+}
+
+static void netlink_tell_flight(struct dvmm_region *r, const struct dvmm_flight_view *v, void *arg)
+{
+	struct netlink_flight flight = { .r = r, .v = v };
+	struct netlink_place *at;
+	struct netlink_flights *f = arg;
+
+	at = netlink_place(f->cb);
+	if (f->ret || f->seen++ < at->next || v->age_ms < f->age_ms)
+		return;
+	f->ret = netlink_message(f->skb, f->cb, f->m, netlink_put_flight, &flight);
+	if (!f->ret)
+		at->next = f->seen;
+}
+
+static int netlink_tell_flights(struct sk_buff *skb, struct netlink_callback *cb,
+				struct dvmm_machine *m)
+{
+	struct nlattr *age = dvmm_genl_attrs(cb)[DVMM_A_AGE_MS];
+	struct netlink_flights f = { .skb = skb, .cb = cb, .m = m };
+	struct netlink_place *at = netlink_place(cb);
+	struct dvmm_region *r;
+	unsigned long id;
+
+	f.age_ms = age ? nla_get_u32(age) : 0;
+	if (mutex_lock_killable(&m->lock))
+		return -EINTR;
+	xa_for_each_start(&m->regions, id, r, at->region) {
+		f.seen = 0;
+		dvmm_dispatch_visit(r, netlink_tell_flight, &f);
+		if (f.ret)
+			break;
+		at->region = id + 1;
+		at->next = 0;
+	}
+	mutex_unlock(&m->lock);
+	return f.ret;
+}
+
+static int netlink_dump_flights(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return netlink_dump(skb, cb, netlink_tell_flights);
+}
+
+/* ---- events ---- */
+
+static const struct genl_multicast_group groups[] = {
+	{ .name = DVMM_MCGRP_EVENTS, .flags = DVMM_GENL_MCAST_ADMIN },
+};
+
+static int netlink_put_event(struct sk_buff *skb, const struct dvmm_machine *m, u32 notice,
+			     u16 peer, const char *reason)
+{
+	void *hdr = genlmsg_put(skb, 0, 0, &family, 0, DVMM_CMD_EVENT);
+
+	if (!hdr || netlink_put_name(skb, m) || nla_put_u32(skb, DVMM_A_EVENT, notice) ||
+	    netlink_put_u64(skb, DVMM_A_TIME, ktime_get_boottime_ns()) ||
+	    (peer != m->self && nla_put_u16(skb, DVMM_A_PEER, peer)) ||
+	    (reason && *reason && nla_put_string(skb, DVMM_A_REASON, reason)))
+		return -EMSGSIZE;
+	genlmsg_end(skb, hdr);
+	return 0;
+}
+
+void dvmm_netlink_event(const struct dvmm_machine *m, u32 notice, u16 peer, const char *reason)
+{
+	struct sk_buff *skb;
+
+	if (!genl_has_listeners(&family, &init_net, 0))
+		return;
+	skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_ATOMIC);
+	if (skb && !netlink_put_event(skb, m, notice, peer, reason)) {
+		genlmsg_multicast(&family, skb, 0, 0, GFP_ATOMIC);
+		return;
+	}
+	pr_warn_ratelimited("dvmm: no memory to tell of event %u of node %u\n", notice, peer);
+	nlmsg_free(skb);
+}
+
+/* ---- the family ---- */
+
+#define NETLINK_NAME							\
+	[DVMM_A_UUID] = NLA_POLICY_EXACT_LEN(sizeof_field(struct dvmm_machine, uuid)), \
+	[DVMM_A_NODE] = NLA_POLICY_MAX(NLA_U16, DVMM_MAX_NODE)
+
+static const struct nla_policy name_policy[] = { NETLINK_NAME };
+
+static const struct nla_policy flight_policy[] = {
+	NETLINK_NAME,
+	[DVMM_A_AGE_MS] = { .type = NLA_U32 },
+};
+
+#define NETLINK_GET(number, names, dump) {	\
+	.cmd = number,				\
+	.policy = names,			\
+	.maxattr = ARRAY_SIZE(names) - 1,	\
+	.start = netlink_start,			\
+	.dumpit = dump,				\
+}
+
+static const struct genl_ops ops[] = {
+	NETLINK_GET(DVMM_CMD_MACHINE_GET, name_policy, netlink_dump_machines),
+	NETLINK_GET(DVMM_CMD_LINK_GET, name_policy, netlink_dump_links),
+	NETLINK_GET(DVMM_CMD_REGION_GET, name_policy, netlink_dump_regions),
+	NETLINK_GET(DVMM_CMD_STATS_GET, name_policy, netlink_dump_stats),
+	NETLINK_GET(DVMM_CMD_FLIGHT_GET, flight_policy, netlink_dump_flights),
+};
+
+static struct genl_family family __ro_after_init = {
+	.name = DVMM_FAMILY_NAME,
+	.version = DVMM_FAMILY_VERSION,
+	.module = THIS_MODULE,
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
+	.mcgrps = groups,
+	.n_mcgrps = ARRAY_SIZE(groups),
+	.parallel_ops = true,
+};
+
+int dvmm_netlink_init(void)
+{
+	return genl_register_family(&family);
+}
+
+void dvmm_netlink_exit(void)
+{
+	genl_unregister_family(&family);
+}
