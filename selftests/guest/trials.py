@@ -175,7 +175,8 @@ class FromDisk(Machine):
 
 def _from_disk(t, m):
     text = must(m.hosts[0], f'cat {m.log(0, "console")}')
-    t.ok('BOOT_IMAGE=(hd0,msdos1)/vmlinuz' in m.must('cat /proc/cmdline'), 'the kernel came from the disk, by GRUB', text[:500])
+    line = m.must('cat /proc/cmdline')
+    t.ok('BOOT_IMAGE=/vmlinuz' in line, 'the kernel came from the disk, by GRUB', line + text[:500])
 
 
 def grub(t):
@@ -186,28 +187,48 @@ def grub(t):
 
 # ---- devices
 
-def _netcat(t, m, card, address, port):
-    """10 MB from the boot node's host to a CPU of the last node through a card, and back."""
+def _netcat(t, m, address, port):
+    """10 MB from the boot node's host to a CPU of the last node, and back."""
     cpu, host = m.far(), m.hosts[0]
-    want = must(host, f'head -c {TEN} /dev/urandom > /tmp/net && md5sum < /tmp/net').split()[0]
-    must(host, f'rm -f /tmp/net.sum; setsid sh -c "nc -l -p {port} < /tmp/net & nc -l -p {port + 10} | md5sum > /tmp/net.sum" '
-         '> /dev/null 2>&1 < /dev/null &')
-    got = m.must(f'nc {address} {port} < /dev/null > /tmp/net; md5sum < /tmp/net', 300, cpu)
-    t.ok(got.split()[0] == want, f'{card}: 10 MB into CPU {cpu} are intact', f'{got}, not {want}')
-    m.must(f'nc {address} {port + 10} < /tmp/net; rm /tmp/net', 300, cpu)
-    got = must(host, 'for i in $(seq 300); do test -s /tmp/net.sum && break; usleep 100000; done; cat /tmp/net.sum', 60)
-    t.ok(got.split()[:1] == [want], f'{card}: 10 MB out of CPU {cpu} are intact', f'{got}, not {want}')
+    want = [must(host, f'head -c {TEN} /dev/urandom > /tmp/net && md5sum < /tmp/net').split()[0], '-', str(TEN)]
+    look = 'md5sum < {0}; stat -c %s {0}'
+    # who has nothing to send keeps that side open: at its end busybox's nc goes, whatever is still to come
+    must(host, f'rm -f /tmp/none; mkfifo /tmp/none; setsid sh -c "nc -l -p {port} < /tmp/net & '
+         f'nc -l -p {port + 10} 0<> /tmp/none > /tmp/net.back" > /dev/null 2>&1 < /dev/null &')
+    status, got = m.run(f'mkfifo /tmp/none; nc {address} {port} 0<> /tmp/none > /tmp/net; ' + look.format('/tmp/net'), 600, cpu)
+    t.ok(got.split() == want, f'10 MB into CPU {cpu} are intact', f'status {status}, {got}')
+    t.diag('and back')
+    status, got = m.run(f'nc {address} {port + 10} < /tmp/net; echo done', 600, cpu)
+    text = must(host, look.format('/tmp/net.back'))
+    t.ok(status == 0 and text.split() == want, f'10 MB out of CPU {cpu} are intact', f'status {status}, {got}{text}')
+    t.diag('and done')
 
 
-def _cards(t, m):
-    m.must('insmod /e1000e.ko', 120)
-    for name, driver in (('e1000e', 'e1000e'), ('virtio-net', 'virtio_net')):
-        net = {'e1000e': 1, 'virtio-net': 2}[name]
-        dev = m.must(f'for d in /sys/class/net/eth*; do test $(basename $(readlink $d/device/driver)) = {driver} '
-                     '&& basename $d; done').strip()
-        m.must(f'ip addr add 10.0.{net}.15/24 dev {dev} && ip link set {dev} up && '
+def _card(driver, modules=''):
+    """A check that finds the network card of a driver and uses it."""
+    def check(t, m):
+        m.must(f'for module in {modules}; do insmod /$module.ko || exit 1; done', 120)
+        dev = m.must(f'for d in /sys/class/net/eth*; do case $(readlink $d/device/driver) in */{driver}) basename $d ;; '
+                     'esac; done').strip()
+        m.must(f'ip addr add 10.0.1.15/24 dev {dev} && ip link set {dev} up && '
                f'for i in $(seq 200); do test "$(cat /sys/class/net/{dev}/carrier)" = 1 && break; usleep 10000; done', 120)
-        _netcat(t, m, name, f'10.0.{net}.2', 7600 + net)
+        _netcat(t, m, '10.0.1.2', 7600)
+    return check
+
+
+def _net(device):
+    return f'-netdev user,id=n,net=10.0.1.0/24,host=10.0.1.2 -device {device},netdev=n,romfile='
+
+
+def e1000e(t):
+    """10 MB through an e1000e into a satellite's CPU and out of it."""
+    m = Machine([0, 1], cpus=1, name='d')
+    guest(t, m, '', initrd_with(m.hosts, 'e1000e') + _net('e1000e'), then=[_card('e1000e', 'e1000e')])
+
+
+def virtio_net(t):
+    """The same with virtio-net."""
+    guest(t, Machine([0, 1], cpus=1, name='d'), '', _net('virtio-net-pci'), then=[_card('virtio_net')])
 
 
 def _screen(t, m):
@@ -222,13 +243,9 @@ def _screen(t, m):
     t.ok('0123456789 across the hosts' in text, f'CPU {m.far()} reads the text from its console', text[:200])
 
 
-def devices(t):
-    """e1000e, virtio-net and a VGA, used from a satellite's CPU."""
-    m = Machine([0, 1], cpus=1, name='d')
-    arguments = initrd_with(m.hosts, 'e1000e') + '-device VGA ' + ' '.join(
-        f'-netdev user,id=n{i},net=10.0.{i}.0/24,host=10.0.{i}.2 -device {device},netdev=n{i},romfile='
-        for i, device in ((1, 'e1000e'), (2, 'virtio-net-pci')))
-    guest(t, m, '', arguments, then=[_screen, _cards])
+def vga(t):
+    """A VGA, whose text memory is a device to a satellite."""
+    guest(t, Machine([0, 1], cpus=1, name='d'), '', '-device VGA', then=[_screen])
 
 
 # ---- interrupts, memory, clock
@@ -275,7 +292,7 @@ def _other_clock(t, m):
         m.must(f'echo {name} > {base}/current_clocksource', 120, m.far())
         text = m.must(f'cat {base}/current_clocksource; uptime; dmesg | grep -i "clocksource: Switched" | tail -n 1', 120, m.far())
         t.ok(text.split()[0] == name, f'the clock is {name}', text)
-        checks.parallel(t, m, 300000)
+        checks.parallel(t, m, 2000000)
 
 
 def clocksource(t):
@@ -328,7 +345,8 @@ def black_hole(t):
 
 
 TRIALS = {
-    'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'devices': devices, 'x2apic': x2apic, 'x2apic-plain': x2apic_plain,
+    'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'vga': vga, 'e1000e': e1000e,
+    'virtio-net': virtio_net, 'x2apic': x2apic, 'x2apic-plain': x2apic_plain,
     'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
 }
 
