@@ -9,11 +9,12 @@
  *	f	CPU 1 shuts down (triple fault)
  *	q	CPU 1 reads a port for ever
  *	s	CPU 1 enters protected mode with descriptors in this image, as OVMF does, and writes to it
+ *	m	CPU 1 writes to each page of its node's 128 MiB
  *	v	CPU 1 asks KVM to send an IPI by a hypercall that CPUID does not offer
  *	t	both compare their TSC; CPU 1 sets its own to 0 and resets the machine; they compare again
  *
  * Letters: B, A: CPU 0, CPU 1 has begun; =: the TSC of CPU 1 lies between two of CPU 0; <, >: it does not;
- * r, d: the hypercall was refused, done; s, w: the segments were loaded and the image is as it was, or has changed.
+ * r, d: the hypercall was refused, done; m: the memory is written; s, w: the segments were loaded and the image is as it was, or has changed.
  */
 #define OPERATION	0x500	/* in RAM, for CPU 1 */
 #define BOOTS		0x501	/* survives a reset */
@@ -22,6 +23,8 @@
 #define BEFORE		0x510
 #define THERE		0x518
 #define TRAMPOLINE	0x8000
+#define NODE_1		0x08000000	/* its memory, with nodes of 128 MiB */
+#define NODE_1_END	0x10000000
 #define IMAGE_ROM	0xffff0000	/* the image has 64 KiB, and ends at 4 GiB */
 
 #define MSR_TSC		0x10
@@ -138,6 +141,8 @@ trampoline:
 	je	query
 	cmpb	$'s', %bl
 	je	segments
+	cmpb	$'m', %bl
+	je	segments
 	cmpb	$'v', %bl
 	je	hypercall
 	cmpb	$'t', %bl
@@ -169,6 +174,8 @@ segments:
 	.code32
 6:	movw	$16, %ax
 	movw	%ax, %ds
+	cmpb	$'m', %bl
+	je	9f
 	movb	$0, IMAGE_ROM
 	cmpb	$'s', IMAGE_ROM
 	jne	7f
@@ -176,6 +183,13 @@ segments:
 	jmp	8f
 7:	say	'w'
 8:	hlt
+	jmp	8b
+9:	movl	$NODE_1, %edi
+10:	movl	%edi, (%edi)
+	addl	$4096, %edi
+	cmpl	$NODE_1_END, %edi
+	jb	10b
+	say	'm'
 	jmp	8b
 	.code16
 table:

@@ -127,6 +127,34 @@ def firmware(t):
         m.end()
 
 
+class Small(Tiny):
+    """A satellite in a cgroup that holds less than the satellite's memory."""
+
+    CGROUP = '/tmp/tiny-cgroup'
+
+    def start_node(self, node, words='', arguments=''):
+        """Only a satellite is in it."""
+        enter = f'echo 0 > {self.CGROUP}/small/cgroup.procs;' if node else ''
+        must(0, f'{enter} guest start -c {self.total} -m 256 {self.place(node)} {self.process(node)} {arguments}')
+
+
+def confined(t):
+    """The memory of a node is that of its QEMU's cgroup, whose limit ends the machine."""
+    m = Small('m')
+    try:
+        must(0, f'mkdir -p {m.CGROUP} && mount -t cgroup2 none {m.CGROUP} && echo +memory > {m.CGROUP}/cgroup.subtree_control '
+             f'&& mkdir {m.CGROUP}/small && echo 112M > {m.CGROUP}/small/memory.max')
+        m.start()
+        ends = [m.ended(node, 60)[0] for node in (1, 0)]
+        events = must(0, f'cat {m.CGROUP}/small/memory.events')
+        t.ok(ends[0] == 137 and 'oom_kill 1' in events and m.letters() == 'BA', "a node's cgroup bounds what it holds",
+             f'{ends}, guest {m.letters()}\n{events}\n{m.said(1)}')
+        t.ok(ends[1] == 1 and 'node 1' in m.said(0), 'and who is killed is named', m.said(0))
+    finally:
+        m.end()
+        on(0, f'rmdir {m.CGROUP}/small; umount {m.CGROUP}')
+
+
 def lost(t):
     """A node is lost: who looks after the machine hears of it."""
     m = Tiny('n')
@@ -158,7 +186,7 @@ def left_terminal(t):
 def test(t):
     """One after the other, on one host."""
     load([0])
-    for part in panicked, stuck, clock, hypercall, firmware, unanswered, lost, left_terminal:
+    for part in panicked, stuck, clock, hypercall, firmware, confined, unanswered, lost, left_terminal:
         part(t)
     status, text = unload(0)
     t.ok(status == 0, 'afterwards the modules unload', text)
