@@ -580,10 +580,40 @@ static void timer_work(struct work_struct *work)
 		run(f, true);
 }
 
+static bool list_has(const struct list_head *items, u8 type)
+{
+	const struct event_item *item;
+
+	list_for_each_entry(item, items, list)
+		if (item->ev.type == type)
+			return true;
+	return false;
+}
+
+/*
+ * The same event waits already, and will wake whoever waits for the page.  So a
+ * thread that comes back again and again, for each signal, leaves one item only.
+ */
+static bool flight_has_local(struct dvmm_region *r, u64 index, u8 type)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	const struct flight *f;
+	bool has;
+
+	spin_lock(&b->lock);
+	f = priv_flight(dvmm_region_page(r, index)->priv);
+	has = f && (list_has(&f->inbox, type) || list_has(&f->deferred, type));
+	spin_unlock(&b->lock);
+	return has;
+}
+
 void dvmm_dispatch_local(struct dvmm_region *r, u64 index, u8 type)
 {
-	struct flight *f = deliver(r, index, item_alloc(type));
+	struct flight *f;
 
+	if (flight_has_local(r, index, type))
+		return;
+	f = deliver(r, index, item_alloc(type));
 	if (f)
 		run(f, true);
 }

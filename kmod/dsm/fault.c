@@ -7,7 +7,8 @@
  * with it.  FAULT_FLAG_RETRY_NOWAIT is ignored on purpose: answering
  * VM_FAULT_RETRY to KVM's first, unwaiting attempt would start an
  * async-page-fault worker, which asks for write permission even for a read.
- * And ->page_mkwrite is not told what its caller allows.
+ * And ->page_mkwrite is not told what its caller allows: it gives up after a
+ * moment, and the access that comes again finds its request under way.
  */
 #include <linux/file.h>
 #include <linux/mm.h>
@@ -18,6 +19,8 @@
 
 #include "region.h"
 #include "stats.h"
+
+#define MKWRITE_MS	100	/* mmap_lock is held for so long at most */
 
 static struct dvmm_region *vmf_region(struct vm_fault *vmf)
 {
@@ -79,17 +82,18 @@ static unsigned int wait_state(const struct vm_fault *vmf)
 static vm_fault_t wait_unlocked(struct vm_fault *vmf, u8 need)
 {
 	struct file *file = get_file(vmf->vma->vm_file);
-	unsigned int state = wait_state(vmf);
+	struct dvmm_wait wait = { wait_state(vmf), MAX_SCHEDULE_TIMEOUT };
 	pgoff_t index = vmf->pgoff;
 
 	release_fault_lock(vmf);
-	dvmm_region_acquire(file->private_data, index, need, state);
+	dvmm_region_acquire(file->private_data, index, need, &wait);
 	fput(file);
 	return VM_FAULT_RETRY;
 }
 
 static vm_fault_t region_fault(struct vm_fault *vmf)
 {
+	static const struct dvmm_wait wait = { TASK_KILLABLE, MAX_SCHEDULE_TIMEOUT };
 	u8 need = vmf->flags & FAULT_FLAG_WRITE ? DVMM_PERM_WRITE : DVMM_PERM_READ;
 	struct dvmm_region *r = vmf_region(vmf);
 	struct folio *folio;
@@ -104,7 +108,7 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	}
 	do {
 		if (fatal_signal_pending(current) ||
-		    dvmm_region_acquire(r, vmf->pgoff, need, TASK_KILLABLE))
+		    dvmm_region_acquire(r, vmf->pgoff, need, &wait))
 			return VM_FAULT_SIGBUS;
 		folio = lock_permitted(r, vmf->pgoff, need);
 	} while (!folio && !dvmm_machine_stopped(r->m) && !frame_lost(r, vmf->pgoff));
@@ -132,6 +136,7 @@ static bool lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
  */
 static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 {
+	const struct dvmm_wait wait = { TASK_KILLABLE, msecs_to_jiffies(MKWRITE_MS) };
 	struct folio *folio = page_folio(vmf->page);
 	struct dvmm_region *r = vmf_region(vmf);
 	struct dvmm_holder holder;
@@ -140,8 +145,10 @@ static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 	if (lock_writable(r, folio, vmf->pgoff))
 		return VM_FAULT_LOCKED;
 	dvmm_region_hold(r, &holder, folio);
-	ret = dvmm_region_acquire(r, vmf->pgoff, DVMM_PERM_WRITE, TASK_KILLABLE);
+	ret = dvmm_region_acquire(r, vmf->pgoff, DVMM_PERM_WRITE, &wait);
 	dvmm_region_unhold(r, &holder);
+	if (ret == -ETIME)
+		return VM_FAULT_NOPAGE;
 	if (ret)
 		return VM_FAULT_SIGBUS;
 	return lock_writable(r, folio, vmf->pgoff) ? VM_FAULT_LOCKED : VM_FAULT_NOPAGE;

@@ -108,22 +108,30 @@ static int wait_ready(struct dvmm_machine *m, unsigned int state)
 }
 
 /* Ask, and wait until the engine has something to say about the page. */
-static int ask(struct dvmm_region *r, u64 index, u8 need, unsigned int state)
+static int ask(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
 {
 	u8 type = need == DVMM_PERM_WRITE ? DVMM_EV_STORE : DVMM_EV_LOAD;
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
 	u32 wakes = READ_ONCE(b->wakes);
+	long left;
 
 	dvmm_dispatch_local(r, index, type);
 	if (need == DVMM_PERM_READ)
 		dvmm_prefetch(r, index);
-	return wait_event_state(b->wait, look_again(r, b, index, need, wakes), state) ? -EINTR : 0;
+	if (w->state == TASK_INTERRUPTIBLE)
+		left = wait_event_interruptible_timeout(b->wait,
+							look_again(r, b, index, need, wakes),
+							w->ticks);
+	else
+		left = wait_event_killable_timeout(b->wait, look_again(r, b, index, need, wakes),
+						   w->ticks);
+	return left > 0 ? 0 : left ? -EINTR : -ETIME;
 }
 
-static int acquire_slow(struct dvmm_region *r, u64 index, u8 need, unsigned int state)
+static int acquire_slow(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
-	int ret = wait_ready(r->m, state);
+	int ret = wait_ready(r->m, w->state);
 
 	while (!ret && dvmm_page_perm(pg) < need) {
 		bool reserved = false;
@@ -131,10 +139,10 @@ static int acquire_slow(struct dvmm_region *r, u64 index, u8 need, unsigned int 
 		if (dvmm_machine_stopped(r->m))
 			return -EIO;
 		if (!dvmm_page_has_frame(pg)) {
-			ret = dvmm_evict_reserve(r, state);
+			ret = dvmm_evict_reserve(r, w->state);
 			reserved = !ret;
 		}
-		ret = ret ?: ask(r, index, need, state);
+		ret = ret ?: ask(r, index, need, w);
 		if (reserved)
 			dvmm_evict_unreserve(r);
 	}
@@ -153,7 +161,7 @@ bool dvmm_region_open(const struct dvmm_region *r)
 	       !dvmm_machine_stopped(r->m);
 }
 
-int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, unsigned int state)
+int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
 {
 	u8 had = dvmm_page_perm(dvmm_region_page(r, index));
 	bool first = region_first_touch(r, index);
@@ -169,7 +177,7 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, unsigned int 
 	}
 	start = ktime_get_ns();
 	dvmm_waiter_begin(r, &waiter, index, need);
-	ret = acquire_slow(r, index, need, state);
+	ret = acquire_slow(r, index, need, w);
 	dvmm_waiter_end(r, &waiter);
 	end = ktime_get_ns();
 	if (first)

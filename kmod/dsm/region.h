@@ -158,16 +158,26 @@ void dvmm_regions_release(struct dvmm_machine *m);
 bool dvmm_region_open(const struct dvmm_region *r);
 
 /**
+ * struct dvmm_wait - how to wait for a page
+ * @state: TASK_KILLABLE, or TASK_INTERRUPTIBLE where any signal ends the wait
+ * @ticks: how long for each answer; MAX_SCHEDULE_TIMEOUT: no bound
+ */
+struct dvmm_wait {
+	unsigned int state;
+	long ticks;
+};
+
+/**
  * dvmm_region_acquire - wait until this node may access a page
  * @r: the region
  * @index: page number
  * @need: DVMM_PERM_READ or DVMM_PERM_WRITE
- * @state: TASK_KILLABLE, or TASK_INTERRUPTIBLE where any signal ends the wait
+ * @w: how to wait
  *
  * The permission may be gone again when this returns: check under the folio
- * lock.  No folio lock may be held.  Return: 0, -EINTR (a signal), -EIO (the
- * machine has stopped).
+ * lock.  No folio lock may be held.  Return: 0, -EINTR (a signal), -ETIME (the page
+ * is still to come), -EIO (the machine has stopped).
  */
-int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, unsigned int state);
+int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w);
 
 #endif
