@@ -70,38 +70,54 @@ static bool nodes_valid(const struct dvmm_machine *m, const u16 *nodes_of, u32 c
 	return true;
 }
 
-static int attach(struct dvmm_machine *m, const struct dvmm_kvm_service *s, struct file *vm,
-		  const u16 *nodes_of, u32 count)
+/* At most one VM a machine, that is attached or being so. */
+static int kvm_claim(struct dvmm_machine *m)
 {
-	void *priv;
+	int ret = 0;
 
-	lockdep_assert_held(&m->lock);
-	if (m->kvm)
-		return -EBUSY;
-	if (dvmm_machine_stopped(m))
-		return -EIO;
-	priv = s->attach(m, vm, nodes_of, count);
-	if (IS_ERR(priv))
-		return PTR_ERR(priv);
-	m->kvm_priv = priv;
-	m->kvm = s;
-	return 0;
+	mutex_lock(&m->lock);
+	if (m->kvm || m->kvm_claimed)
+		ret = -EBUSY;
+	else if (dvmm_machine_stopped(m))
+		ret = -EIO;
+	else
+		m->kvm_claimed = true;
+	mutex_unlock(&m->lock);
+	return ret;
 }
 
-/* The module is loaded before the lock is taken: modprobe may take its time. */
+static void kvm_settle(struct dvmm_machine *m, const struct dvmm_kvm_service *s, void *priv)
+{
+	mutex_lock(&m->lock);
+	m->kvm_claimed = false;
+	if (!IS_ERR(priv)) {
+		m->kvm_priv = priv;
+		m->kvm = s;
+	}
+	mutex_unlock(&m->lock);
+}
+
+/*
+ * modprobe may take its time, and so may ftrace: neither is waited for with the
+ * machine's lock held, which a stop needs to tell the peers.
+ */
 static int load_and_attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
 			   u32 count)
 {
 	const struct dvmm_kvm_service *s = service_load();
+	void *priv;
 	int ret;
 
 	if (!s) {
 		pr_err("dvmm: module dvmm-ipi is not there: is kvm-amd or kvm-intel loaded?\n");
 		return -ENODEV;
 	}
-	mutex_lock(&m->lock);
-	ret = attach(m, s, vm, nodes_of, count);
-	mutex_unlock(&m->lock);
+	ret = kvm_claim(m);
+	if (!ret) {
+		priv = s->attach(m, vm, nodes_of, count);
+		kvm_settle(m, s, priv);
+		ret = PTR_ERR_OR_ZERO(priv);
+	}
 	if (ret)
 		module_put(s->owner);
 	return ret;

@@ -19,8 +19,9 @@ struct seq_file;
  * struct dvmm_kvm_service - what dvmm-ipi offers to dvmm.ko
  * @owner: THIS_MODULE
  * @attach: bind the KVM VM behind @vm to node @m.  @nodes_of[apic id] is a node
- *	or 0xffff; copied.  Process context.  Returns the service's own word or
- *	ERR_PTR; the service holds a reference on the VM until detach
+ *	or 0xffff; copied.  Process context, MAY take seconds: no lock of dvmm.ko is
+ *	held, and @m MAY stop meanwhile.  Returns the service's own word or ERR_PTR;
+ *	the service holds a reference on the VM until detach
  * @detach: undo; returns when no interrupt of this VM is in flight here
  * @show: optional, for debugfs
  */
