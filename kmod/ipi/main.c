@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* dvmm-ipi.ko: interrupts between the nodes of a machine. */
+#define pr_fmt(fmt) "dvmm-ipi: " fmt
+
 #include <linux/module.h>
 
 #include <dvmm/channel.h>
@@ -8,8 +10,16 @@
 #include "attach.h"
 #include "hook.h"
 
+/*
+ * KVM calls the hooks with interrupts off.  On PREEMPT_RT most locks sleep, and
+ * nobody has yet shown that none of them is taken there.
+ */
 static int __init dvmm_ipi_init(void)
 {
+	if (IS_ENABLED(CONFIG_PREEMPT_RT)) {
+		pr_err("this kernel is PREEMPT_RT, which is not supported: boot one without it\n");
+		return -EOPNOTSUPP;
+	}
 	return dvmm_kvm_register(&dvmm_ipi_service);
 }
 
