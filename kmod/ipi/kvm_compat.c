@@ -138,11 +138,20 @@ static bool has_xen(const struct kvm *vm)
 #endif
 }
 
+static bool has_hyperv(const struct kvm_vcpu *vcpu)
+{
+#ifdef CONFIG_KVM_HYPERV
+	return vcpu->arch.hyperv_enabled;
+#else
+	return false;
+#endif
+}
+
 static const char *vcpu_unfit(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
 {
 	if (is_foreign(vcpu, t))
 		return "a vCPU belongs to another node or none: create only this node's";
-	if (vcpu->arch.hyperv_enabled)
+	if (has_hyperv(vcpu))
 		return "Hyper-V's interfaces serve one host's vCPUs only: take hv-* from -cpu";
 	if (is_shadowed(vcpu))
 		return "KVM uses no nested paging: load kvm_amd with npt=1 or kvm_intel with ept=1";
