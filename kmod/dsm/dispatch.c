@@ -359,16 +359,6 @@ static void act_fill(struct flight *f, const struct dvmm_action *a)
 		dvmm_page_set_frame(r, f->index, true);
 }
 
-static void act_wake(struct flight *f)
-{
-	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
-
-	spin_lock(&b->lock);
-	WRITE_ONCE(b->wakes, b->wakes + 1);
-	spin_unlock(&b->lock);
-	wake_up_all(&b->wait);
-}
-
 static void start_hold(struct flight *f, u32 us)
 {
 	hrtimer_start(&f->hold, ns_to_ktime(us * 1000ull), HRTIMER_MODE_REL);
@@ -410,7 +400,7 @@ static int act(struct flight *f, const struct dvmm_action *a)
 		act_fill(f, a);
 		return 0;
 	case DVMM_ACT_WAKE:
-		act_wake(f);
+		dvmm_region_wake(f->r, f->index);
 		return 0;
 	case DVMM_ACT_DEFER:
 		defer_item(f);

@@ -107,25 +107,70 @@ static int wait_ready(struct dvmm_machine *m, unsigned int state)
 	       -EINTR : 0;
 }
 
+/**
+ * struct region_sleeper - who waits in a bucket
+ * @entry: in the bucket's queue
+ * @page: for which one of its pages
+ */
+struct region_sleeper {
+	wait_queue_entry_t entry;
+	const struct dvmm_page *page;
+};
+
+/* @key is the page that has news, or NULL when everybody is to look. */
+static int region_wake_sleeper(wait_queue_entry_t *entry, unsigned int mode, int flags, void *key)
+{
+	const struct region_sleeper *s = container_of(entry, struct region_sleeper, entry);
+
+	return key && key != s->page ? 0 : autoremove_wake_function(entry, mode, flags, key);
+}
+
+void dvmm_region_wake(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+
+	spin_lock(&b->lock);
+	WRITE_ONCE(b->wakes, b->wakes + 1);
+	spin_unlock(&b->lock);
+	__wake_up(&b->wait, TASK_NORMAL, 0, dvmm_region_page(r, index));
+}
+
+/* Until there is news since @wakes: 0, -EINTR (a signal) or -ETIME. */
+static int region_sleep(struct dvmm_region *r, u64 index, u8 need, u32 wakes,
+			const struct dvmm_wait *w)
+{
+	struct region_sleeper s = { .page = dvmm_region_page(r, index) };
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	long left = w->ticks;
+	int ret = 0;
+
+	init_wait(&s.entry);
+	s.entry.func = region_wake_sleeper;
+	while (!ret) {
+		ret = prepare_to_wait_event(&b->wait, &s.entry, w->state) ? -EINTR : 0;
+		if (look_again(r, b, index, need, wakes)) {
+			ret = 0;
+			break;
+		}
+		if (!ret && !left)
+			ret = -ETIME;
+		if (!ret)
+			left = schedule_timeout(left);
+	}
+	finish_wait(&b->wait, &s.entry);
+	return ret;
+}
+
 /* Ask, and wait until the engine has something to say about the page. */
 static int ask(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
 {
 	u8 type = need == DVMM_PERM_WRITE ? DVMM_EV_STORE : DVMM_EV_LOAD;
-	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
-	u32 wakes = READ_ONCE(b->wakes);
-	long left;
+	u32 wakes = READ_ONCE(dvmm_region_bucket(r, index)->wakes);
 
 	dvmm_dispatch_local(r, index, type);
 	if (need == DVMM_PERM_READ)
 		dvmm_prefetch(r, index);
-	if (w->state == TASK_INTERRUPTIBLE)
-		left = wait_event_interruptible_timeout(b->wait,
-							look_again(r, b, index, need, wakes),
-							w->ticks);
-	else
-		left = wait_event_killable_timeout(b->wait, look_again(r, b, index, need, wakes),
-						   w->ticks);
-	return left > 0 ? 0 : left ? -EINTR : -ETIME;
+	return region_sleep(r, index, need, wakes, w);
 }
 
 static int acquire_slow(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)

@@ -142,6 +142,8 @@ int dvmm_region_create(struct dvmm_machine *m, const struct dvmm_create_region *
 /** dvmm_region_get - find a region for a peer's message; dvmm_region_put() it */
 struct dvmm_region *dvmm_region_get(struct dvmm_machine *m, u16 id);
 void dvmm_region_put(struct dvmm_region *r);
+/** dvmm_region_wake - there is news of a page for those who wait for it */
+void dvmm_region_wake(struct dvmm_region *r, u64 index);
 /** dvmm_regions_limit - bound what does not fit; before the first link, m->lock held */
 void dvmm_regions_limit(struct dvmm_machine *m);
 /** dvmm_regions_wake - let all waiters of a stopped machine look again */

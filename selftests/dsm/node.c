@@ -241,6 +241,22 @@ static void no_delay(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
+long thread_switches(int tid)
+{
+	char line[100];
+	long n = -1;
+	FILE *f;
+
+	snprintf(line, sizeof(line), "/proc/self/task/%d/status", tid);
+	f = fopen(line, "re");
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return n;
+}
+
 int tcp_pair(int end[2])
 {
 	struct sockaddr_in a = {

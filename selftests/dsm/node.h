@@ -67,6 +67,8 @@ int channel_send(int channel, int node, int type, uint64_t id, const void *data,
  */
 int channel_recv(int channel, struct dvmm_datagram *d, void *data, size_t room, int ms);
 
+/** thread_switches - how often a thread of this process has gone to sleep */
+long thread_switches(int tid);
 /** tcp_pair - two ends of a new TCP connection over 127.0.0.1; 0 or -1 */
 int tcp_pair(int end[2]);
 /** close_all - close @n descriptors that are not -1 */

@@ -20,7 +20,8 @@
 #include "cluster.h"
 #include "tap.h"
 
-#define PAGES	64
+#define PAGES	512
+#define SAME_QUEUE	256	/* a page so much further on is waited for in the same queue */
 #define BOUND_MS 3000
 
 static volatile sig_atomic_t handled;
@@ -57,6 +58,7 @@ enum access { READ, WRITE, UPGRADE };
  * @pipe: holds the page
  * @how: how the waiting thread accesses it
  * @done: it has
+ * @tid: the thread
  */
 struct scene {
 	struct cluster c;
@@ -65,6 +67,7 @@ struct scene {
 	int pipe[2];
 	enum access how;
 	volatile bool done;
+	volatile pid_t tid;
 	pthread_t thread;
 };
 
@@ -72,6 +75,7 @@ static void *access_page(void *arg)
 {
 	struct scene *s = arg;
 
+	s->tid = gettid();
 	if (s->how != READ)
 		*(volatile char *)s->near = 2;
 	else
@@ -212,6 +216,33 @@ static void is_interrupted(void)
 	tap_ok(s.done, "and gets the page afterwards");
 }
 
+#define GRANTS	200
+
+/* Others get pages meanwhile. */
+static void is_left_alone(void)
+{
+	const size_t other = SAME_QUEUE * PAGE;
+	long before, woken;
+	struct scene s;
+	bool waits;
+	int i;
+
+	if (!set_scene(&s, READ))
+		return;
+	before = thread_switches(s.tid);
+	for (i = 0; i < GRANTS; i++) {
+		s.far[other] = i;
+		s.near[other]++;
+	}
+	woken = thread_switches(s.tid) - before;
+	waits = !s.done;
+	tap_ok(waits && s.near[other] == (char)GRANTS && woken <= GRANTS / 10,
+	       "what others get does not wake a thread that waits (%ld of %d times)", woken,
+	       GRANTS);
+	strike_scene(&s);
+	tap_ok(s.done, "and it gets its page");
+}
+
 static void before_the_start(void)
 {
 	struct machine_params p = { .nodes = 2 };
@@ -272,6 +303,7 @@ int main(void)
 	others_go_on(WRITE);
 	others_go_on(UPGRADE);
 	is_interrupted();
+	is_left_alone();
 	before_the_start();
 	reads_ahead();
 	tap_ok(klog_clean(), "the kernel did not complain");
