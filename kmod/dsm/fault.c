@@ -21,6 +21,7 @@
 #include "stats.h"
 
 #define MKWRITE_MS	100	/* mmap_lock is held for so long at most */
+#define REFUSE_MS	100
 
 static struct dvmm_region *vmf_region(struct vm_fault *vmf)
 {
@@ -91,6 +92,18 @@ static vm_fault_t wait_unlocked(struct vm_fault *vmf, u8 need)
 	return VM_FAULT_RETRY;
 }
 
+/*
+ * The machine has stopped, and the page will not come.  KVM takes that for a page
+ * that is swapped out: it has a worker ask once more, and the vCPU after that, for
+ * ever.  Until the VMM ends it, the vCPU is to sleep.
+ */
+static vm_fault_t refuse(const struct vm_fault *vmf)
+{
+	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
+		schedule_timeout_interruptible(msecs_to_jiffies(REFUSE_MS));
+	return VM_FAULT_SIGBUS;
+}
+
 static vm_fault_t region_fault(struct vm_fault *vmf)
 {
 	static const struct dvmm_wait wait = { TASK_KILLABLE, MAX_SCHEDULE_TIMEOUT };
@@ -102,18 +115,18 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	if (dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need) {
 		if (!dvmm_region_open(r))
-			return VM_FAULT_SIGBUS;
+			return refuse(vmf);
 		if (may_unlock(vmf))
 			return wait_unlocked(vmf, need);
 	}
 	do {
 		if (fatal_signal_pending(current) ||
 		    dvmm_region_acquire(r, vmf->pgoff, need, &wait))
-			return VM_FAULT_SIGBUS;
+			return refuse(vmf);
 		folio = lock_permitted(r, vmf->pgoff, need);
 	} while (!folio && !dvmm_machine_stopped(r->m) && !frame_lost(r, vmf->pgoff));
 	if (!folio)
-		return VM_FAULT_SIGBUS;
+		return refuse(vmf);
 	vmf->page = folio_page(folio, 0);
 	return VM_FAULT_LOCKED;
 }
