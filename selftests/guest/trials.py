@@ -205,13 +205,15 @@ def _netcat(t, m, address, port):
 
 
 def _card(driver, modules=''):
-    """A check that finds the network card of a driver and uses it."""
+    """A check that finds the network card of a driver and uses it; its interrupts go to the CPU that does so."""
     def check(t, m):
         m.must(f'for module in {modules}; do insmod /$module.ko || exit 1; done', 120)
         dev = m.must(f'for d in /sys/class/net/eth*; do case $(readlink $d/device/driver) in */{driver}) basename $d ;; '
                      'esac; done').strip()
         m.must(f'ip addr add 10.0.1.15/24 dev {dev} && ip link set {dev} up && '
                f'for i in $(seq 200); do test "$(cat /sys/class/net/{dev}/carrier)" = 1 && break; usleep 10000; done', 120)
+        m.must(f'cd /sys/class/net/{dev}/device; for irq in $(ls msi_irqs ../msi_irqs 2> /dev/null | grep "^[0-9]"); do '
+               f'echo {m.far()} > /proc/irq/$irq/smp_affinity_list || exit 1; done', 60)
         _netcat(t, m, '10.0.1.2', 7600)
     return check
 
