@@ -326,7 +326,7 @@ def many(t):
 def black_hole(t):
     """Small frames arrive, large ones do not: the machine ends and says so."""
     stock_module('act_police')
-    m = Machine([0, 1], cpus=1, memory=128, name='b')
+    m = Machine([0, 1], cpus=1, memory=128, name='b', keys=('timeout = 30',))
     load({0, 1})
     try:
         must(1, f'insmod {IN_NODE}/act_police.ko; ethtool -K to0 gro off; {TC} qdisc add dev to0 clsact && '
@@ -339,6 +339,7 @@ def black_hole(t):
             t.diag(f'node {node}: status {status} after {seconds:.0f} s: {said[node]}')
             t.ok(status not in (0, 124), f'QEMU of node {node} ends with an error', status)
             t.ok(re.search(f'node{1 - node}|node {1 - node}', said[node]), f'node {node} names its peer', said[node])
+        t.ok('MTU' in said[0] + said[1], 'and it is said that large packets may not pass', said)
     finally:
         m.end()
         on(1, f'{TC} qdisc del dev to0 clsact; rmmod act_police')
