@@ -6,19 +6,19 @@ _dvmm()
 
 	case $before in
 	dvmm)
-		mapfile -t COMPREPLY < <(compgen -W "status version doctor create check dump cmdline list" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "list status is-active top events metrics topology version doctor create check dump cmdline" -- "$word")
 		;;
-	check | dump | cmdline)
-		mapfile -t COMPREPLY < <(compgen -W "$(dvmm list 2>/dev/null)" -- "$word"; compgen -f -- "$word")
+	check | dump | cmdline | status | is-active | top | events | metrics | topology)
+		mapfile -t COMPREPLY < <(compgen -W "$(dvmm list 2>/dev/null | cut -d" " -f1)" -- "$word"; compgen -f -- "$word")
 		;;
 	--transport)
 		mapfile -t COMPREPLY < <(compgen -W "tcp rdma loop" -- "$word")
 		;;
-	--dir | --debugfs)
+	--dir)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W "--json --dir --node --transport --debugfs --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--json --dir --node --transport --count --delay --help" -- "$word")
 		;;
 	esac
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* dvmm: machine files, this host, and what its machines are doing (told by debugfs). */
-#include <dirent.h>
+/* dvmm: machine files, this host, and what its machines are doing. */
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
@@ -13,63 +12,28 @@
 
 #include <linux/dvmm.h>
 
-#include "report.h"
 #include "verbs.h"
 
 static const char *const usage =
-	"usage: dvmm status [--json] [--debugfs DIR]\n"
+	"usage: dvmm list [--json] [--dir DIR]\n"
+	"       dvmm status [MACHINE] [--json] [--dir DIR]\n"
+	"       dvmm is-active MACHINE [--dir DIR]\n"
+	"       dvmm top [MACHINE] [-n COUNT] [-d SECONDS] [--json] [--dir DIR]\n"
+	"       dvmm events [MACHINE] [-n COUNT] [--json] [--dir DIR]\n"
+	"       dvmm metrics [MACHINE] [--dir DIR]\n"
+	"       dvmm topology MACHINE [--json] [--dir DIR]\n"
 	"       dvmm version\n"
 	"       dvmm doctor [--json]\n"
 	"       dvmm create NAME --node NODE=ADDRESS,cpus=N,memory=SIZE... [--transport T] [--dir DIR]\n"
-	"       dvmm check|dump FILE|NAME [--json] [--dir DIR]\n"
-	"       dvmm cmdline FILE|NAME [NODE] [--dir DIR]\n"
-	"       dvmm list [--dir DIR]\n";
+	"       dvmm check|dump MACHINE [--json] [--dir DIR]\n"
+	"       dvmm cmdline MACHINE [NODE] [--dir DIR]\n"
+	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
+	"the beginning of its UUID.\n";
 
-static int fail(int status, const char *what, const char *remedy)
+int verb_fail(int status, const char *what, const char *remedy)
 {
 	fprintf(stderr, "dvmm: %s: %s\n", what, remedy);
 	return status;
-}
-
-static int not_there(const char *dir)
-{
-	if (access("/sys/module/dvmm", F_OK))
-		return fail(EXIT_MISSING, "the module is not loaded", "modprobe dvmm");
-	if (errno == EACCES || geteuid())
-		return fail(EXIT_DENIED, "debugfs cannot be read", "run as root");
-	fprintf(stderr, "dvmm: there is no %s: is /sys/kernel/debug mounted?\n", dir);
-	return 1;
-}
-
-static int by_name(const struct dirent **a, const struct dirent **b)
-{
-	return strcmp((*a)->d_name, (*b)->d_name);
-}
-
-static int is_machine(const struct dirent *d)
-{
-	return d->d_name[0] != '.';
-}
-
-static int verb_status(const struct options *o, int argc, char **argv)
-{
-	const char *dir = o->debugfs;
-	bool json = o->json;
-	struct dirent **list;
-	int n = scandir(dir, &list, is_machine, by_name), i, ret = 0;
-
-	(void)argc;
-	(void)argv;
-	if (n < 0)
-		return not_there(dir);
-	report_begin(json);
-	for (i = 0; i < n; i++) {
-		ret |= report_machine(dir, list[i]->d_name, json, i);
-		free(list[i]);
-	}
-	free(list);
-	report_end(json, n);
-	return ret;
 }
 
 static int verb_version(const struct options *o, int argc, char **argv)
@@ -82,11 +46,11 @@ static int verb_version(const struct options *o, int argc, char **argv)
 	(void)argv;
 	printf("dvmm %s\n", DVMM_RELEASE);
 	if (fd < 0 && errno == EACCES)
-		return fail(EXIT_DENIED, "/dev/dvmm cannot be opened", "run as root");
+		return verb_fail(EXIT_DENIED, "/dev/dvmm cannot be opened", "run as root");
 	if (fd < 0)
-		return fail(EXIT_MISSING, "the module is not loaded", "modprobe dvmm");
+		return verb_fail(EXIT_MISSING, "the module is not loaded", "modprobe dvmm");
 	if (ioctl(fd, DVMM_GET_VERSION, &v))
-		return fail(EXIT_FAILED, "the module does not tell its version",
+		return verb_fail(EXIT_FAILED, "the module does not tell its version",
 			    "install the same dvmm for kernel and tools");
 	printf("api %u, wire %u..%u, page %u bytes\n", v.api, v.wire_min, v.wire_max, v.page_size);
 	close(fd);
@@ -98,7 +62,12 @@ static const struct {
 	int (*run)(const struct options *o, int argc, char **argv);
 	int min, max;	/* words after it */
 } verbs[] = {
-	{ "status", verb_status, 0, 0 },
+	{ "status", verb_status, 0, 1 },
+	{ "is-active", verb_is_active, 1, 1 },
+	{ "top", verb_top, 0, 1 },
+	{ "events", verb_events, 0, 1 },
+	{ "metrics", verb_metrics, 0, 1 },
+	{ "topology", verb_topology, 1, 1 },
 	{ "version", verb_version, 0, 0 },
 	{ "doctor", verb_doctor, 0, 0 },
 	{ "create", verb_create, 1, 1 },
@@ -108,47 +77,82 @@ static const struct {
 	{ "list", verb_list, 0, 0 },
 };
 
-/* Options may stand anywhere.  Return: 0, or 'h' for help, or '?' */
+/* 0 or '?' after a line */
+static int number(const char *name, const char *text, double min, double max, double *value)
+{
+	char *end;
+
+	*value = strtod(text, &end);
+	if (end != text && !*end && *value >= min && *value <= max)
+		return 0;
+	fprintf(stderr, "dvmm: %s %s: write a number from %g to %g\n", name, text, min, max);
+	return '?';
+}
+
+/* Return: 0, or 'h' for help, 'V' for the version, or '?' */
+static int option(struct options *o, int c, char **nodes)
+{
+	double value = 0;
+	int ret = 0;
+
+	switch (c) {
+	case 'j':
+		o->json = true;
+		break;
+	case 'D':
+		o->dir = optarg;
+		break;
+	case 'N':
+		*nodes = optarg;
+		break;
+	case 't':
+		o->transport = optarg;
+		break;
+	case 'n':
+		ret = number("-n", optarg, 1, 1e9, &value);
+		o->count = value;
+		break;
+	case 'd':
+		ret = number("-d", optarg, 0.1, 3600, &o->delay);
+		break;
+	default:
+		ret = c;
+	}
+	return ret;
+}
+
+/* Options may stand anywhere.  Return: as option() */
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
-		{ "debugfs", required_argument, NULL, 'd' },
 		{ "dir", required_argument, NULL, 'D' },
-		{ "node", required_argument, NULL, 'n' },
+		{ "node", required_argument, NULL, 'N' },
 		{ "transport", required_argument, NULL, 't' },
+		{ "count", required_argument, NULL, 'n' },
+		{ "delay", required_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{}
 	};
-	int c, nodes = 0;
+	int c, ret = 0, nodes = 0;
 
-	while ((c = getopt_long(argc, argv, "jh", options, NULL)) != -1) {
-		if (c == 'j')
-			o->json = true;
-		else if (c == 'd')
-			o->debugfs = optarg;
-		else if (c == 'D')
-			o->dir = optarg;
-		else if (c == 'n')
-			o->nodes[nodes++] = optarg;
-		else if (c == 't')
-			o->transport = optarg;
-		else
-			return c;
+	while (!ret && (c = getopt_long(argc, argv, "jhn:d:", options, NULL)) != -1) {
+		ret = option(o, c, &o->nodes[nodes]);
+		nodes += c == 'N';
 	}
-	return 0;
+	return ret;
 }
 
 int main(int argc, char **argv)
 {
-	struct options o = { .dir = CONF_DIR, .debugfs = "/sys/kernel/debug/dvmm" };
+	struct options o = { .dir = CONF_DIR, .delay = 1 };
 	size_t i;
 	int c;
 
 	o.nodes = calloc(argc + 1, sizeof(*o.nodes));
 	if (!o.nodes)
-		return fail(EXIT_FAILED, "no memory", "free some");
+		return verb_fail(EXIT_FAILED, "no memory", "free some");
 	c = parse(argc, argv, &o);
 	if (c == 'h')
 		return fputs(usage, stdout), 0;

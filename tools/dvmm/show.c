@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What machine files say: check, dump, cmdline, list. */
+/* What machine files say: check, dump, cmdline, topology. */
 #include <stdio.h>
 #include <string.h>
 
@@ -143,20 +143,72 @@ int verb_cmdline(const struct options *o, int argc, char **argv)
 	return ret;
 }
 
-int verb_list(const struct options *o, int argc, char **argv)
+/* ---- who has what ---- */
+
+struct cell {
+	const struct file_node *n;
+	unsigned int index;
+	unsigned int first_cpu;
+	uint64_t first_mib;	/* within guest memory without its holes */
+};
+
+static void cell_text(const struct file *f, const struct cell *c)
 {
-	GDir *dir = g_dir_open(o->dir, 0, NULL);
-	const char *name;
+	const struct file_node *n = c->n;
+
+	printf("%c- node %u %s", c->index + 1 == f->nodes->len ? '`' : '|', c->index, n->name);
+	if (n->address)
+		printf(" at %s:%u", n->address, n->port);
+	printf(", vCPUs %u-%u, memory %llu-%llu MiB, socket and NUMA node %u%s\n", c->first_cpu,
+	       c->first_cpu + n->cpus - 1, (unsigned long long)c->first_mib,
+	       (unsigned long long)(c->first_mib + n->memory / MIB), c->index,
+	       c->index ? "" : ", firmware and devices");
+}
+
+static struct json_object *cell_object(const struct cell *c)
+{
+	struct json_object *o = node_object(c->n);
+
+	json_object_object_add(o, "node", json_object_new_int64(c->index));
+	json_object_object_add(o, "first_cpu", json_object_new_int64(c->first_cpu));
+	json_object_object_add(o, "first_byte", json_object_new_int64(c->first_mib * MIB));
+	json_object_object_add(o, "boot", json_object_new_boolean(!c->index));
+	return o;
+}
+
+static void topology(const struct options *o, const struct file *f)
+{
+	struct json_object *json = json_object_new_object(), *cells = json_object_new_array();
+	struct cell c = {};
+
+	if (!o->json)
+		printf("%s: %u vCPUs, %llu MiB, %s, distance %u\n", f->name, f->cpus,
+		       (unsigned long long)(f->memory / MIB), f->transport, f->distance);
+	for (; c.index < f->nodes->len; c.index++) {
+		c.n = g_ptr_array_index(f->nodes, c.index);
+		if (o->json)
+			json_object_array_add(cells, cell_object(&c));
+		else
+			cell_text(f, &c);
+		c.first_cpu += c.n->cpus;
+		c.first_mib += c.n->memory / MIB;
+	}
+	json_object_object_add(json, "name", json_object_new_string(f->name));
+	json_object_object_add(json, "distance", json_object_new_int64(f->distance));
+	json_object_object_add(json, "cells", cells);
+	if (o->json)
+		puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	json_object_put(json);
+}
+
+int verb_topology(const struct options *o, int argc, char **argv)
+{
+	struct file *f = machine_file(o, argv[1]);
 
 	(void)argc;
-	(void)argv;
-	if (!dir) {
-		fprintf(stderr, "dvmm: there is no directory %s: dvmm create makes it\n", o->dir);
-		return EXIT_FAILED;
-	}
-	while ((name = g_dir_read_name(dir)))
-		if (g_str_has_suffix(name, ".conf"))
-			printf("%.*s\n", (int)strlen(name) - 5, name);
-	g_dir_close(dir);
+	if (!f)
+		return EXIT_FILE;
+	topology(o, f);
+	file_free(f);
 	return 0;
 }

@@ -1,0 +1,65 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""dvmm on two hosts with a machine between them: both tell the same, and the one that is left tells what came of
+the other."""
+import json
+import os
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'dsm'))
+from vmlib import PATIENCE, Machine, load, main, must, on  # noqa: E402
+
+TOOL = '/dvmm/tools/dvmm/dvmm'
+UUID = '74776f2d-686f-7374-732d-2d2d2d2d2d2d'
+
+
+def told(node):
+    """What a host says of its machine."""
+    machines = json.loads(must(node, f'{TOOL} status {UUID} --json'))['machines']
+    return machines[0] if len(machines) == 1 else {}
+
+
+def counters(node):
+    """The same counters as debugfs has them."""
+    text = must(node, f'cat /sys/kernel/debug/dvmm/{UUID}.{node}/stats')
+    return {key: int(value) for key, value in (line.split(': ') for line in text.splitlines()[1:])}
+
+
+def agrees(t, node):
+    """State, link and counters."""
+    before, m, after = counters(node), told(node), counters(node)
+    t.ok(m['state'] == 'ready' and m['node'] == node and m['nodes'] == 2 and m['links_up'] == 1, f'host {node}: ready', m)
+    link = m['links'][0]
+    t.ok(link['peer'] == 1 - node and link['state'] == 'up' and link['transport'] == 'tcp' and
+         link['bytes_received'] > 4096 * 5, f'host {node}: its link is up and used', link)
+    wrong = [key for key, value in m['stats'].items()
+             if not key.startswith(('latency', 'frames')) and not before[key] <= value <= after[key]]
+    t.ok(not wrong and set(m['stats']) == set(after), f'host {node}: counters are those of debugfs', (wrong, m['stats']))
+    rate = json.loads(must(node, f'{TOOL} top {UUID} -n 1 -d 1 --json'))[0]
+    t.ok(rate['faults_read'] + rate['faults_write'] + rate['faults_upgrade'] > 0 and rate['waiting'] > 0,
+         f'host {node}: top sees it at work', rate)
+    t.diag(f'host {node}: {rate}')
+
+
+def test(t):
+    """Everything."""
+    load(range(2))
+    must(0, f'{TOOL} events --json -n 4 > /tmp/events 2>&1 & echo $! > /tmp/events.pid')
+    m = Machine(2, 'counters', ('--seconds', '100', '--uuid', 'two-hosts-------'), bound=130)
+    m.runs()
+    for node in range(2):
+        agrees(t, node)
+    must(1, 'busybox killall -9 dvmm-node')
+    ends = f'for i in $(seq {100 * PATIENCE}); do grep -q stopped /tmp/events && exit 0; usleep 100000; done; exit 1'
+    ended = on(0, ends, 60)[0]
+    events = [json.loads(line) for line in must(0, 'cat /tmp/events').splitlines()]
+    t.ok(not ended and [e['event'] for e in events[:3]] == ['created', 'link-up', 'ready'] and
+         all(e['uuid'] == UUID and e['node'] == 0 for e in events), 'events of host 0: created, link up, ready', events)
+    last = next((e for e in events if e['event'] == 'stopped'), {})
+    t.ok('node 1' in last.get('reason', ''), 'and stopped, for node 1, once its process was killed', events)
+    m.wait()
+    status, text = on(0, f'{TOOL} is-active {UUID}')
+    t.ok(status == 4 and 'no such machine' in text, 'then it is not there any more', (status, text))
+
+
+main(test)

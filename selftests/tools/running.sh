@@ -1,0 +1,154 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# dvmm on a node that runs both nodes of a machine: each verb says what is so, and what
+# is asked wrongly gets its line and its status.
+here=$(dirname "$0")
+tool=$here/../../tools/dvmm/dvmm
+node=$here/../dsm/dvmm-node
+dir=$(mktemp -d)
+debugfs=/sys/kernel/debug/dvmm/6c616262-2d6d-6163-6869-6e6521212121
+n=0
+fail=0
+zero=
+one=
+
+end() {
+	kill $zero $one $events 2> /dev/null
+	rm -rf "$dir"
+}
+trap end EXIT
+
+result() {
+	n=$((n + 1))
+	if test "$1" -eq 0; then
+		echo "ok $n - $2"
+	else
+		sed 's/^/# /' "$dir/out"
+		echo "not ok $n - $2"
+		fail=1
+	fi
+}
+
+# runs STATUS WORD...: all that it says is in $dir/out
+runs() {
+	wanted=$1
+	shift
+	"$tool" "$@" --dir "$dir" > "$dir/out" 2>&1
+	got=$?
+	test $got = "$wanted" || { echo "status $got, not $wanted" >> "$dir/out"; return 1; }
+}
+
+# within COMMAND...: true within 30 s
+within() {
+	for i in $(seq 300); do
+		"$@" > /dev/null 2>&1 && return 0
+		usleep 100000
+	done
+	return 1
+}
+
+has() {
+	grep -q -- "$1" "$dir/out"
+}
+
+counter() {
+	sed -n "s/^$2: //p" "$debugfs.$1/stats"
+}
+
+start() {
+	"$node" --self "$1" --peers 0=127.0.0.1:7600,1=127.0.0.1:7601 --bound 150 --seconds 120 \
+		--uuid 'labb-machine!!!!' counters > "$dir/node$1" 2>&1 &
+}
+
+events_of() {
+	grep -q "$1" "$dir/events"
+}
+
+echo "TAP version 13"
+cat > "$dir/lab.conf" <<'END'
+[machine]
+name = lab
+uuid = 6c616262-2d6d-6163-6869-6e6521212121
+security = none
+[node alpha]
+address = 127.0.0.1
+port = 7600
+cpus = 1
+memory = 2M
+[node beta]
+address = 127.0.0.1
+port = 7601
+cpus = 1
+memory = 2M
+END
+sed 's/^name = .*/name = idle/; s/6c616262/00000000/' "$dir/lab.conf" > "$dir/idle.conf"
+echo '[machine' > "$dir/broken.conf"
+
+runs 0 list && has '^lab  *-  *-  *6c616262' && has 'broken.conf:1: '
+result $? "without the module, list names files, and one that is wrong"
+modprobe dvmm
+runs 0 status && has '^no machine on this host$'
+result $? "an idle host is told"
+runs 3 status lab && has 'lab: not running on this host'
+result $? "a machine that has a file and does not run: 3"
+runs 4 status nosuch && has '^dvmm: nosuch: there is no such machine: dvmm list names them$'
+result $? "a name that is not there: 4, with the remedy"
+runs 4 is-active 00ff && has 'no such machine'
+result $? "a UUID that is not there: 4"
+runs 6 status broken && has 'broken.conf:1: .*: end it with ]'
+result $? "a file that is wrong: 6, with its line"
+
+"$tool" events lab -n 20 --dir "$dir" > "$dir/events" 2>&1 &
+events=$!
+start 0
+zero=$!
+runs 3 is-active lab
+result $? "a machine whose other node is missing is not active"
+start 1
+one=$!
+within "$tool" is-active lab --dir "$dir"
+runs 0 is-active lab && test "$(cat "$dir/out")" = ready
+result $? "then it is"
+runs 3 is-active idle && has inactive
+result $? "another one is not"
+runs 0 status 6c616262 && has '^lab: ready for [0-9]* s' && has 'node alpha (0 of 2), 1 of 1 links up' &&
+	has 'link to alpha: tcp, up' && has 'region 1: at home on beta, 2 MiB'
+result $? "status by the beginning of the UUID, with the file's names"
+runs 0 list && has '^lab  *ready  *alpha ' && has '^lab  *ready  *beta ' && has '^idle  *-' &&
+	! has '^lab  *-'
+result $? "list knows what runs and what does not"
+moved() {
+	test "$(counter 0 pages_received)" -gt 50
+}
+within moved
+before=$(counter 0 messages_sent)
+runs 0 status lab --json && sed -n 's/.*"node":0,.*"messages_sent":\([0-9]*\).*"node":1,.*/\1/p' "$dir/out" > "$dir/sent" &&
+	test "$(cat "$dir/sent")" -ge "$before" && test "$(cat "$dir/sent")" -le "$(counter 0 messages_sent)"
+result $? "JSON has the counters of debugfs"
+runs 0 top lab -n 1 -d 1 && has '^lab  *alpha  *[0-9]* ' && has WAIT% && test "$(wc -l < "$dir/out")" = 3
+result $? "top shows both nodes"
+runs 0 top -n 2 -d 0.5 --json && has '"waiting_percent":[0-9]' && test "$(grep -c '^\[{' "$dir/out")" = 2
+result $? "top in JSON, a line a pass, with the share of the vCPUs' time"
+sed 's/^/# /' "$dir/out"
+runs 0 metrics && ! grep -vqE '^# (HELP|TYPE) dvmm_[a-z_]+ |^dvmm_[a-z_]+\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.e+-]+$' "$dir/out" &&
+	has 'dvmm_machine_state{machine="lab",uuid="6c616262-.*",node="beta",state="ready"} 1' &&
+	has 'dvmm_link_up{machine="lab",.*node="alpha",peer="beta",transport="tcp"} 1'
+result $? "metrics are what Prometheus reads"
+test "$(grep -c '^# TYPE' "$dir/out")" = "$(grep '^# TYPE' "$dir/out" | sort -u | wc -l)"
+result $? "each of them has one type"
+runs 0 topology lab && has 'lab: 2 vCPUs, 4 MiB, tcp' && has 'node 1 beta at 127.0.0.1:7601, vCPUs 1-1, memory 2-4 MiB'
+result $? "topology says who has what"
+runs 0 topology lab --json && has '"first_cpu":1'
+result $? "topology in JSON"
+
+kill -9 $one
+within events_of 'stopped 6c616262.* node:0 .*node 1'
+cp "$dir/events" "$dir/out"
+has ' created ' && has ' ready ' && has 'link-up .*node:0 peer:1' && has 'stopped .*node:0 .*node 1'
+result $? "events: created, link up, ready, and stopped with the reason once a node is killed"
+within events_of 'removed .*node:0'
+result $? "events: and gone"
+runs 3 is-active lab && test "$(cat "$dir/out")" = inactive
+result $? "then it is inactive: 3"
+echo "1..$n"
+exit $fail
