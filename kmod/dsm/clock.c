@@ -15,7 +15,6 @@ enum clock_message { CLOCK_ASK = 1, CLOCK_ANSWER };
 
 struct dvmm_clock_state {
 	struct dvmm_channel *c;
-	struct mutex lock;		/* one measurement at a time */
 	u64 asked;			/* id of the exchange under way, 0: none */
 	u64 theirs;			/* the peer's TSC */
 	u64 back;			/* our TSC when the answer came */
@@ -92,18 +91,21 @@ static int measure(struct dvmm_clock_state *s, struct dvmm_clock *arg)
 
 int dvmm_clock_measure(struct dvmm_machine *m, struct dvmm_clock *arg)
 {
-	struct dvmm_clock_state *s = m->clock;
-	int ret;
+	struct dvmm_clock_state *s;
+	int ret = -ENOTCONN;
 
 	if (!arg->rounds || arg->rounds > ROUNDS_MAX || arg->peer >= m->nodes ||
 	    arg->peer == m->self)
 		return -EINVAL;
-	if (mutex_lock_killable(&s->lock))
+	if (mutex_lock_killable(&m->clock_lock))
 		return -EINTR;
-	WRITE_ONCE(s->peer, arg->peer);
-	ret = measure(s, arg);
-	WRITE_ONCE(s->asked, 0);
-	mutex_unlock(&s->lock);
+	s = m->clock;
+	if (s) {
+		WRITE_ONCE(s->peer, arg->peer);
+		ret = measure(s, arg);
+		WRITE_ONCE(s->asked, 0);
+	}
+	mutex_unlock(&m->clock_lock);
 	return ret;
 }
 
@@ -115,18 +117,28 @@ int dvmm_clock_init(struct dvmm_machine *m)
 	if (!s)
 		return -ENOMEM;
 	s->m = m;
-	mutex_init(&s->lock);
 	init_completion(&s->answered);
-	m->clock = s;
 	s->c = dvmm_channel_open(m, DVMM_CHANNEL_CLOCK, &clock_ops, s);
 	ret = PTR_ERR_OR_ZERO(s->c);
-	if (ret)
+	if (ret) {
 		kfree(s);
-	return ret;
+		return ret;
+	}
+	/* The machine is listed: somebody may measure already. */
+	mutex_lock(&m->clock_lock);
+	m->clock = s;
+	mutex_unlock(&m->clock_lock);
+	return 0;
 }
 
 void dvmm_clock_exit(struct dvmm_machine *m)
 {
-	dvmm_channel_close(m->clock->c);
-	kfree(m->clock);
+	struct dvmm_clock_state *s;
+
+	mutex_lock(&m->clock_lock);
+	s = m->clock;
+	m->clock = NULL;
+	mutex_unlock(&m->clock_lock);
+	dvmm_channel_close(s->c);
+	kfree(s);
 }

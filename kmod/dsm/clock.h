@@ -13,7 +13,12 @@ struct dvmm_machine;
 
 int dvmm_clock_init(struct dvmm_machine *m);
 void dvmm_clock_exit(struct dvmm_machine *m);
-/** dvmm_clock_measure - DVMM_GET_CLOCK; sleeps for @arg->rounds round trips */
+/**
+ * dvmm_clock_measure - DVMM_GET_CLOCK; sleeps for @arg->rounds round trips
+ *
+ * Return: 0, -EINVAL, -EINTR, -ETIMEDOUT if an answer takes longer than a second, -ENOTCONN
+ * without a link or once the machine leaves.
+ */
 int dvmm_clock_measure(struct dvmm_machine *m, struct dvmm_clock *arg);
 
 #endif

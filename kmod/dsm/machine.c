@@ -359,6 +359,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	init_waitqueue_head(&m->wait);
 	INIT_WORK(&m->stop_work, stop_work);
 	mutex_init(&m->early_lock);
+	mutex_init(&m->clock_lock);
 	INIT_LIST_HEAD(&m->early);
 	atomic64_set(&m->next_id, 1);
 	dvmm_watch_init(m);

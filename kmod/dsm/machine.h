@@ -72,7 +72,8 @@ struct dvmm_machine {
 	struct mutex early_lock;	/* see channel.h */
 	struct list_head early;		/* datagrams whose channel is not open yet */
 	unsigned int early_count;
-	struct dvmm_clock_state *clock;
+	struct mutex clock_lock;	/* one measurement at a time; guards @clock */
+	struct dvmm_clock_state *clock;	/* NULL once the machine leaves */
 	struct dvmm_watch watch;
 
 	atomic64_t next_id;

@@ -2,6 +2,7 @@
 /* The generic netlink family "dvmm". */
 #include <net/genetlink.h>
 
+#include "clock.h"
 #include "dispatch.h"
 #include "link.h"
 #include "machine.h"
@@ -55,42 +56,60 @@ static bool netlink_may(const struct sk_buff *request, const struct dvmm_machine
 	       netlink_capable(request, CAP_NET_ADMIN);
 }
 
-/* A machine that was asked for by name: 0, -ENOENT, or -EPERM if no node of it may be seen. */
-static int netlink_find(struct netlink_callback *cb, struct nlattr **attrs)
+/* A machine that was asked for by name and may be seen: 0, -ENOENT or -EPERM. */
+static int netlink_seek(const struct sk_buff *request, struct nlattr **attrs,
+			struct dvmm_machine **found)
 {
 	struct dvmm_machine *m;
 	int ret = -ENOENT;
 	u64 serial;
 
-	for (serial = 0; ret && (m = dvmm_machine_next(serial)); serial++) {
+	for (serial = 0; (m = dvmm_machine_next(serial)); serial++) {
 		serial = m->serial;
-		if (netlink_wants(attrs, m))
-			ret = netlink_may(cb->skb, m) ? 0 : -EPERM;
+		if (netlink_wants(attrs, m)) {
+			ret = -EPERM;
+			if (netlink_may(request, m)) {
+				*found = m;
+				return 0;
+			}
+		}
 		dvmm_machine_drop(m);
 	}
+	return ret;
+}
+
+/* The same with words, and with a reference on @found. */
+static int netlink_find(const struct sk_buff *request, struct nlattr **attrs,
+			struct netlink_ext_ack *extack, struct dvmm_machine **found)
+{
+	int ret = netlink_seek(request, attrs, found);
+
+	if (ret == -ENOENT)
+		NL_SET_ERR_MSG_ATTR(extack, attrs[DVMM_A_UUID],
+				    "there is no such machine in this kernel");
+	if (ret == -EPERM)
+		NL_SET_ERR_MSG_ATTR(extack, attrs[DVMM_A_UUID],
+				    "the machine is another user's: that takes CAP_NET_ADMIN");
 	return ret;
 }
 
 static int netlink_start(struct netlink_callback *cb)
 {
 	struct nlattr **attrs = dvmm_genl_attrs(cb);
+	struct dvmm_machine *m;
 	int ret;
 
-	if (!attrs[DVMM_A_UUID]) {
-		if (!attrs[DVMM_A_NODE])
-			return 0;
-		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[DVMM_A_NODE],
-				    "a node without a machine: give uuid as well");
-		return -EINVAL;
+	if (attrs[DVMM_A_UUID]) {
+		ret = netlink_find(cb->skb, attrs, cb->extack, &m);
+		if (!ret)
+			dvmm_machine_drop(m);
+		return ret;
 	}
-	ret = netlink_find(cb, attrs);
-	if (ret == -ENOENT)
-		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[DVMM_A_UUID],
-				    "there is no such machine in this kernel");
-	if (ret == -EPERM)
-		NL_SET_ERR_MSG_ATTR(cb->extack, attrs[DVMM_A_UUID],
-				    "the machine is another user's: that takes CAP_NET_ADMIN");
-	return ret;
+	if (!attrs[DVMM_A_NODE])
+		return 0;
+	NL_SET_ERR_MSG_ATTR(cb->extack, attrs[DVMM_A_NODE],
+			    "a node without a machine: give uuid as well");
+	return -EINVAL;
 }
 
 /* ---- messages ---- */
@@ -441,6 +460,70 @@ static int netlink_dump_flights(struct sk_buff *skb, struct netlink_callback *cb
 	return netlink_dump(skb, cb, netlink_tell_flights);
 }
 
+/* ---- clocks ---- */
+
+static int netlink_put_clock(struct sk_buff *skb, const void *thing)
+{
+	const struct dvmm_clock *c = thing;
+
+	if (nla_put_u16(skb, DVMM_A_PEER, c->peer) ||
+	    nla_put_s64(skb, DVMM_A_OFFSET, c->offset, DVMM_A_PAD) ||
+	    netlink_put_u64(skb, DVMM_A_ERROR, c->error) ||
+	    netlink_put_u64(skb, DVMM_A_TIME, ktime_get_boottime_ns()))
+		return -EMSGSIZE;
+	return nla_put_u32(skb, DVMM_A_TSC_KHZ, c->tsc_khz);
+}
+
+static int netlink_reply(struct genl_info *info, const struct dvmm_machine *m,
+			 netlink_put_fn put, const void *thing)
+{
+	struct sk_buff *skb = genlmsg_new(GENLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	void *hdr;
+
+	if (!skb)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(skb, info, &family, 0, info->genlhdr->cmd);
+	if (!hdr || netlink_put_name(skb, m) || put(skb, thing)) {
+		nlmsg_free(skb);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, hdr);
+	return genlmsg_reply(skb, info);
+}
+
+static int netlink_measure(struct genl_info *info, struct dvmm_machine *m)
+{
+	struct dvmm_clock c = {
+		.peer = nla_get_u16(info->attrs[DVMM_A_PEER]),
+		.rounds = nla_get_u16(info->attrs[DVMM_A_ROUNDS]),
+	};
+	int ret = dvmm_clock_measure(m, &c);
+
+	if (ret == -EINVAL)
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[DVMM_A_PEER],
+				    "not another node of the machine");
+	if (ret == -ENOTCONN)
+		NL_SET_ERR_MSG_ATTR(info->extack, info->attrs[DVMM_A_PEER],
+				    "there is no link to this node");
+	return ret ?: netlink_reply(info, m, netlink_put_clock, &c);
+}
+
+static int netlink_clock(struct sk_buff *skb, struct genl_info *info)
+{
+	struct dvmm_machine *m;
+	int ret;
+
+	if (GENL_REQ_ATTR_CHECK(info, DVMM_A_UUID) || GENL_REQ_ATTR_CHECK(info, DVMM_A_NODE) ||
+	    GENL_REQ_ATTR_CHECK(info, DVMM_A_PEER) || GENL_REQ_ATTR_CHECK(info, DVMM_A_ROUNDS))
+		return -EINVAL;
+	ret = netlink_find(skb, info->attrs, info->extack, &m);
+	if (ret)
+		return ret;
+	ret = netlink_measure(info, m);
+	dvmm_machine_drop(m);
+	return ret;
+}
+
 /* ---- events ---- */
 
 static const struct genl_multicast_group groups[] = {
@@ -489,6 +572,12 @@ static const struct nla_policy flight_policy[] = {
 	[DVMM_A_AGE_MS] = { .type = NLA_U32 },
 };
 
+static const struct nla_policy clock_policy[] = {
+	NETLINK_NAME,
+	[DVMM_A_PEER] = NLA_POLICY_MAX(NLA_U16, DVMM_MAX_NODE),
+	[DVMM_A_ROUNDS] = NLA_POLICY_RANGE(NLA_U16, 1, DVMM_CLOCK_ROUNDS_MAX),
+};
+
 #define NETLINK_GET(number, names, dump) {	\
 	.cmd = number,				\
 	.policy = names,			\
@@ -503,6 +592,12 @@ static const struct genl_ops ops[] = {
 	NETLINK_GET(DVMM_CMD_REGION_GET, name_policy, netlink_dump_regions),
 	NETLINK_GET(DVMM_CMD_STATS_GET, name_policy, netlink_dump_stats),
 	NETLINK_GET(DVMM_CMD_FLIGHT_GET, flight_policy, netlink_dump_flights),
+	{
+		.cmd = DVMM_CMD_CLOCK_GET,
+		.policy = clock_policy,
+		.maxattr = ARRAY_SIZE(clock_policy) - 1,
+		.doit = netlink_clock,
+	},
 };
 
 static struct genl_family family __ro_after_init = {

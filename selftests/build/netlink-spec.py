@@ -38,12 +38,15 @@ def numbered(prefix, names, start):
 def in_spec(spec):
     """The same, of the specification."""
     enums = {'dvmm_' + d['name'].replace('-', '_'):
-             numbered(f'dvmm-{d["name"]}-', d['entries'], d.get('value-start', 0)) for d in spec['definitions']}
+             numbered(f'dvmm-{d["name"]}-', d['entries'], d.get('value-start', 0))
+             for d in spec['definitions'] if d['type'] == 'enum'}
     for s in spec['attribute-sets']:
         enums[s['enum-name'].replace('-', '_')] = numbered(s['name-prefix'], [a['name'] for a in s['attributes']], 1)
     ops = spec['operations']
     enums[ops['enum-name'].replace('-', '_')] = numbered(ops['name-prefix'], [o['name'] for o in ops['list']], 1)
     defines = {'DVMM_FAMILY_NAME': f'"{spec["name"]}"', 'DVMM_FAMILY_VERSION': str(spec.get('version', 1))}
+    for const in (d for d in spec['definitions'] if d['type'] == 'const'):
+        defines[c_name('dvmm', const['name'])] = str(const['value'])
     for group in spec['mcast-groups']['list']:
         defines[c_name('dvmm-mcgrp', group['name'])] = f'"{group["name"]}"'
     return enums, defines
@@ -54,7 +57,8 @@ def dangling(spec):
     sets = {s['name']: {a['name'] for a in s['attributes']} for s in spec['attribute-sets']}
     bad = []
     for op in spec['operations']['list']:
-        for part in (op.get('dump', {}).get('request'), op.get('dump', {}).get('reply'), op.get('event')):
+        parts = [op.get(call, {}).get(way) for call in ('do', 'dump') for way in ('request', 'reply')]
+        for part in (*parts, op.get('event')):
             bad += [f'{op["name"]}: {a}' for a in (part or {}).get('attributes', [])
                     if a not in sets[op['attribute-set']]]
     return bad

@@ -493,6 +493,72 @@ static void link_events(void)
 	close(f.fd);
 }
 
+/* ---- clocks ---- */
+
+static void see_clock(struct nlattr **a, uint8_t cmd, void *arg)
+{
+	int64_t offset = genl_num(a[DVMM_A_OFFSET]);
+	uint64_t error = genl_num(a[DVMM_A_ERROR]);
+
+	/* Nodes of one kernel have one clock. */
+	*(int *)arg = cmd == DVMM_CMD_CLOCK_GET && a[DVMM_A_OFFSET] &&
+		      genl_num(a[DVMM_A_PEER]) == 1 && genl_num(a[DVMM_A_TSC_KHZ]) > 1000 &&
+		      (uint64_t)llabs(offset) <= error;
+}
+
+static int ask_clock(const uint8_t *uuid, uint16_t peer, uint16_t rounds, int *good)
+{
+	struct genl_request r;
+
+	ask_of(&r, DVMM_CMD_CLOCK_GET, uuid, 0);
+	r.n.nlmsg_flags = NLM_F_REQUEST;
+	genl_add(&r, DVMM_A_PEER, &peer, sizeof(peer));
+	if (rounds)
+		genl_add(&r, DVMM_A_ROUNDS, &rounds, sizeof(rounds));
+	return genl_ask(&s, &r, see_clock, good);
+}
+
+/* Asks without end, so that a machine leaves while somebody measures. */
+static pid_t measure_on(struct cluster *c)
+{
+	pid_t pid = fork();
+	int good, ret;
+
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	cluster_close(c);	/* these are copies: the machine stays */
+	if (genl_open(&s))
+		_exit(1);
+	do {
+		ret = ask_clock(c->uuid, 1, 100, &good);
+	} while (!ret || ret == ENOTCONN || ret == ETIMEDOUT);
+	_exit(ret != ENOENT);
+}
+
+static void clocks(void)
+{
+	struct cluster c = { .nodes = 2, .transport = "tcp", .bytes = 4 * PAGE };
+	int good = 0, ret, status = -1;
+	pid_t pid;
+
+	if (cluster_open(&c))
+		tap_bail("%s", c.why);
+	ret = ask_clock(c.uuid, 1, 10, &good);
+	tap_ok(!ret && good, "the clock of the other node is ours (%s)", strerror(ret));
+	tap_ok(ask_clock(c.uuid, 1, 0, &good) == EINVAL, "refused: a clock without rounds");
+	tap_ok(ask_clock(c.uuid, 1, 101, &good) == ERANGE, "refused: too many rounds");
+	tap_ok(ask_clock(c.uuid, 0, 1, &good) == EINVAL && strstr(s.why, "not another node"),
+	       "refused: the clock of the same node (%s)", s.why);
+	tap_ok(ask_clock(c.uuid, 7, 1, &good) == EINVAL && strstr(s.why, "not another node"),
+	       "refused: the clock of a node that is not");
+	pid = measure_on(&c);
+	usleep(100000);
+	cluster_close(&c);
+	waitpid(pid, &status, 0);
+	tap_ok(!status, "a machine may leave while its clock is measured");
+}
+
 /* ---- who may know ---- */
 
 static void count(struct nlattr **a, uint8_t cmd, void *arg)
@@ -696,6 +762,7 @@ int main(int argc, char **argv)
 	many();
 	events();
 	link_events();
+	clocks();
 	permission();
 	bad_input();
 	hostile(argc > 1 ? strtoull(argv[1], NULL, 0) : 1, argc > 2 ? atoi(argv[2]) : 5000);

@@ -136,6 +136,10 @@ runs 0 metrics && ! grep -vqE '^# (HELP|TYPE) dvmm_[a-z_]+ |^dvmm_[a-z_]+\{[a-z]
 result $? "metrics are what Prometheus reads"
 test "$(grep -c '^# TYPE' "$dir/out")" = "$(grep '^# TYPE' "$dir/out" | sort -u | wc -l)"
 result $? "each of them has one type"
+runs 0 clock lab -n 20 -d 1 && has '^lab: alpha to beta: offset -\?[0-9]* cycles within [0-9.]* us, [+-][0-9.]* ppm within ' &&
+	has '^lab: beta to alpha: '
+result $? "clock: one kernel's beside itself"
+sed 's/^/# /' "$dir/out"
 runs 0 topology lab && has 'lab: 2 vCPUs, 4 MiB, tcp' && has 'node 1 beta at 127.0.0.1:7601, vCPUs 1-1, memory 2-4 MiB'
 result $? "topology says who has what"
 runs 0 topology lab --json && has '"first_cpu":1'

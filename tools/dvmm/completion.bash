@@ -6,9 +6,9 @@ _dvmm()
 
 	case $before in
 	dvmm)
-		mapfile -t COMPREPLY < <(compgen -W "list status is-active top events metrics topology version doctor create check dump cmdline" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "list status is-active top events metrics clock topology version doctor create check dump cmdline" -- "$word")
 		;;
-	check | dump | cmdline | status | is-active | top | events | metrics | topology)
+	check | dump | cmdline | status | is-active | top | events | metrics | clock | topology)
 		mapfile -t COMPREPLY < <(compgen -W "$(dvmm list 2>/dev/null | cut -d" " -f1)" -- "$word"; compgen -f -- "$word")
 		;;
 	--transport)

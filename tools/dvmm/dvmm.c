@@ -21,6 +21,7 @@ static const char *const usage =
 	"       dvmm top [MACHINE] [-n COUNT] [-d SECONDS] [--json] [--dir DIR]\n"
 	"       dvmm events [MACHINE] [-n COUNT] [--json] [--dir DIR]\n"
 	"       dvmm metrics [MACHINE] [--dir DIR]\n"
+	"       dvmm clock [MACHINE] [-n ROUNDS] [-d SECONDS] [--json] [--dir DIR]\n"
 	"       dvmm topology MACHINE [--json] [--dir DIR]\n"
 	"       dvmm version\n"
 	"       dvmm doctor [--json]\n"
@@ -67,6 +68,7 @@ static const struct {
 	{ "top", verb_top, 0, 1 },
 	{ "events", verb_events, 0, 1 },
 	{ "metrics", verb_metrics, 0, 1 },
+	{ "clock", verb_clock, 0, 1 },
 	{ "topology", verb_topology, 1, 1 },
 	{ "version", verb_version, 0, 0 },
 	{ "doctor", verb_doctor, 0, 0 },

@@ -123,6 +123,15 @@ static int answer_end(struct nl_msg *msg, void *arg)
 	return NL_STOP;
 }
 
+static int answer_ack(struct nl_msg *msg, void *arg)
+{
+	struct answer *answer = arg;
+
+	(void)msg;
+	answer->done = true;
+	return NL_STOP;
+}
+
 static int answer_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 {
 	struct nlmsghdr *h = (struct nlmsghdr *)e - 1;
@@ -143,11 +152,11 @@ static int answer_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 	return NL_STOP;
 }
 
-static struct nl_msg *request(const struct kernel *k, int cmd, const uint8_t *uuid)
+static struct nl_msg *request(const struct kernel *k, int flags, int cmd, const uint8_t *uuid)
 {
 	struct nl_msg *msg = nlmsg_alloc();
 
-	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, k->family, 0, NLM_F_DUMP, cmd,
+	if (!msg || !genlmsg_put(msg, NL_AUTO_PORT, NL_AUTO_SEQ, k->family, 0, flags, cmd,
 				 DVMM_FAMILY_VERSION))
 		g_error("no memory");
 	if (uuid)
@@ -155,16 +164,16 @@ static struct nl_msg *request(const struct kernel *k, int cmd, const uint8_t *uu
 	return msg;
 }
 
-/* 0 or an errno; @why gets the kernel's words if there are any */
-static int ask(struct kernel *k, int cmd, const uint8_t *uuid, row_fn row, void *arg, char *why)
+/* Sends @msg.  0 or an errno; @why gets the kernel's words if there are any */
+static int exchange(struct kernel *k, struct nl_msg *msg, row_fn row, void *arg, char *why)
 {
 	struct answer answer = { .row = row, .arg = arg };
-	struct nl_msg *msg = request(k, cmd, uuid);
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
 	int ret;
 
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, answer_row, &answer);
 	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, answer_end, &answer);
+	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, answer_ack, &answer);
 	nl_cb_err(cb, NL_CB_CUSTOM, answer_error, &answer);
 	ret = nl_send_auto(k->sk, msg);
 	while (ret >= 0 && !answer.done)
@@ -173,6 +182,11 @@ static int ask(struct kernel *k, int cmd, const uint8_t *uuid, row_fn row, void 
 	nlmsg_free(msg);
 	strcpy(why, answer.why);
 	return answer.done ? answer.error : EIO;
+}
+
+static int ask(struct kernel *k, int cmd, const uint8_t *uuid, row_fn row, void *arg, char *why)
+{
+	return exchange(k, request(k, NLM_F_DUMP, cmd, uuid), row, arg, why);
 }
 
 /* ---- rows ---- */
@@ -506,6 +520,35 @@ const char *machine_node(const struct machine *m, unsigned int node, char buf[16
 		return ((struct file_node *)g_ptr_array_index(m->file->nodes, node))->name;
 	snprintf(buf, 16, "%u", node);
 	return buf;
+}
+
+/* ---- clocks ---- */
+
+static void clock_row(struct nlattr **a, void *arg)
+{
+	struct machine_clock *c = arg;
+
+	c->offset = num(a[DVMM_A_OFFSET]);
+	c->error = num(a[DVMM_A_ERROR]);
+	c->khz = num(a[DVMM_A_TSC_KHZ]);
+	c->time = num(a[DVMM_A_TIME]);
+}
+
+int kernel_clock(struct kernel *k, const struct machine *m, unsigned int peer,
+		 unsigned int rounds, struct machine_clock *c)
+{
+	char why[128] = "";
+	uint8_t uuid[16];
+	struct nl_msg *msg;
+	int ret;
+
+	parse_uuid(m->uuid, uuid);
+	msg = request(k, NLM_F_ACK, DVMM_CMD_CLOCK_GET, uuid);
+	nla_put_u16(msg, DVMM_A_NODE, m->node);
+	nla_put_u16(msg, DVMM_A_PEER, peer);
+	nla_put_u16(msg, DVMM_A_ROUNDS, rounds);
+	ret = exchange(k, msg, clock_row, c, why);
+	return ret ? refused(ret, machine_name(m), why) : 0;
 }
 
 /* ---- events ---- */

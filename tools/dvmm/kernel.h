@@ -91,6 +91,24 @@ GPtrArray *kernel_machines(struct kernel *k, const struct options *o, const char
 /** kernel_uuid - UUID of the machine that a word means, or its beginning; to be freed; or NULL */
 char *kernel_uuid(const struct options *o, const char *word);
 
+/**
+ * struct machine_clock - the TSC of another node beside ours
+ * @offset: theirs minus ours, cycles
+ * @error: bound of its error, cycles
+ * @khz: of this host's TSC
+ * @time: CLOCK_BOOTTIME in ns, when it was measured
+ */
+struct machine_clock {
+	int64_t offset;
+	uint64_t error;
+	unsigned int khz;
+	uint64_t time;
+};
+
+/** kernel_clock - measure now, @rounds times; 0 or an exit status after a line */
+int kernel_clock(struct kernel *k, const struct machine *m, unsigned int peer,
+		 unsigned int rounds, struct machine_clock *c);
+
 /** kernel_follow - from now on kernel_event() works; 0 or an exit status after a line */
 int kernel_follow(struct kernel *k);
 /** kernel_event - wait for the next one; false after a line: there will be none */

@@ -38,6 +38,7 @@ int verb_status(const struct options *o, int argc, char **argv);
 int verb_is_active(const struct options *o, int argc, char **argv);
 int verb_top(const struct options *o, int argc, char **argv);
 int verb_events(const struct options *o, int argc, char **argv);
+int verb_clock(const struct options *o, int argc, char **argv);
 int verb_metrics(const struct options *o, int argc, char **argv);
 int verb_doctor(const struct options *o, int argc, char **argv);
 

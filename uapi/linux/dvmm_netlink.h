@@ -6,8 +6,8 @@
  * family only tells: nothing can be changed by it.  It is there in the initial network
  * namespace.
  *
- * Each DVMM_CMD_*_GET is a dump.  Without attributes it is about all machines that the
- * sender may see: with CAP_NET_ADMIN all, else those that its user has created.
+ * Each DVMM_CMD_*_GET but CLOCK_GET is a dump.  Without attributes it is about all machines
+ * that the sender may see: with CAP_NET_ADMIN all, else those that its user has created.
  * DVMM_A_UUID chooses one machine, DVMM_A_NODE with it one of its nodes.  ENOENT: there
  * is no such machine in this kernel.  EPERM: it is another user's.  Other attributes get
  * EINVAL, with the attribute and a text by extended acknowledgment.
@@ -24,6 +24,8 @@
 /* Multicast group of DVMM_CMD_EVENT; to join it takes CAP_NET_ADMIN. */
 #define DVMM_MCGRP_EVENTS	"events"
 
+#define DVMM_CLOCK_ROUNDS_MAX	100
+
 /**
  * enum dvmm_cmd - requests, and what answers carry besides machine and node
  * @DVMM_CMD_MACHINE_GET: nodes, state, reason, time, hold-us, secure, links-up
@@ -33,6 +35,9 @@
  * @DVMM_CMD_FLIGHT_GET: region, page, flight-state, age-ms, pinned, acks, waiting, reason;
  *	only flights at least DVMM_A_AGE_MS old if that is in the request
  * @DVMM_CMD_EVENT: not a request: event, time, and peer and reason where there are any
+ * @DVMM_CMD_CLOCK_GET: no dump: offset, error, tsc-khz, time.  The request has uuid, node, peer
+ *	and rounds; the peer is asked so many times, and all ends with the first answer that
+ *	takes longer than a second (ETIMEDOUT).  ENOTCONN: there is no link to it
  */
 enum dvmm_cmd {
 	DVMM_CMD_MACHINE_GET = 1,
@@ -41,6 +46,7 @@ enum dvmm_cmd {
 	DVMM_CMD_STATS_GET,
 	DVMM_CMD_FLIGHT_GET,
 	DVMM_CMD_EVENT,
+	DVMM_CMD_CLOCK_GET,
 
 	__DVMM_CMD_MAX,
 	DVMM_CMD_MAX = (__DVMM_CMD_MAX - 1)
@@ -122,6 +128,10 @@ enum dvmm_notice {
  * @DVMM_A_WAITING: u32: events that wait for the page
  * @DVMM_A_STATS: nest of enum dvmm_stats_attr
  * @DVMM_A_EVENT: u32: enum dvmm_notice
+ * @DVMM_A_ROUNDS: u16: exchanges, 1 .. DVMM_CLOCK_ROUNDS_MAX
+ * @DVMM_A_OFFSET: s64: the peer's TSC minus this node's at one instant, in cycles
+ * @DVMM_A_ERROR: u64: bound of the error of that, in cycles
+ * @DVMM_A_TSC_KHZ: u32: of this kernel
  */
 enum dvmm_attr {
 	DVMM_A_PAD = 1,
@@ -155,6 +165,10 @@ enum dvmm_attr {
 	DVMM_A_WAITING,
 	DVMM_A_STATS,
 	DVMM_A_EVENT,
+	DVMM_A_ROUNDS,
+	DVMM_A_OFFSET,
+	DVMM_A_ERROR,
+	DVMM_A_TSC_KHZ,
 
 	__DVMM_A_MAX,
 	DVMM_A_MAX = (__DVMM_A_MAX - 1)
