@@ -3,6 +3,7 @@
  * Interrupts between the nodes of a guest, on a running kernel: two KVM VMs over
  * one memory are two nodes of a machine, linked by the loop transport.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kvm.h>
@@ -116,8 +117,34 @@ static void shadow_paging(void)
 		tap_bail("KVM cannot be loaded anew");
 }
 
+#define CPUID_SVM	0x8000000a
+#define SVM_ROGPT	(1u << 21)
+
+/* AMD's CPUs that can walk page tables without writing to them are told to. */
+static bool walks_by_reading(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid(CPUID_SVM, &a, &b, &c, &d) && d & SVM_ROGPT;
+}
+
+static unsigned int walks(void)
+{
+	FILE *f = popen("cat /sys/kernel/debug/dvmm/*/machine", "r");
+	unsigned int n, sum = 0;
+	char line[200];
+
+	while (f && fgets(line, sizeof(line), f))
+		if (sscanf(line, "ipi_walks: %u", &n) == 1)
+			sum += n;
+	if (f)
+		pclose(f);
+	return sum;
+}
+
 static void good_attachments(struct guest *g)
 {
+	const unsigned int walkers = walks_by_reading() ? g->cpus : 0;
 	unsigned int node;
 
 	for (node = 0; node < g->nodes; node++) {
@@ -125,6 +152,8 @@ static void good_attachments(struct guest *g)
 			    "node %u: a VM attaches and the hook fires", node))
 			tap_bail("attach: %s (see the kernel log)", strerror(errno));
 	}
+	tap_ok(walks() == walkers, "%u of %u vCPUs walk their page tables by reading", walkers,
+	       g->cpus);
 	attach_fails(g, 0, g->vm[0], EBUSY, "a second VM on a node");
 	tap_ok(!set_ftrace("0"), "ftrace cannot be switched off meanwhile");
 }
