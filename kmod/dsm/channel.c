@@ -39,7 +39,7 @@ static const char *keep_early(struct dvmm_machine *m, u16 node, const struct dvm
 	lockdep_assert_held(&m->early_lock);
 	if (m->early_count >= DVMM_EARLY_MAX)
 		return "too many datagrams for a channel that nobody opened";
-	e = kmalloc(struct_size(e, data, f->length), GFP_KERNEL);
+	e = dvmm_machine_kmalloc(m, struct_size(e, data, f->length));
 	if (!e)
 		return "no memory for a datagram";
 	e->node = node;

@@ -53,7 +53,7 @@ static bool enqueue(struct user_channel *u, struct datagram *d)
 static int user_rx(void *priv, u16 node, u8 type, u64 id, const void *data, unsigned int length)
 {
 	struct user_channel *u = priv;
-	struct datagram *d = kmalloc(struct_size(d, data, length), GFP_KERNEL);
+	struct datagram *d = dvmm_machine_kmalloc(u->m, struct_size(d, data, length));
 
 	if (!d) {
 		dvmm_machine_fail(u->m, "node %u has no memory for a datagram", u->m->self);

@@ -87,8 +87,10 @@ static enum hrtimer_restart flight_again(struct hrtimer *t)
 
 static struct flight *flight_alloc(struct dvmm_region *r, u64 index)
 {
-	struct flight *f = kmem_cache_zalloc(flights, GFP_KERNEL | __GFP_NOFAIL);
+	struct mem_cgroup *old = set_active_memcg(r->memcg);
+	struct flight *f = kmem_cache_zalloc(flights, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
 
+	set_active_memcg(old);
 	f->r = r;
 	f->index = index;
 	f->sight.since = jiffies;

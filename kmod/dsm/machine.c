@@ -2,8 +2,10 @@
 /* A machine: creation, events, stop, and its descriptor. */
 #include <linux/anon_inodes.h>
 #include <linux/fs.h>
+#include <linux/memcontrol.h>
 #include <linux/module.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
 
@@ -44,6 +46,7 @@ static void machine_free(struct kref *ref)
 	xa_destroy(&m->channels);
 	free_percpu(m->stats);
 	kfree(m->peers);
+	mem_cgroup_put(m->memcg);
 	kfree(m);
 }
 
@@ -70,6 +73,15 @@ struct dvmm_machine *dvmm_machine_next(u64 serial)
 		}
 	mutex_unlock(&machines_lock);
 	return found;
+}
+
+void *dvmm_machine_kmalloc(struct dvmm_machine *m, size_t bytes)
+{
+	struct mem_cgroup *old = set_active_memcg(m->memcg);
+	void *p = kmalloc(bytes, GFP_KERNEL_ACCOUNT);
+
+	set_active_memcg(old);
+	return p;
 }
 
 u16 dvmm_machine_self(const struct dvmm_machine *m)
@@ -372,6 +384,7 @@ static struct dvmm_machine *machine_alloc(const struct dvmm_create_machine *arg)
 	if (!m)
 		return NULL;
 	machine_init(m, arg);
+	m->memcg = get_mem_cgroup_from_mm(current->mm);
 	m->stats = dvmm_stats_alloc();
 	/* To take a mapping away may sleep, and must not hold up another page: many workers. */
 	m->wq = alloc_workqueue("dvmm/%u", WQ_UNBOUND | WQ_HIGHPRI | WQ_MEM_RECLAIM, 256,
@@ -383,6 +396,7 @@ static struct dvmm_machine *machine_alloc(const struct dvmm_create_machine *arg)
 		destroy_workqueue(m->wq);
 	free_percpu(m->stats);
 	kfree(m->peers);
+	mem_cgroup_put(m->memcg);
 	kfree(m);
 	return NULL;
 }

@@ -29,6 +29,7 @@
 #include "watch.h"
 
 struct dvmm_kvm_service;
+struct mem_cgroup;
 struct dvmm_stats_cpu;
 struct dvmm_clock_state;
 
@@ -78,6 +79,7 @@ struct dvmm_machine {
 
 	atomic64_t next_id;
 	struct dvmm_stats_cpu __percpu *stats;
+	struct mem_cgroup *memcg;	/* who made the machine pays for what it keeps */
 	struct dentry *debugfs;
 };
 
@@ -106,6 +108,8 @@ void dvmm_machine_drop(struct dvmm_machine *m);
 struct dvmm_machine *dvmm_machine_next(u64 serial);
 /** dvmm_machine_linked - one more link of @m is up; true if that made it ready */
 bool dvmm_machine_linked(struct dvmm_machine *m);
+/** dvmm_machine_kmalloc - @bytes for the machine's account, in whatever thread; kfree() */
+void *dvmm_machine_kmalloc(struct dvmm_machine *m, size_t bytes);
 /** dvmm_machine_event - tell the reader of the machine descriptor, and whoever follows */
 void dvmm_machine_event(struct dvmm_machine *m, u16 type, u16 node, const char *reason);
 /** dvmm_machine_stop - stop here for @reason; the first call wins.  Any context */

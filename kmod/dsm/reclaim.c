@@ -76,8 +76,7 @@ static void reclaim_work(struct work_struct *work)
 
 /* ---- limits ---- */
 
-/* Pages that the host, and the cgroup with those above it, still have. */
-static u64 available(struct mem_cgroup *memcg)
+u64 dvmm_reclaim_available(struct mem_cgroup *memcg)
 {
 	u64 n = max(si_mem_available(), 0l);
 
@@ -94,7 +93,7 @@ static u64 available(struct mem_cgroup *memcg)
 
 void dvmm_reclaim_limit(struct dvmm_region *r, u64 homed, unsigned int far)
 {
-	u64 n = available(r->memcg);
+	u64 n = dvmm_reclaim_available(r->memcg);
 	u64 share = (n - min(n, homed)) / far;
 
 	if (r->limit || share >= r->npages)

@@ -16,7 +16,10 @@
 #include <linux/types.h>
 
 struct dvmm_region;
+struct mem_cgroup;
 
+/** dvmm_reclaim_available - pages that the host, and the group with those above it, have */
+u64 dvmm_reclaim_available(struct mem_cgroup *memcg);
 /** dvmm_reclaim_init - on creation, by the process that is to be charged; 0 or -ENOMEM */
 int dvmm_reclaim_init(struct dvmm_region *r);
 /** dvmm_reclaim_exit - waits for the worker */

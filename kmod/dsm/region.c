@@ -358,7 +358,7 @@ static int region_check(struct dvmm_machine *m, const struct dvmm_create_region 
 		return -EINVAL;
 	if (arg->cache_bytes && arg->cache_bytes < DVMM_REGION_CACHE_MIN)
 		return -EINVAL;
-	if (arg->home == m->self && arg->bytes >> PAGE_SHIFT > (u64)si_mem_available())
+	if (arg->home == m->self && arg->bytes >> PAGE_SHIFT > dvmm_reclaim_available(m->memcg))
 		return -ENOMEM;
 	/* vmalloc complains, loudly, of what can never fit. */
 	if (arg->bytes >> PAGE_SHIFT > METADATA_MAX_PAGES)

@@ -4,51 +4,21 @@
  * there is, and given back where it can be.
  */
 #include <errno.h>
-#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "cluster.h"
 #include "tap.h"
 
-#define ROOT	"/tmp/dvmm-cgroup"
-#define OWN	ROOT "/owner"
 #define PAGES	2048ul
 #define WAIT_MS	10000
-
-static bool put(const char *file, const char *text)
-{
-	int fd = open(file, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
-static long long number(const char *file)
-{
-	char text[64] = "";
-	int fd = open(file, O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
-		tap_bail("%s: %s", file, strerror(errno));
-	close(fd);
-	return atoll(text);
-}
-
-static bool have_cgroup(void)
-{
-	mkdir(ROOT, 0700);
-	return !mount("none", ROOT, "cgroup2", 0, NULL) &&
-	       put(ROOT "/cgroup.subtree_control", "+memory") && !mkdir(OWN, 0700);
-}
+#define DATAGRAMS	1000
 
 /* Region 0 is homed on node 0; node 1 may hold all of it. */
 static int open_machine(struct cluster *c)
@@ -100,13 +70,13 @@ static int moved_pages(void)
 	struct cluster c;
 	long long got;
 
-	if (!put(OWN "/cgroup.procs", "0") || open_machine(&c))
+	if (!cgroup_enter() || open_machine(&c))
 		return 2;
 	/* Written there, back here: frames that messages brought. */
 	write_all(map(&c, 1));
 	if (wrong(map(&c, 0)))
 		return 3;
-	got = number(OWN "/memory.current");
+	got = cgroup_bytes();
 	printf("# %lld KiB for %llu + %llu frames\n", got / 1024,
 	       (unsigned long long)frames(&c, 0), (unsigned long long)frames(&c, 1));
 	fflush(stdout);
@@ -145,13 +115,14 @@ static long long limit_shown(void)
 	return atoll(line);
 }
 
-/* The region does not fit: node 1 gets a limit by itself, and keeps it. */
+/* Each fits, both together do not: node 1 gets a limit by itself, and keeps it. */
 static int bounded_pages(void)
 {
-	struct cluster c;
+	struct cluster c = { .nodes = 2, .transport = "loop", .regions = 2,
+			     .spec = { { 0, PAGES * PAGE, 0 }, { 0, PAGES * PAGE, 0 } } };
 	long long limit;
 
-	if (!put(OWN "/memory.max", "6M") || !put(OWN "/cgroup.procs", "0") || open_machine(&c))
+	if (!cgroup_bound("11M") || !cgroup_enter() || cluster_open(&c))
 		return 2;
 	limit = limit_shown();
 	printf("# limit: %lld pages of %lu\n", limit, PAGES);
@@ -159,7 +130,7 @@ static int bounded_pages(void)
 	if (limit <= 0 || limit >= (long long)PAGES)
 		return 1;
 	/* The other node's frames are charged to the same group. */
-	if (!put(OWN "/memory.max", "max"))
+	if (!cgroup_bound("max"))
 		return 2;
 	write_all(map(&c, 1));
 	return frames(&c, 1) > (uint64_t)limit ? 3 : 0;
@@ -169,8 +140,114 @@ static void bounded(void)
 {
 	int status = in_child(bounded_pages);
 
-	put(OWN "/memory.max", "max");
-	tap_ok(!status, "a region that does not fit its owner's group is bounded (%d)", status);
+	cgroup_bound("max");
+	tap_ok(!status, "regions that do not fit their owner's group are bounded (%d)", status);
+}
+
+/* Datagrams that wait for their reader: a link's thread has made room for them. */
+static int unread_datagrams(void)
+{
+	static char data[DVMM_CHANNEL_DATA_MAX];
+	int i, channel[2], first[2];
+	struct dvmm_datagram d;
+	struct cluster c;
+	long long before;
+
+	if (!cgroup_enter() || open_machine(&c))
+		return 2;
+	for (i = 0; i < 2; i++) {
+		channel[i] = channel_create(c.machine[i], DVMM_CHANNEL_USER);
+		first[i] = channel_create(c.machine[i], DVMM_CHANNEL_USER + 1);
+	}
+	before = cgroup_bytes();
+	for (i = 0; i < DATAGRAMS; i++)
+		if (channel_send(channel[0], 1, 0, 0, data, sizeof(data)) < 0)
+			return 3;
+	/* In order: when this one is there, all are. */
+	if (channel_send(first[0], 1, 0, 0, data, 1) < 0 ||
+	    channel_recv(first[1], &d, data, sizeof(data), WAIT_MS) != 1)
+		return 4;
+	before = cgroup_bytes() - before;
+	printf("# %lld KiB for %d datagrams of %zu bytes\n", before / 1024, DATAGRAMS,
+	       sizeof(data));
+	fflush(stdout);
+	return before < (long long)(DATAGRAMS * sizeof(data));
+}
+
+static void unread(void)
+{
+	int status = in_child(unread_datagrams);
+
+	tap_ok(!status, "datagrams that nobody has read are charged to their reader (%d)", status);
+}
+
+/* The group has less than the region takes where it is at home. */
+static int home_too_large(void)
+{
+	struct machine_params p = { .nodes = 2 };
+	int machine, region;
+
+	random_uuid(p.uuid);
+	machine = machine_create(&p);
+	if (machine < 0 || !cgroup_bound("6M") || !cgroup_enter())
+		return 2;
+	close(machine);
+	random_uuid(p.uuid);
+	machine = machine_create(&p);
+	region = region_create(machine, 0, 0, PAGES * PAGE, 0);
+	if (region >= 0 || errno != ENOMEM)
+		return 1;
+	return region_create(machine, 0, 1, PAGES * PAGE, 0) < 0 ? 3 : 0;
+}
+
+static void homeless(void)
+{
+	int status = in_child(home_too_large);
+
+	cgroup_bound("max");
+	tap_ok(!status, "a region that is larger than its home's group is refused (%d)", status);
+}
+
+/* Node 1 of two, alone in the group, takes more memory than that has. */
+static void overdraw(const struct cluster *c)
+{
+	cluster_keep((struct cluster *)c, 1);
+	if (cgroup_bound("5M"))
+		write_all(map(c, 1));
+	_exit(0);
+}
+
+static int owner_killed(void)
+{
+	struct dvmm_event_record ev = {};
+	struct cluster c = { .nodes = 2, .transport = "loop", .regions = 1,
+			     .spec = { { 1, PAGES * PAGE, 0 } } };
+	int status, ret;
+	pid_t pid;
+
+	if (!cgroup_enter() || cluster_open(&c))
+		return 2;
+	pid = fork();
+	if (!pid)
+		overdraw(&c);
+	cluster_keep(&c, 0);
+	if (!cgroup_leave())
+		return 3;
+	waitpid(pid, &status, 0);
+	ret = event_want(c.machine[0], DVMM_EVENT_STOPPED, &ev, WAIT_MS);
+	printf("# status %#x, %s\n", status, ret == 1 ? ev.reason : "node 0 has heard nothing");
+	fflush(stdout);
+	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL)
+		return 4;
+	return ret != 1 || !strstr(ev.reason, "node 1 left");
+}
+
+static void killed(void)
+{
+	int status = in_child(owner_killed);
+
+	cgroup_bound("max");
+	tap_ok(!status, "a node that its group kills leaves with a reason (%d)", status);
 }
 
 /* Copies of pages that are at home elsewhere go when the kernel asks for memory. */
@@ -190,7 +267,7 @@ static void given_back(void)
 	before = frames(&c, 1);
 	end = now_ns() + WAIT_MS * tap_patience() * 1000000ull;
 	do {
-		if (!put("/proc/sys/vm/drop_caches", "2"))
+		if (!cgroup_put("/proc/sys/vm/drop_caches", "2"))
 			tap_bail("drop_caches: %s", strerror(errno));
 		usleep(100000);
 		after = frames(&c, 1);
@@ -208,11 +285,15 @@ int main(void)
 	tap_start(120);
 	klog_open();
 	close(dev_open());
-	if (have_cgroup()) {
+	if (cgroup_make()) {
 		charged();
+		unread();
 		bounded();
-		rmdir(OWN);
-		umount(ROOT);
+		homeless();
+		tap_ok(klog_clean(), "the kernel did not complain");
+		killed();
+		klog_open();	/* of that it tells at length */
+		cgroup_remove();
 	} else {
 		tap_skip("cgroup", "%s", strerror(errno));
 	}

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "peer.h"
 #include "tap.h"
 
@@ -67,7 +68,7 @@ static void judge(const char *what, long mib)
 static void ended(struct peer *p, const char *what, const char *text)
 {
 	struct dvmm_event_record ev = {};
-	int ret = event_want(p->machine, DVMM_EVENT_STOPPED, &ev, 5000);
+	int ret = event_want(p->machine, DVMM_EVENT_STOPPED, &ev, 15000 * tap_patience());
 
 	tap_ok(ret == 1 && strstr(ev.reason, text), "%s: stopped, \"%s\" (%s)", what, text,
 	       ret == 1 ? ev.reason : "goes on");
@@ -110,6 +111,42 @@ static void unread_channels(void)
 	judge(what, FLOOD_MIB / 2);
 	ended(&p, what, "does not read its channels");
 	close_all(channel, 8);
+	peer_close(&p);
+}
+
+#define QUESTIONS	10000
+#define CLOCK_ASK	1
+#define SMALL_BUFFER	4608
+
+/* So that answers pile up in the lane, not in the sockets. */
+static void keep_small(struct peer *p)
+{
+	const int size = SMALL_BUFFER;
+
+	setsockopt(p->kept[DVMM_LANE_CTL], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(p->sock[DVMM_LANE_CTL], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+}
+
+/* An answer for which there is no room is not sent, and what comes after it is read. */
+static void many_questions(void)
+{
+	static const char what[] = "questions about the clock whose answers nobody reads";
+	struct dvmm_wire_hdr bye = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_BYE, 6);
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_CHANNEL, CLOCK_ASK, 0);
+	struct peer p;
+	int i;
+
+	if (!begin(&p, what))
+		return;
+	keep_small(&p);
+	h.index = cpu_to_le16(DVMM_CHANNEL_CLOCK);
+	for (i = 0; i < QUESTIONS; i++)
+		if (peer_send(&p, DVMM_LANE_CTL, &h, NULL, 0))
+			break;
+	tap_ok(i == QUESTIONS, "%s: %d of %d are taken", what, i, QUESTIONS);
+	judge(what, FLOOD_MIB / 2);
+	peer_send(&p, DVMM_LANE_CTL, &bye, "enough", 6);
+	ended(&p, what, "enough");
 	peer_close(&p);
 }
 
@@ -243,6 +280,7 @@ static void pinned_page(void)
 /* ---- two peers: one owns, the other asks, and nothing ever comes of it ---- */
 
 #define OPEN_PAGES	40000
+#define OPEN_BYTES	600	/* each takes more */
 #define AT_ONCE		500
 
 static void skip_answers(struct peer *p, int n)
@@ -278,12 +316,41 @@ static bool join(struct peer *p, int self, int machine, const uint8_t *uuid)
 	return !peer_connect(p) && !peer_join(p);
 }
 
+/* What the owner is told, so that its lane does not stand still. */
+static pid_t read_all(int sock)
+{
+	static char buf[65536];
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	while (recv(sock, buf, sizeof(buf), 0) > 0)
+		;
+	_exit(0);
+}
+
+/* Of the only machine that there is, and a line more. */
+static long count_flights(void)
+{
+	FILE *f = popen("cat /sys/kernel/debug/dvmm/*.0/flights | wc -l", "r");
+	long n = 0;
+
+	if (!f || fscanf(f, "%ld", &n) != 1)
+		tap_bail("debugfs shows no flights");
+	pclose(f);
+	return n;
+}
+
 static void open_transactions(void)
 {
 	static const char what[] = "transactions that are left open";
 	struct machine_params mp = { .nodes = 3 };
+	bool grouped = cgroup_make() && cgroup_enter();
 	struct peer one, two;
+	long long charge = 0;
+	pid_t reader;
 	int region;
+	long n;
 
 	random_uuid(mp.uuid);
 	one.machine = machine_create(&mp);
@@ -292,16 +359,26 @@ static void open_transactions(void)
 	    !join(&two, 2, one.machine, mp.uuid))
 		tap_bail("two peers: %s", strerror(errno));
 	tap_ok(ask_for_all(&one, true) == OPEN_PAGES, "a peer owns %d pages", OPEN_PAGES);
+	reader = read_all(one.sock[DVMM_LANE_FWD]);
 	before = available_kib();
+	charge -= grouped ? cgroup_bytes() : 0;
 	ask_for_all(&two, false);
 	judge(what, 30);
+	charge += grouped ? cgroup_bytes() : 0;
+	n = count_flights();
+	tap_ok(n > 1000 && charge >= n * OPEN_BYTES,
+	       "%s: %ld are charged to the machine's owner: %lld KiB", what, n, charge / 1024);
 	ended(&two, what, "too many transactions open");
+	kill(reader, SIGKILL);
+	waitpid(reader, NULL, 0);
 	peer_hang_up(&one);
 	peer_hang_up(&two);
 	close(one.link);
 	close(two.link);
 	close(region);
 	close(one.machine);
+	if (grouped && cgroup_leave())
+		cgroup_remove();
 }
 
 int main(void)
@@ -316,6 +393,7 @@ int main(void)
 	h.index = cpu_to_le16(DVMM_CHANNEL_USER);
 	send_many(h, "datagrams for a channel that nobody opened");
 	unread_channels();
+	many_questions();
 	own_datagrams();
 	unread_answers();
 	pinned_page();
