@@ -8,14 +8,18 @@
 #include "link.h"
 #include "netlink.h"
 #include "region.h"
+#include "reserve.h"
 
 static int __init dvmm_init(void)
 {
 	int ret;
 
-	ret = dvmm_dispatch_init();
+	ret = dvmm_reserve_init();
 	if (ret)
 		return ret;
+	ret = dvmm_dispatch_init();
+	if (ret)
+		goto reserve;
 	ret = dvmm_link_init();
 	if (ret)
 		goto dispatch;
@@ -39,6 +43,8 @@ link:
 	dvmm_link_exit();
 dispatch:
 	dvmm_dispatch_exit();
+reserve:
+	dvmm_reserve_exit();
 	return ret;
 }
 
@@ -50,6 +56,7 @@ static void __exit dvmm_exit(void)
 	dvmm_region_exit();
 	dvmm_link_exit();
 	dvmm_dispatch_exit();
+	dvmm_reserve_exit();
 }
 
 module_init(dvmm_init);

@@ -446,9 +446,7 @@ static const char *take_frame(struct rdma_slot *s, u8 *hdr, struct page **page)
 	memcpy(hdr, s->hdr, DVMM_XPORT_HDR);
 	*page = NULL;
 	if (length) {
-		fresh = alloc_page(GFP_KERNEL);
-		if (!fresh)
-			return "out of memory";
+		fresh = dvmm_xport_page();
 		*page = unmap_page(s);
 		zero_user_segment(*page, length, PAGE_SIZE);
 		if (map_page(s, fresh)) {

@@ -493,9 +493,7 @@ static int receive_payload(struct tcp_lane *t, u32 length, struct page **page)
 	*page = NULL;
 	if (!length)
 		return 0;
-	p = alloc_page(GFP_KERNEL);
-	if (!p)
-		return -ENOMEM;
+	p = dvmm_xport_page();
 	err = receive_page(t, p, length);
 	if (err) {
 		__free_page(p);

@@ -201,6 +201,15 @@ void dvmm_transport_unregister(const struct dvmm_transport_ops *ops);
  */
 const struct dvmm_transport_ops *dvmm_transport_get(const char *name);
 
+/**
+ * dvmm_xport_page - a page to receive a payload in
+ *
+ * A receiver MUST take its pages here: it never fails for want of memory, and while
+ * there are pages in reserve it does not reclaim any itself.  Return: a page with one
+ * reference, its contents undefined.  Process context, may sleep.
+ */
+struct page *dvmm_xport_page(void);
+
 /** dvmm_transport_put - give back what dvmm_transport_get() returned */
 void dvmm_transport_put(const struct dvmm_transport_ops *ops);
 
