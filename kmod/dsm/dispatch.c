@@ -359,6 +359,8 @@ static void act_fill(struct flight *f, const struct dvmm_action *a)
 				  r->m->self, f->index, r->id);
 	else
 		dvmm_page_set_frame(r, f->index, true);
+	if (a->zero && !dvmm_region_is_home(r))
+		dvmm_waiter_untouched(r, f->index);
 }
 
 static void start_hold(struct flight *f, u32 us)

@@ -40,12 +40,12 @@ static void link_free(struct kref *ref)
 	kfree_rcu(l, rcu);
 }
 
-static void link_put(struct dvmm_link *l)
+void dvmm_link_put(struct dvmm_link *l)
 {
 	kref_put(&l->ref, link_free);
 }
 
-static struct dvmm_link *link_get(struct dvmm_machine *m, u16 node)
+struct dvmm_link *dvmm_link_get(struct dvmm_machine *m, u16 node)
 {
 	struct dvmm_link *l;
 
@@ -107,7 +107,13 @@ static void count_sent(struct dvmm_link *l, const struct dvmm_frame *f)
 
 static enum dvmm_lane frame_lane(const struct dvmm_frame *f)
 {
-	return f->kind == DVMM_WIRE_COHERENCE ? dvmm_msg_lane(f->msg.type) : DVMM_LANE_CTL;
+	switch (f->kind) {
+	case DVMM_WIRE_COHERENCE:
+		return dvmm_msg_lane(f->msg.type);
+	case DVMM_WIRE_BATCH:
+		return f->index;
+	}
+	return DVMM_LANE_CTL;
 }
 
 static int send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page, bool nowait)
@@ -133,6 +139,19 @@ static int send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page,
 	return ret;
 }
 
+int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
+{
+	return send_on(l, f, page, true);
+}
+
+static int link_send_in_turn(struct dvmm_link *l, struct dvmm_frame *f, struct page *page,
+			     bool nowait)
+{
+	if (f->kind == DVMM_WIRE_COHERENCE && frame_lane(f) < DVMM_BATCH_LANES)
+		return dvmm_batch_send(l, f, page);
+	return send_on(l, f, page, nowait);
+}
+
 static bool link_ended(const struct dvmm_link *l)
 {
 	return READ_ONCE(l->state) == DVMM_LINK_DOWN || dvmm_machine_stopped(l->m);
@@ -149,17 +168,17 @@ static int link_await_bulk(struct dvmm_link *l, const struct dvmm_frame *f)
 static int send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 		   struct page *page, bool nowait)
 {
-	struct dvmm_link *l = link_get(m, node);
+	struct dvmm_link *l = dvmm_link_get(m, node);
 	int ret = -ENOTCONN;
 
 	if (l && READ_ONCE(l->state) == DVMM_LINK_UP)
 		ret = nowait ? 0 : link_await_bulk(l, f);
 	if (!ret)
-		ret = send_on(l, f, page, nowait);
+		ret = link_send_in_turn(l, f, page, nowait);
 	else if (page)
 		put_page(page);
 	if (l)
-		link_put(l);
+		dvmm_link_put(l);
 	return ret;
 }
 
@@ -171,20 +190,23 @@ void dvmm_link_await_room(struct dvmm_link *l)
 /* A link that goes down says itself why, if not yet then at once. */
 static bool says_why(struct dvmm_machine *m, u16 node)
 {
-	struct dvmm_link *l = link_get(m, node);
+	struct dvmm_link *l = dvmm_link_get(m, node);
 	bool says = l && READ_ONCE(l->state) >= DVMM_LINK_UP;
 
 	if (l)
-		link_put(l);
+		dvmm_link_put(l);
 	return says;
+}
+
+void dvmm_link_sent(struct dvmm_machine *m, u16 node, int ret)
+{
+	if (ret && (ret != -ENOTCONN || !says_why(m, node)))
+		dvmm_machine_fail(m, "node %u cannot reach node %u", m->self, node);
 }
 
 void dvmm_link_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f, struct page *page)
 {
-	int ret = send_to(m, node, f, page, true);
-
-	if (ret && (ret != -ENOTCONN || !says_why(m, node)))
-		dvmm_machine_fail(m, "node %u cannot reach node %u", m->self, node);
+	dvmm_link_sent(m, node, send_to(m, node, f, page, true));
 }
 
 int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
@@ -196,11 +218,11 @@ int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 		       struct page *page)
 {
-	struct dvmm_link *l = link_get(m, node);
+	struct dvmm_link *l = dvmm_link_get(m, node);
 	bool full = l && atomic_read(&l->in_flight) >= DVMM_XPORT_QUEUE;
 
 	if (l)
-		link_put(l);
+		dvmm_link_put(l);
 	if (!full)
 		return send_to(m, node, f, page, true);
 	if (page)
@@ -281,11 +303,6 @@ static const struct dvmm_transport_upcalls upcalls = {
 	.xmit_done = link_xmit_done,
 };
 
-int dvmm_link_send_own(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
-{
-	return send_on(l, f, page, true);
-}
-
 void dvmm_link_fence(struct dvmm_machine *m, u16 node, const char *why)
 {
 	dvmm_machine_fail(m, "node %u broke the protocol, says node %u: %s", node, m->self, why);
@@ -293,11 +310,11 @@ void dvmm_link_fence(struct dvmm_machine *m, u16 node, const char *why)
 
 bool dvmm_link_is_up(struct dvmm_machine *m, u16 node)
 {
-	struct dvmm_link *l = link_get(m, node);
+	struct dvmm_link *l = dvmm_link_get(m, node);
 	bool up = l && READ_ONCE(l->state) == DVMM_LINK_UP;
 
 	if (l)
-		link_put(l);
+		dvmm_link_put(l);
 	return up;
 }
 
@@ -357,7 +374,7 @@ void dvmm_links_close(struct dvmm_machine *m)
 		mutex_lock(&m->lock);
 		xa_erase(&m->links, peer);
 		mutex_unlock(&m->lock);
-		link_put(l);
+		dvmm_link_put(l);
 	}
 }
 
@@ -525,7 +542,7 @@ static long link_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 
 static int link_release(struct inode *inode, struct file *file)
 {
-	link_put(file->private_data);
+	dvmm_link_put(file->private_data);
 	return 0;
 }
 
@@ -541,6 +558,7 @@ static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
 				    const struct dvmm_transport_ops *ops)
 {
 	struct dvmm_link *l = kzalloc(sizeof(*l), GFP_KERNEL);
+	unsigned int i;
 
 	if (!l)
 		return NULL;
@@ -553,6 +571,8 @@ static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
 	spin_lock_init(&l->lock);
 	INIT_DELAYED_WORK(&l->hello_due, link_hello_due);
 	init_waitqueue_head(&l->wait);
+	for (i = 0; i < DVMM_BATCH_LANES; i++)
+		dvmm_batch_init(&l->batch[i]);
 	return l;
 }
 
@@ -596,8 +616,8 @@ int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg)
 	xa_erase(&m->links, l->peer);
 	mutex_unlock(&m->lock);
 put:
-	link_put(l);
-	link_put(l);
+	dvmm_link_put(l);
+	dvmm_link_put(l);
 	return ret;
 }
 

@@ -21,6 +21,7 @@
 
 #include <dvmm/transport.h>
 
+#include "batch.h"
 #include "engine/wire.h"
 
 struct dvmm_machine;
@@ -50,6 +51,7 @@ struct dvmm_link {
 	atomic_t in_flight;		/* frames the transport owns */
 	atomic_t answers;		/* of these, on the lanes FWD and RSP */
 	atomic_t bulk;			/* of these, datagrams of userspace */
+	struct dvmm_batch batch[DVMM_BATCH_LANES];
 	u32 due[DVMM_LANES];		/* number of the next frame; each lane's reader's own */
 	atomic64_t sent;
 	atomic64_t received;
@@ -63,6 +65,14 @@ void dvmm_link_exit(void);
 
 /** dvmm_link_create - DVMM_CREATE_LINK; a descriptor or -errno */
 int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg);
+
+/** dvmm_link_get - the link to @node, or NULL; dvmm_link_put() it */
+struct dvmm_link *dvmm_link_get(struct dvmm_machine *m, u16 node);
+void dvmm_link_put(struct dvmm_link *l);
+/** dvmm_link_send_on - hand a frame to the transport, whatever waits; 0 or -errno */
+int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page);
+/** dvmm_link_sent - what came of sending: stop the machine unless all is well */
+void dvmm_link_sent(struct dvmm_machine *m, u16 node, int ret);
 
 /**
  * dvmm_link_send - send a frame without waiting for room

@@ -32,7 +32,7 @@ static void send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32
 		page = alloc_page(GFP_KERNEL | __GFP_NOFAIL);
 		memcpy(page_address(page), data, length);
 	}
-	dvmm_link_send_own(l, &f, page);
+	dvmm_link_send_on(l, &f, page);
 }
 
 static void our_hello(const struct dvmm_link *l, struct dvmm_wire_hello *h)
@@ -131,6 +131,40 @@ static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
 	return NULL;
 }
 
+/* Each message as if it had come alone; what answers them leaves together, too. */
+static const char *batch_each(struct dvmm_link *l, unsigned int lane, const void *data,
+			      unsigned int count)
+{
+	const struct dvmm_wire_hdr *hdr = data;
+	struct page *none = NULL;
+	struct dvmm_frame f;
+	const char *why = NULL;
+
+	for (; count && !why; count--, hdr++) {
+		why = dvmm_wire_decode_batched(hdr, lane, l->peer, l->m->nodes, &f);
+		if (!why && lane == DVMM_LANE_REQ)
+			dvmm_link_await_room(l);
+		if (!why)
+			why = rx_coherence(l, &f, &none);
+	}
+	return why;
+}
+
+static const char *rx_batch(struct dvmm_link *l, unsigned int lane, const struct dvmm_frame *f,
+			    const void *data)
+{
+	struct dvmm_link *answers = NULL;
+	const char *why;
+
+	if (!(l->terms.features & DVMM_FEATURE_BLOCKS))
+		return "batch from a node that does not know them";
+	if (lane == DVMM_LANE_REQ)
+		answers = dvmm_batch_open(l->m, l->peer, DVMM_LANE_FWD);
+	why = batch_each(l, lane, data, f->length / sizeof(struct dvmm_wire_hdr));
+	dvmm_batch_close(answers, DVMM_LANE_FWD);
+	return why;
+}
+
 /* HELLO comes on the CTL lane; what overtook it on another lane waits here. */
 static bool wait_up(struct dvmm_link *l)
 {
@@ -169,6 +203,8 @@ static const char *receive(struct dvmm_link *l, unsigned int lane,
 	}
 	if (f->kind == DVMM_WIRE_CHANNEL)
 		return dvmm_channel_receive(l->m, l->peer, f, data);
+	if (f->kind == DVMM_WIRE_BATCH)
+		return rx_batch(l, lane, f, data);
 	return rx_coherence(l, f, page);
 }
 

@@ -13,6 +13,5 @@ void dvmm_receive_bye_send(struct dvmm_link *l, const char *reason);
 
 /* From link.c: the peer's HELLO fits; send whatever the state is. */
 void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms);
-int dvmm_link_send_own(struct dvmm_link *l, struct dvmm_frame *f, struct page *page);
 
 #endif

@@ -231,6 +231,8 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 		dvmm_stats_fault(r->m, had, need, end - start);
 	if (!dvmm_region_is_home(r))
 		dvmm_hold_learn(&r->m->hold, end, end - start);
+	if (waiter.untouched)
+		dvmm_zeros_ask(r, index);
 	return ret;
 }
 
@@ -396,6 +398,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	spin_lock_init(&r->room_lock);
 	init_waitqueue_head(&r->room);
 	dvmm_prefetch_init(r);
+	dvmm_zeros_init(r);
 	for (i = 0; i < DVMM_BUCKETS; i++) {
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);

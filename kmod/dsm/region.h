@@ -26,6 +26,7 @@
 #include "mem.h"
 #include "prefetch.h"
 #include "waiter.h"
+#include "zeros.h"
 
 #define DVMM_BUCKETS	256
 
@@ -72,6 +73,7 @@ struct dvmm_region {
 	struct work_struct reclaim;
 
 	struct dvmm_stream streams[DVMM_STREAMS];
+	struct dvmm_zeros zeros[DVMM_STREAMS];
 	struct dvmm_bucket buckets[DVMM_BUCKETS];
 };
 

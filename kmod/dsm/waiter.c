@@ -12,8 +12,20 @@ void dvmm_waiter_begin(struct dvmm_region *r, struct dvmm_waiter *w, u64 index, 
 
 	w->index = index;
 	w->need = need;
+	w->untouched = false;
 	spin_lock(&b->lock);
 	list_add(&w->list, &b->waiters.list);
+	spin_unlock(&b->lock);
+}
+
+void dvmm_waiter_untouched(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_waiter *w;
+
+	spin_lock(&b->lock);
+	list_for_each_entry(w, &b->waiters.list, list)
+		w->untouched |= w->index == index;
 	spin_unlock(&b->lock);
 }
 

@@ -22,6 +22,7 @@ struct dvmm_waiter {
 	struct list_head list;
 	u64 index;
 	u8 need;
+	bool untouched;			/* the page came as zeroes, from far */
 };
 
 /**
@@ -44,6 +45,8 @@ struct dvmm_waiters {
  * @need: DVMM_PERM_READ or DVMM_PERM_WRITE
  */
 void dvmm_waiter_begin(struct dvmm_region *r, struct dvmm_waiter *w, u64 index, u8 need);
+/** dvmm_waiter_untouched - the page that a thread waits for was untouched */
+void dvmm_waiter_untouched(struct dvmm_region *r, u64 index);
 /** dvmm_waiter_end - the thread runs, with what it needs or without */
 void dvmm_waiter_end(struct dvmm_region *r, struct dvmm_waiter *w);
 

@@ -70,9 +70,16 @@ static struct w_event take(struct world *w, unsigned int src, unsigned int dst,
 	return e;
 }
 
+static bool is_refusal(const struct dvmm_msg *m)
+{
+	return m->type == DVMM_MSG_DATA && !m->flags && !m->acks;
+}
+
 /* What a permission must have come down to before a message may leave. */
 static enum dvmm_perm perm_allowed(const struct dvmm_msg *m)
 {
+	if (is_refusal(m))
+		return DVMM_PERM_WRITE;
 	switch (m->type) {
 	case DVMM_MSG_DATA:
 	case DVMM_MSG_OWN_DATA:
@@ -434,6 +441,9 @@ static void local_moves(const struct world *w, unsigned int node, unsigned int p
 	m.kind = W_EVICT;
 	if (!w->cfg->no_evict)
 		add(moves, count, p, w->cfg, m);
+	m.kind = W_TOUCH;
+	if (w->cfg->touches)
+		moves[(*count)++] = m;
 	m.kind = W_TIMER;
 	if (p->timer)
 		moves[(*count)++] = m;
@@ -517,6 +527,10 @@ bool w_fire(struct world *w, const struct w_move *m)
 		break;
 	case W_EVICT:
 		e.ev.type = DVMM_EV_EVICT;
+		happen(w, m->node, &e, m->late);
+		break;
+	case W_TOUCH:
+		e.ev.type = DVMM_EV_TOUCH;
 		happen(w, m->node, &e, m->late);
 		break;
 	case W_TIMER:
@@ -609,7 +623,8 @@ static void tell(struct world *w, const struct dvmm_action *a)
 
 void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
 {
-	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TIMER" };
+	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TOUCH",
+					     "TIMER" };
 
 	if (m->kind == W_CUT)
 		fprintf(f, "%u CUT %u", m->node, m->src);

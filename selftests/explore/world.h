@@ -54,6 +54,7 @@ struct w_config {
 	u16 machine;		/* nodes that the engine believes in */
 	bool no_evict;
 	bool cuts;		/* one link may be cut */
+	bool touches;		/* untouched pages may be asked for ahead of need */
 	struct dvmm_policy policy;
 };
 
@@ -78,7 +79,7 @@ struct world {
  * W_CUT: what is under way between two nodes is lost, and all that follows.  They and
  * all others go on until they hear of it: nobody may see a wrong value meanwhile.
  */
-enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TIMER, W_DELIVER, W_CUT };
+enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TOUCH, W_TIMER, W_DELIVER, W_CUT };
 
 /* One thing that may happen next. */
 struct w_move {

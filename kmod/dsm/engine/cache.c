@@ -25,6 +25,12 @@ void dvmm_do_ask_upgrade(struct dvmm_step *s)
 	ask(s, DVMM_MSG_GET_M, DVMM_ST_SM_AD, DVMM_PERM_WRITE)->msg.flags = DVMM_MSGF_SHARED;
 }
 
+/* Nobody waits for it: a guess that neighbours of an untouched page are untouched too. */
+void dvmm_do_ask_touch(struct dvmm_step *s)
+{
+	ask(s, DVMM_MSG_GET_Z, DVMM_ST_IZ_D, DVMM_PERM_NONE);
+}
+
 void dvmm_do_drop(struct dvmm_step *s)
 {
 	dvmm_lower(s, DVMM_PERM_NONE);
@@ -67,6 +73,21 @@ void dvmm_do_data_read(struct dvmm_step *s)
 	dvmm_emit_fill(s);
 	dvmm_grant(s, excl ? DVMM_PERM_WRITE : DVMM_PERM_READ);
 	dvmm_settle(s, excl ? DVMM_ST_M : DVMM_ST_S);
+}
+
+/* Who came meanwhile looks again and, after a refusal, asks for what it needs. */
+void dvmm_do_data_touch(struct dvmm_step *s)
+{
+	if (s->msg->flags & DVMM_MSGF_PAGE || s->msg->acks) {
+		dvmm_fence(s, "DATA for an untouched page has contents or wants acknowledgements");
+		return;
+	}
+	if (s->msg->flags & DVMM_MSGF_ZERO) {
+		dvmm_do_data_read(s);
+		return;
+	}
+	dvmm_settle(s, DVMM_ST_I);
+	dvmm_emit_wake(s);
 }
 
 /* After a shared grant the home needs the data too, and gets it from here. */

@@ -18,7 +18,8 @@
  * Features that this node speaks: X(NAME, bit, "name").  A bit is never given
  * away twice.
  */
-#define DVMM_WIRE_FEATURES(X)
+#define DVMM_WIRE_FEATURES(X)	\
+	X(BLOCKS, 0, "blocks")	/* GET_Z, and frames of kind BATCH */
 
 #define DVMM_FEATURE_BIT(name, bit, text)	DVMM_FEATURE_##name = 1ull << (bit),
 #define DVMM_FEATURE_OR(name, bit, text)	| DVMM_FEATURE_##name

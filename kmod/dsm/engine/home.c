@@ -66,6 +66,11 @@ void dvmm_do_touch_far(struct dvmm_step *s)
 	become_remote(s, s->msg->src);
 }
 
+void dvmm_do_refuse(struct dvmm_step *s)
+{
+	dvmm_send(s, DVMM_MSG_DATA, s->msg->src, s->msg->src, s->msg->id);
+}
+
 /* The home has the only copy. */
 
 void dvmm_do_m_write(struct dvmm_step *s)

@@ -12,7 +12,7 @@
 
 #include "env.h"
 
-/* name, lane, may carry a page, meaning */
+/* name, lane, may carry a page, meaning; numbers go over the wire: append only */
 #define DVMM_MESSAGES(X)						\
 	X(GET_S,     REQ, 0, "to home: let me read")			\
 	X(GET_M,     REQ, 0, "to home: let me write; SHARED flag: I hold a copy") \
@@ -22,15 +22,17 @@
 	X(FWD_GET_S, FWD, 0, "to owner: send requester a copy, keep one")	\
 	X(FWD_GET_M, FWD, 0, "to owner: send requester the page, keep none")	\
 	X(INV,       FWD, 0, "to sharer: drop your copy, tell requester")	\
-	X(DATA,      FWD, 1, "from home: the page, zeroes, or only the right")	\
+	X(DATA,      FWD, 1, "from home: the page, zeroes, only the right, or a refusal") \
 	X(PUT_ACK,   FWD, 0, "from home: your PUT_M is done")			\
 	X(OWN_DATA,  RSP, 1, "from owner: the page that you asked home for")	\
-	X(INV_ACK,   RSP, 0, "from sharer: my copy is gone")
+	X(INV_ACK,   RSP, 0, "from sharer: my copy is gone")		\
+	X(GET_Z,     REQ, 0, "to home: let me have it if nobody has touched it")
 
 /* name, meaning */
 #define DVMM_LOCAL_EVENTS(X)					\
 	X(LOAD,  "a local access wants READ")			\
 	X(STORE, "a local access wants WRITE")			\
+	X(TOUCH, "the page is wanted if nobody has touched it")	\
 	X(EVICT, "the frame is wanted for another page")	\
 	X(TIMER, "a TIMER action has run out")
 

@@ -60,6 +60,17 @@ static const char *check_link(const struct dvmm_frame *f)
 	return NULL;
 }
 
+static const char *check_batch(const struct dvmm_frame *f, enum dvmm_lane lane)
+{
+	if (lane > DVMM_LANE_FWD || f->index != lane)
+		return "batch on the wrong lane";
+	if (f->msg.type || f->msg.flags)
+		return "unknown kind of batch";
+	if (!f->length || f->length % sizeof(struct dvmm_wire_hdr))
+		return "batch of broken headers";
+	return NULL;
+}
+
 const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lane,
 			     u16 peer, u16 nodes, struct dvmm_frame *f)
 {
@@ -87,6 +98,8 @@ const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lan
 		return "sender is not the node at the other end";
 	if (f->kind == DVMM_WIRE_COHERENCE)
 		return check_coherence(f, lane, nodes);
+	if (f->kind == DVMM_WIRE_BATCH)
+		return check_batch(f, lane);
 	if (lane != DVMM_LANE_CTL)
 		return "frame on the wrong lane";
 	switch (f->kind) {
@@ -96,4 +109,14 @@ const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lan
 		return check_link(f);
 	}
 	return "unknown kind of frame";
+}
+
+const char *dvmm_wire_decode_batched(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lane,
+				     u16 peer, u16 nodes, struct dvmm_frame *f)
+{
+	const char *why = dvmm_wire_decode(hdr, lane, peer, nodes, f);
+
+	if (!why && (f->kind != DVMM_WIRE_COHERENCE || f->length))
+		why = "batch of other than messages without a page";
+	return why;
 }

@@ -17,6 +17,7 @@
 #define DVMM_WIRE_COHERENCE	1	/* type: enum dvmm_event_type */
 #define DVMM_WIRE_CHANNEL	2	/* index: channel; page: free for the channel */
 #define DVMM_WIRE_LINK		3	/* type: enum dvmm_wire_link_type */
+#define DVMM_WIRE_BATCH		4	/* index: lane; payload: headers of COHERENCE, no page */
 
 enum dvmm_wire_link_type {
 	DVMM_WIRE_HELLO = 1,	/* payload: struct dvmm_wire_hello */
@@ -42,6 +43,8 @@ struct dvmm_wire_hdr {
 	__le64 id;
 };
 dvmm_static_assert(sizeof(struct dvmm_wire_hdr) == 40, "wire header is 40 bytes");
+
+#define DVMM_WIRE_BATCH_MAX	(DVMM_WIRE_PAYLOAD_MAX / sizeof(struct dvmm_wire_hdr))
 
 /**
  * struct dvmm_frame - a header, decoded and checked
@@ -75,5 +78,9 @@ void dvmm_wire_encode(const struct dvmm_frame *f, struct dvmm_wire_hdr *hdr);
  */
 const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lane,
 			     u16 peer, u16 nodes, struct dvmm_frame *f);
+
+/** dvmm_wire_decode_batched - the same for a header that came in a batch */
+const char *dvmm_wire_decode_batched(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lane,
+				     u16 peer, u16 nodes, struct dvmm_frame *f);
 
 #endif
