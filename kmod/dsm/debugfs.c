@@ -40,15 +40,19 @@ DEFINE_SHOW_ATTRIBUTE(machine);
 static int stats_show(struct seq_file *seq, void *unused)
 {
 	struct dvmm_machine *m = seq->private;
+	struct dvmm_stats_more more;
 	struct dvmm_stats s = {};
 
 	dvmm_stats_sum(m, &s);
+	dvmm_stats_more(m, &more);
 	seq_puts(seq, "v: 1\n");
 #define X(field) seq_printf(seq, #field ": %llu\n", s.field);
 	DVMM_STATS(X)
 #undef X
+#define X(field) seq_printf(seq, #field ": %llu\n", more.field);
+	DVMM_STATS_MORE(X)
+#undef X
 	seq_printf(seq, "frames: %llu\n", s.frames);
-	seq_printf(seq, "pin_waits: %llu\n", dvmm_stats_pin_waits(m));
 	seq_printf(seq, "latency_ns_p50: %llu\n", s.latency_ns[0]);
 	seq_printf(seq, "latency_ns_p90: %llu\n", s.latency_ns[1]);
 	seq_printf(seq, "latency_ns_p99: %llu\n", s.latency_ns[2]);

@@ -2,6 +2,7 @@
 /* Bringing events to the engine and carrying out its actions. */
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
+#include <linux/moduleparam.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/workqueue.h>
@@ -55,6 +56,10 @@ struct flight {
 	struct hrtimer hold;
 	struct work_struct timer_work;
 };
+
+static bool history = true;
+module_param(history, bool, 0644);
+MODULE_PARM_DESC(history, "ask to write at once for a page that was written after it was read the last time (on)");
 
 static struct kmem_cache *flights;
 static struct kmem_cache *items;
@@ -438,6 +443,7 @@ static void step(struct flight *f)
 	struct dvmm_policy policy = {
 		.hold_us = dvmm_waiter_hold_us(r, f->index, now),
 		.migratory = r->m->policy.migratory,
+		.history = READ_ONCE(history),
 	};
 	struct dvmm_ctx ctx = {
 		.self = r->m->self,
@@ -445,6 +451,7 @@ static void step(struct flight *f)
 		.nodes = r->m->nodes,
 		.now = now,
 		.fresh_id = atomic64_inc_return(&r->m->next_id),
+		.wrote = dvmm_page_wrote(pg),
 		.dir = dvmm_region_dir(r, f->index),
 		.policy = &policy,
 	};

@@ -127,6 +127,8 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	} while (!folio && !dvmm_machine_stopped(r->m) && !frame_lost(r, vmf->pgoff));
 	if (!folio)
 		return refuse(vmf);
+	if (need == DVMM_PERM_WRITE)
+		dvmm_page_set_wrote(r, vmf->pgoff);
 	vmf->page = folio_page(folio, 0);
 	return VM_FAULT_LOCKED;
 }
@@ -135,8 +137,10 @@ static bool lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
 {
 	folio_lock(folio);
 	if (folio->mapping == r->mapping &&
-	    dvmm_page_perm(dvmm_region_page(r, index)) == DVMM_PERM_WRITE)
+	    dvmm_page_perm(dvmm_region_page(r, index)) == DVMM_PERM_WRITE) {
+		dvmm_page_set_wrote(r, index);
 		return true;
+	}
 	folio_unlock(folio);
 	return false;
 }

@@ -363,9 +363,12 @@ static int netlink_put_stats(struct sk_buff *skb, const void *thing)
 static int netlink_tell_stats(struct sk_buff *skb, struct netlink_callback *cb,
 			      struct dvmm_machine *m)
 {
-	struct netlink_stats s = { .pin_waits = dvmm_stats_pin_waits(m) };
+	struct dvmm_stats_more more;
+	struct netlink_stats s = {};
 
 	dvmm_stats_sum(m, &s.sum);
+	dvmm_stats_more(m, &more);
+	s.pin_waits = more.pin_waits;
 	return netlink_message(skb, cb, m, netlink_put_stats, &s);
 }
 

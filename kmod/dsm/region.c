@@ -35,7 +35,13 @@ static void priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
 void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm)
 {
 	dvmm_reclaim_perm(r, dvmm_page_perm(dvmm_region_page(r, index)), perm);
-	priv_change(r, index, DVMM_PRIV_PERM, perm);
+	priv_change(r, index, DVMM_PRIV_PERM | DVMM_PRIV_WROTE, perm);
+}
+
+void dvmm_page_set_wrote(struct dvmm_region *r, u64 index)
+{
+	if (!dvmm_page_wrote(dvmm_region_page(r, index)))
+		priv_change(r, index, 0, DVMM_PRIV_WROTE);
 }
 
 void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there)

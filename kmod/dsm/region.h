@@ -11,7 +11,8 @@
  *
  *	bits 0-1  enum dvmm_perm that local mappings may have
  *	bit  2    a frame is in the page cache
- *	bits 3-   struct dvmm_flight, or 0
+ *	bit  3    written to since WRITE was granted
+ *	bits 4-   struct dvmm_flight, or 0
  */
 #ifndef DVMM_REGION_H
 #define DVMM_REGION_H
@@ -108,7 +109,8 @@ static inline struct dvmm_bucket *dvmm_region_bucket(struct dvmm_region *r, u64 
 
 #define DVMM_PRIV_PERM	3ull
 #define DVMM_PRIV_FRAME	4ull
-#define DVMM_PRIV_BITS	7ull
+#define DVMM_PRIV_WROTE	8ull
+#define DVMM_PRIV_BITS	15ull
 
 /** dvmm_page_perm - the permission that mappings may have; no lock needed */
 static inline u8 dvmm_page_perm(const struct dvmm_page *pg)
@@ -121,6 +123,13 @@ static inline bool dvmm_page_has_frame(const struct dvmm_page *pg)
 	return READ_ONCE(pg->priv) & DVMM_PRIV_FRAME;
 }
 
+static inline bool dvmm_page_wrote(const struct dvmm_page *pg)
+{
+	return READ_ONCE(pg->priv) & DVMM_PRIV_WROTE;
+}
+
+/** dvmm_page_set_wrote - note that a mapping may write from now on; folio locked */
+void dvmm_page_set_wrote(struct dvmm_region *r, u64 index);
 /** dvmm_page_set_perm - publish a permission; called by the flight's runner */
 void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm);
 /** dvmm_page_set_frame - record that a frame came or went, and account for it */

@@ -110,12 +110,16 @@ void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out)
 	out->frames = sum_frames(m);
 }
 
-u64 dvmm_stats_pin_waits(struct dvmm_machine *m)
+void dvmm_stats_more(struct dvmm_machine *m, struct dvmm_stats_more *out)
 {
-	u64 sum = 0;
 	int cpu;
 
-	for_each_possible_cpu(cpu)
-		sum += per_cpu_ptr(m->stats, cpu)->pin_waits;
-	return sum;
+	*out = (struct dvmm_stats_more){};
+	for_each_possible_cpu(cpu) {
+		struct dvmm_stats_cpu *s = per_cpu_ptr(m->stats, cpu);
+
+#define X(field) out->field += s->field;
+		DVMM_STATS_MORE(X)
+#undef X
+	}
 }

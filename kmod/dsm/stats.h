@@ -30,11 +30,16 @@
 	X(faults_first)		\
 	X(wait_ns)
 
+/* Those that only debugfs shows. */
+#define DVMM_STATS_MORE(X)	\
+	X(pin_waits)		\
+	X(zeros_asked)
+
 struct dvmm_stats_cpu {
 #define X(field) u64 field;
 	DVMM_STATS(X)
+	DVMM_STATS_MORE(X)
 #undef X
-	u64 pin_waits;
 	u64 latency_max;
 	u32 latency[DVMM_LATENCY_BUCKETS];
 };
@@ -49,7 +54,18 @@ void dvmm_stats_fault(struct dvmm_machine *m, u8 had, u8 need, u64 ns);
 void dvmm_stats_taken(struct dvmm_machine *m, u8 perm);
 /** dvmm_stats_sum - fill everything after size and flags */
 void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out);
-/** dvmm_stats_pin_waits - how often a page was asked for while pinned */
-u64 dvmm_stats_pin_waits(struct dvmm_machine *m);
+
+/**
+ * struct dvmm_stats_more - sums of what only debugfs shows
+ * @pin_waits: how often a page was asked for while pinned
+ * @zeros_asked: untouched pages asked for ahead of need
+ */
+struct dvmm_stats_more {
+#define X(field) u64 field;
+	DVMM_STATS_MORE(X)
+#undef X
+};
+
+void dvmm_stats_more(struct dvmm_machine *m, struct dvmm_stats_more *out);
 
 #endif

@@ -38,6 +38,8 @@ TRACE_EVENT(dvmm_step,
 		__field(u32, now)
 		__field(u32, hold)
 		__field(u8, migratory)
+		__field(u8, history)
+		__field(bool, wrote)
 		__field(unsigned int, actions)
 		__field(u32, digest)
 	),
@@ -61,21 +63,24 @@ TRACE_EVENT(dvmm_step,
 		__entry->now = ctx->now;
 		__entry->hold = ctx->policy->hold_us;
 		__entry->migratory = ctx->policy->migratory;
+		__entry->history = ctx->policy->history;
+		__entry->wrote = ctx->wrote;
 		__entry->actions = out->count;
 		__entry->digest = dvmm_actions_digest(out);
 	),
-	TP_printk("node=%u region=%u page=%llu %s: %s -> %s actions=%u digest=%08x machine=%*phN nodes=%u home=%u again=%u src=%u flags=%#x requester=%u acks=%u id=%llu fresh=%llu now=%u hold=%u migratory=%u",
+	TP_printk("node=%u region=%u page=%llu %s: %s -> %s actions=%u digest=%08x machine=%*phN nodes=%u home=%u again=%u src=%u flags=%#x requester=%u acks=%u id=%llu fresh=%llu now=%u hold=%u migratory=%u history=%u wrote=%u",
 		  __entry->node, __entry->region, __entry->page, __get_str(event),
 		  __get_str(from), __get_str(to), __entry->actions, __entry->digest, 4,
 		  __entry->machine, __entry->nodes, __entry->home, __entry->again,
 		  __entry->src, __entry->flags, __entry->requester, __entry->acks,
 		  __entry->id, __entry->fresh, __entry->now, __entry->hold,
-		  __entry->migratory)
+		  __entry->migratory, __entry->history, __entry->wrote)
 );
 
 #define dvmm_frame_name(kind, type)						\
 	((kind) == DVMM_WIRE_COHERENCE ? dvmm_event_name(type) :		\
-	 (kind) == DVMM_WIRE_CHANNEL ? "channel" : "link")
+	 (kind) == DVMM_WIRE_CHANNEL ? "channel" :				\
+	 (kind) == DVMM_WIRE_BATCH ? "batch" : "link")
 
 DECLARE_EVENT_CLASS(dvmm_frame,
 	TP_PROTO(u16 node, u16 peer, u8 kind, u8 type, u16 index, u64 page, u64 id),

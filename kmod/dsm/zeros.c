@@ -68,7 +68,7 @@ void dvmm_zeros_ask(struct dvmm_region *r, u64 index)
 	for (i = first; i < first + window; i++)
 		if (zeros_wanted(r, i)) {
 			dvmm_dispatch_local(r, i, DVMM_EV_TOUCH);
-			dvmm_stats_count(r->m, prefetches);
+			dvmm_stats_count(r->m, zeros_asked);
 		}
 	dvmm_batch_close(batch, DVMM_LANE_REQ);
 }

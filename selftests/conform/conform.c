@@ -75,15 +75,16 @@ static const char *parse(const char *text, struct trace_page *p, struct trace_st
 {
 	struct dvmm_msg *m = &s->ev.msg;
 	char event[16], from[16], to[16];
-	unsigned int migratory, again;
+	unsigned int migratory, history, wrote, again;
 
 	if (sscanf(text, "dvmm_step: node=%hu region=%hu page=%" SCNu64
 		   " %15[A-Z_]: %15[A-Z_] -> %15[A-Z_] actions=%u digest=%x machine=%x nodes=%hu"
 		   " home=%hu again=%u src=%hu flags=%hhx requester=%hu acks=%hu id=%" SCNu64
-		   " fresh=%" SCNu64 " now=%u hold=%u migratory=%u",
+		   " fresh=%" SCNu64 " now=%u hold=%u migratory=%u history=%u wrote=%u",
 		   &s->node, &p->region, &p->page, event, from, to, &s->actions, &s->digest,
 		   &p->machine, &p->nodes, &p->home, &again, &m->src, &m->flags, &m->requester,
-		   &m->acks, &m->id, &s->fresh, &s->now, &s->policy.hold_us, &migratory) != 21)
+		   &m->acks, &m->id, &s->fresh, &s->now, &s->policy.hold_us, &migratory,
+		   &history, &wrote) != 23)
 		return "a field is missing";
 	s->ev.type = event_named(event);
 	s->from = state_named(from);
@@ -91,6 +92,8 @@ static const char *parse(const char *text, struct trace_page *p, struct trace_st
 	m->type = s->ev.type < DVMM_EV_LOAD ? s->ev.type : 0;
 	s->again = again;
 	s->policy.migratory = (u8)migratory;
+	s->policy.history = (u8)history;
+	s->wrote = wrote;
 	if (!s->ev.type)
 		return "no such event";
 	if (s->from == DVMM_ST_COUNT || s->to == DVMM_ST_COUNT)

@@ -225,6 +225,7 @@ static void ask_engine(struct model *m, struct node *n, const struct trace_step 
 		.nodes = m->page->nodes,
 		.now = s->now,
 		.fresh_id = s->fresh,
+		.wrote = s->wrote,
 		.dir = s->node == m->page->home ? &n->dir : NULL,
 		.policy = &s->policy,
 	};

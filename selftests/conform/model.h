@@ -25,6 +25,7 @@ struct trace_step {
 	u64 fresh;
 	u32 now;
 	struct dvmm_policy policy;
+	bool wrote;
 };
 
 /* All lines about one page; of each node in their order. */

@@ -123,7 +123,7 @@ static void bad_header(struct peer *p)
 		h.magic ^= rnd_range(1, 255);
 		break;
 	case 1:
-		h.kind = rnd_range(4, 255);
+		h.kind = rnd_range(5, 255);
 		break;
 	case 2:
 		h.type = rnd_range(DVMM_MSG_COUNT, 255);
@@ -159,6 +159,49 @@ static void bad_header(struct peer *p)
 		break;
 	}
 	peer_send(p, lane, &h, junk, n);
+}
+
+/* As it should be, and then one thing is not. */
+static void bad_batch(struct peer *p)
+{
+	struct dvmm_wire_hdr batch = peer_hdr(DVMM_WIRE_BATCH, 0, 0), h[DVMM_WIRE_BATCH_MAX];
+	unsigned int k, n = rnd_range(2, DVMM_WIRE_BATCH_MAX), bytes = n * sizeof(*h);
+	int lane = DVMM_LANE_REQ;
+
+	for (k = 0; k < n; k++) {
+		h[k] = sound(DVMM_MSG_GET_Z);
+		h[k].src = cpu_to_le16(PEER_SELF);
+		h[k].index = 0;
+	}
+	k = rnd() % n;
+	switch (rnd() % 7) {
+	case 0:
+		bytes -= rnd_range(1, sizeof(*h) - 1);
+		break;
+	case 1:
+		lane = rnd_range(DVMM_LANE_RSP, DVMM_LANE_CTL);
+		break;
+	case 2:
+		batch.flags = rnd_range(1, 255);
+		break;
+	case 3:
+		h[k] = batch;
+		break;
+	case 4:
+		h[k].type = DVMM_MSG_PUT_M;
+		h[k].flags = DVMM_MSGF_PAGE;
+		h[k].length = cpu_to_le32(DVMM_WIRE_PAYLOAD_MAX);
+		break;
+	case 5:
+		h[k].type = DVMM_MSG_INV;
+		break;
+	case 6:
+		h[k].page = cpu_to_le64(rnd_range(PEER_PAGES, UINT64_MAX));
+		break;
+	}
+	batch.index = cpu_to_le16(lane);
+	batch.length = cpu_to_le32(bytes);
+	peer_send(p, lane, &batch, h, bytes);
 }
 
 static void bad_link_frame(struct peer *p)
@@ -340,6 +383,7 @@ static const struct family {
 	{ "a second HELLO", second_hello, true, MUST_DIE, DOWN_MS, 10 },
 	{ "message before HELLO", before_hello, false, MUST_DIE, BEFORE_HELLO_MS, 1 },
 	{ "header with one wrong field", bad_header, true, MUST_DIE, DOWN_MS, 300 },
+	{ "batch with one thing wrong", bad_batch, true, MUST_DIE, DOWN_MS, 100 },
 	{ "frame out of turn", out_of_turn, true, MUST_DIE, DOWN_MS, 50 },
 	{ "link frame with a wrong field", bad_link_frame, true, MUST_DIE, DOWN_MS, 50 },
 	{ "stream that ends in a header", cut_header, true, MUST_DIE, DOWN_MS, 100 },

@@ -6,6 +6,7 @@
  *	machine 192		nodes that the engine is told of (coarse sharers)
  *	hold 100		policies
  *	migratory
+ *	history
  *	given 1 STORE		happens, and all that follows, unchecked
  *	1 LOAD [late]		a move; "late": the hold time has run out
  *	1>0 GET_S		the next message of that lane of that link arrives
@@ -45,7 +46,8 @@ static void start(struct run *r)
 
 static int kind_of(const char *word)
 {
-	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TIMER" };
+	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TOUCH",
+					     "TIMER" };
 	int i;
 
 	for (i = 0; i < W_DELIVER; i++)
@@ -192,6 +194,8 @@ static void do_line(struct run *r, const char *line)
 		r->cfg.policy.hold_us = n;
 	else if (!strcmp(line, "migratory"))
 		r->cfg.policy.migratory = 1;
+	else if (!strcmp(line, "history"))
+		r->cfg.policy.history = 1;
 	else if (sscanf(line, "state %u %15s", &n, name) == 2)
 		check_state(r, n, name);
 	else if (!strcmp(line, "settle"))

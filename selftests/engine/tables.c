@@ -127,11 +127,11 @@ static void fields(FILE *f)
 	fprintf(f, "offset  size  field      meaning\n");
 	fprintf(f, "======  ====  =========  %.70s\n", rule);
 	FIELD(magic, "0xd5");
-	FIELD(kind, "1 coherence, 2 channel, 3 link");
+	FIELD(kind, "1 coherence, 2 channel, 3 link, 4 batch");
 	FIELD(type, "coherence: the message's type; link: 1 HELLO, 2 PING, 3 PONG, 4 BYE");
 	FIELD(flags, "1 PAGE, 2 ZERO, 4 EXCL, 8 SHARED; a channel's own");
 	FIELD(src, "sender; must be the node at the other end of the link");
-	FIELD(index, "region, or channel");
+	FIELD(index, "region, or channel; of a batch its lane");
 	FIELD(requester, "node on whose behalf the message travels");
 	FIELD(acks, "DATA: INV_ACKs that the requester must collect");
 	FIELD(length, "bytes of payload that follow, at most 4096");

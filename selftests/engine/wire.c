@@ -86,7 +86,7 @@ static void test_refusals(void)
 	tap(refused(&good, DVMM_LANE_REQ), "refused: wrong lane");
 	REFUSES("magic", h.magic = 0);
 	REFUSES("kind 0", h.kind = 0);
-	REFUSES("kind 4", h.kind = 4);
+	REFUSES("kind 5", h.kind = 5);
 	REFUSES("type 0", h.type = 0);
 	REFUSES("a local event", h.type = DVMM_EV_LOAD);
 	REFUSES("type 255", h.type = 255);
@@ -127,6 +127,31 @@ static void test_other_kinds(void)
 	tap(refused(&h, DVMM_LANE_CTL), "refused: long channel payload");
 }
 
+static void test_batch(void)
+{
+	struct dvmm_frame f = { .kind = DVMM_WIRE_BATCH, .index = DVMM_LANE_REQ, .msg.src = PEER,
+				.length = 2 * sizeof(struct dvmm_wire_hdr) }, g;
+	struct dvmm_wire_hdr h;
+
+	dvmm_wire_encode(&f, &h);
+	tap(!dvmm_wire_decode(&h, DVMM_LANE_REQ, PEER, NODES, &g), "a batch is taken");
+	tap(refused(&h, DVMM_LANE_FWD) && refused(&h, DVMM_LANE_CTL), "refused: batch of another lane");
+	h.length = htole32(2 * sizeof(h) - 1);
+	tap(refused(&h, DVMM_LANE_REQ), "refused: batch that ends within a header");
+	h.length = 0;
+	tap(refused(&h, DVMM_LANE_REQ), "refused: empty batch");
+	h.length = htole32(2 * sizeof(h));
+	tap(!!dvmm_wire_decode_batched(&h, DVMM_LANE_REQ, PEER, NODES, &g), "refused: batch in a batch");
+	f = frame(DVMM_MSG_DATA);
+	dvmm_wire_encode(&f, &h);
+	tap(!!dvmm_wire_decode_batched(&h, DVMM_LANE_FWD, PEER, NODES, &g), "refused: page in a batch");
+	f = frame(DVMM_MSG_INV);
+	f.msg.flags = 0;
+	f.length = 0;
+	dvmm_wire_encode(&f, &h);
+	tap(!dvmm_wire_decode_batched(&h, DVMM_LANE_FWD, PEER, NODES, &g), "a message in a batch is taken");
+}
+
 /* What decode lets through must be in range, whatever came. */
 static void test_noise(void)
 {
@@ -159,6 +184,7 @@ int main(void)
 	test_bytes();
 	test_refusals();
 	test_other_kinds();
+	test_batch();
 	test_noise();
 	return tap_done();
 }

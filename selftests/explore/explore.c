@@ -23,24 +23,28 @@ struct config {
 };
 
 static const struct config configs[] = {
-	{ { "2 nodes, 1 page", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0 } }, 0, 0 },
-	{ { "2 nodes, 1 page, hold", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 0 } }, 0, 0 },
-	{ { "2 nodes, 1 page, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 1 } }, 0, 0 },
-	{ { "2 nodes, 1 page, hold, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 1 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, homes 0 and 1", 2, 2, { 0, 1 }, 2, 0, 0, 1, { 0, 0 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, home 0", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 0 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, hold", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 100, 0 } }, 200000, 0 },
-	{ { "2 nodes, 2 pages, migratory", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 1 } }, 200000, 0 },
-	{ { "3 nodes, 1 page", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, hold", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 1 } }, 0, 0 },
-	{ { "3 nodes, 1 page, coarse sharers", 3, 1, { 0 }, 192, 0, 0, 1, { 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, hold, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 1 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, link cut", 2, 2, { 0, 1 }, 2, 0, 1, 0, { 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, 1, { 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, all, link cut", 3, 1, { 0 }, 3, 0, 1, 0, { 100, 1 } }, 0, 0 },
-	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, 0, { 0, 0 } }, 0, 0 },
-	{ { "4 nodes, 1 page, all", 4, 1, { 0 }, 4, 0, 0, 0, { 100, 1 } }, 100000, 10000000 },
+	{ { "2 nodes, 1 page", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
+	{ { "2 nodes, 1 page, hold", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 0, 0 } }, 0, 0 },
+	{ { "2 nodes, 1 page, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 1, 0 } }, 0, 0 },
+	{ { "2 nodes, 1 page, hold, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 1, 0 } }, 0, 0 },
+	{ { "2 nodes, 2 pages, homes 0 and 1", 2, 2, { 0, 1 }, 2, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
+	{ { "2 nodes, 2 pages, home 0", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 0, 0 } }, 0, 0 },
+	{ { "2 nodes, 2 pages, hold", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 100, 0, 0 } }, 200000, 0 },
+	{ { "2 nodes, 2 pages, migratory", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 1, 0 } }, 200000, 0 },
+	{ { "3 nodes, 1 page", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
+	{ { "3 nodes, 1 page, hold", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 0, 0 } }, 0, 0 },
+	{ { "3 nodes, 1 page, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 1, 0 } }, 0, 0 },
+	{ { "2 nodes, 1 page, history", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 1 } }, 0, 0 },
+	{ { "2 nodes, 1 page, every policy", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 1, 1 } }, 0, 0 },
+	{ { "3 nodes, 1 page, history", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 1 } }, 0, 0 },
+	{ { "3 nodes, 1 page, hold, history", 3, 1, { 0 }, 3, 0, 0, 0, { 100, 0, 1 } }, 0, 0 },
+	{ { "3 nodes, 1 page, coarse sharers", 3, 1, { 0 }, 192, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
+	{ { "3 nodes, 1 page, hold, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 1, 0 } }, 0, 0 },
+	{ { "2 nodes, 2 pages, link cut", 2, 2, { 0, 1 }, 2, 0, 1, 0, { 0, 0, 0 } }, 0, 0 },
+	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, 1, { 0, 0, 0 } }, 0, 0 },
+	{ { "3 nodes, 1 page, all, link cut", 3, 1, { 0 }, 3, 0, 1, 0, { 100, 1, 0 } }, 0, 0 },
+	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, 0, { 0, 0, 0 } }, 0, 0 },
+	{ { "4 nodes, 1 page, all", 4, 1, { 0 }, 4, 0, 0, 0, { 100, 1, 0 } }, 100000, 10000000 },
 };
 
 #define CONFIGS ((int)(sizeof(configs) / sizeof(*configs)))
@@ -165,6 +169,8 @@ static void print_header(const struct w_config *cfg, FILE *f)
 		fprintf(f, "hold %u\n", cfg->policy.hold_us);
 	if (cfg->policy.migratory)
 		fprintf(f, "migratory\n");
+	if (cfg->policy.history)
+		fprintf(f, "history\n");
 }
 
 static bool packs_to(const struct world *w, const struct search *s, unsigned int n)

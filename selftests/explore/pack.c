@@ -66,7 +66,7 @@ static void pack_page(struct packer *p, const struct w_page *pg)
 	*p->out++ = pg->pg.flags;
 	*p->out++ = pg->frame | (u8)(pg->loading << 2) | (u8)(pg->storing << 3) |
 		    (u8)(pg->timer << 4) | (u8)((pg->txn.id != 0) << 5) |
-		    (u8)((pg->txn.peer_id != 0) << 6);
+		    (u8)((pg->txn.peer_id != 0) << 6) | (u8)(pg->wrote << 7);
 	*p->out++ = node_name(p, pg->pg.peer);
 	*p->out++ = (u8)pack_sharers(p, pg->dir.sharers);
 	if (pg->txn.id || pg->txn.peer_id) {
@@ -214,7 +214,8 @@ static void unpack_page(struct unpacker *u, unsigned int node, struct w_page *pg
 	pg->timer = bits >> 4 & 1;
 	pg->pg.peer = *u->in++;
 	pg->dir.sharers = *u->in++;
-	if (bits >> 5) {
+	pg->wrote = bits >> 7;
+	if (bits >> 5 & 3) {
 		u8 id = *u->in++, peer_id = *u->in++;
 
 		pg->txn.requester = *u->in++;

@@ -180,6 +180,7 @@ static bool execute(struct world *w, unsigned int node, const struct w_event *e,
 			break;
 		case DVMM_ACT_SET_PERM:
 			p->perm = a->perm;
+			p->wrote = false;
 			break;
 		case DVMM_ACT_FILL:
 			fill(w, p, e->page, a, e->data);
@@ -221,6 +222,7 @@ static bool step(struct world *w, unsigned int node, const struct w_event *e, bo
 		.self = (u16)node, .home = w->cfg->home[e->page], .nodes = w->cfg->machine,
 		.now = late ? w->cfg->policy.hold_us : 0,
 		.fresh_id = (u64)node << 8 | (w->ids[node] + 1u),
+		.wrote = p->wrote,
 		.dir = homed(w, node, e->page) ? &p->dir : NULL,
 		.policy = &w->cfg->policy,
 	};
@@ -400,6 +402,7 @@ static void written(struct world *w, unsigned int node, unsigned int page)
 				q->e[j].data = W_OLD;
 	}
 	w->page[node][page].frame = W_LAST;
+	w->page[node][page].wrote = w->cfg->policy.history;
 }
 
 static bool deferred_already(const struct w_page *p, u8 type)

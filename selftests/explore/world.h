@@ -40,6 +40,7 @@ struct w_page {
 	bool loading;		/* a vCPU sleeps until its LOAD is answered */
 	bool storing;
 	bool timer;
+	bool wrote;		/* since WRITE was granted */
 	u8 hops;		/* longest way of what came since the last fault */
 	u8 deferred;
 	struct w_event defer[W_DEFER];

@@ -48,6 +48,8 @@ static void setup(struct node *n, u8 how)
 	n->ctx.dir = how & 8 ? &n->dir : NULL;
 	n->policy.hold_us = how & 16 ? 100 : 0;
 	n->policy.migratory = !!(how & 32);
+	n->policy.history = !!(how & 64);
+	n->ctx.wrote = !!(how & 128);
 	n->ctx.policy = &n->policy;
 }
 

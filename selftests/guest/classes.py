@@ -25,7 +25,7 @@ class Run:
         self.lines[node].append(
             f'  x-1 [000] ..... 1.0: dvmm_step: node={node} region=0 page={page} {event}: {old} -> {new} actions=1 '
             f'digest=00000000 machine=00 nodes=2 home={HOME} again=0 src={src} flags={flags:#x} requester={src} acks=0 '
-            f'id=1 fresh=2 now={self.now} hold=0 migratory=0\n')
+            f'id=1 fresh=2 now={self.now} hold=0 migratory=0 history=0 wrote=0\n')
 
     def far_read(self, page, home='H_M'):
         """Node 1 reads."""

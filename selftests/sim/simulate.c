@@ -122,6 +122,7 @@ static void test_nodes(unsigned int nodes, unsigned int seeds, unsigned int per_
 
 			c.policy.hold_us = seed & 1 ? 0 : 20;
 			c.policy.migratory = seed >> 1 & 1;
+			c.policy.history = seed >> 2 & 1;
 			c.limit = seed % 3 ? 0 : 8;
 			bad += !run(&c, which, per_node, &res);
 			done += res.done;

@@ -10,18 +10,22 @@ static struct dvmm_action *ask(struct dvmm_step *s, u8 type, enum dvmm_state nex
 	return dvmm_send(s, type, s->ctx->home, s->ctx->self, s->txn->id);
 }
 
-void dvmm_do_ask_read(struct dvmm_step *s)
-{
-	ask(s, DVMM_MSG_GET_S, DVMM_ST_IS_D, DVMM_PERM_READ);
-}
-
 void dvmm_do_ask_write(struct dvmm_step *s)
 {
 	ask(s, DVMM_MSG_GET_M, DVMM_ST_IM_AD, DVMM_PERM_WRITE);
 }
 
+void dvmm_do_ask_read(struct dvmm_step *s)
+{
+	if (dvmm_history_expects(s))
+		dvmm_do_ask_write(s);
+	else
+		ask(s, DVMM_MSG_GET_S, DVMM_ST_IS_D, DVMM_PERM_READ);
+}
+
 void dvmm_do_ask_upgrade(struct dvmm_step *s)
 {
+	dvmm_history_upgrade(s);
 	ask(s, DVMM_MSG_GET_M, DVMM_ST_SM_AD, DVMM_PERM_WRITE)->msg.flags = DVMM_MSGF_SHARED;
 }
 
@@ -40,6 +44,7 @@ void dvmm_do_drop(struct dvmm_step *s)
 
 void dvmm_do_give_back(struct dvmm_step *s)
 {
+	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_NONE);
 	dvmm_begin(s, DVMM_ST_MI_A, DVMM_PERM_NONE);
 	/* Not the last use: a forward that is on its way is still answered. */
@@ -225,6 +230,7 @@ void dvmm_do_fwd_read(struct dvmm_step *s)
 {
 	if (dvmm_held(s))
 		return;
+	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_READ);
 	send_own_data(s, false);
 	dvmm_settle(s, DVMM_ST_S);
@@ -234,6 +240,7 @@ void dvmm_do_fwd_write(struct dvmm_step *s)
 {
 	if (dvmm_held(s))
 		return;
+	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_NONE);
 	send_own_data(s, true)->msg.flags |= DVMM_MSGF_EXCL;
 	dvmm_settle(s, DVMM_ST_I);

@@ -83,10 +83,13 @@ struct dvmm_txn {
  * @hold_us: minimum time a granted permission is kept, microseconds; 0 is off
  * @migratory: grant a read exclusively where migratory sharing was seen
  *	(Cox and Fowler, ISCA 1993; Stenstrom et al., ISCA 1993)
+ * @history: ask for the right to write where this node, having read the page, wrote
+ *	to it the last time
  */
 struct dvmm_policy {
 	u32 hold_us;
 	u8 migratory;
+	u8 history;
 };
 
 /**
@@ -97,6 +100,8 @@ struct dvmm_policy {
  * @now: low 32 bits of a monotonic clock, in microseconds
  * @fresh_id: an id never given before by this node; used if the step starts a
  *	request
+ * @wrote: something was written here since the right to write was granted; a
+ *	wrong answer costs a guess and nothing else
  * @dir: the directory entry; NULL exactly if @self is not @home
  * @policy: never NULL
  */
@@ -106,6 +111,7 @@ struct dvmm_ctx {
 	u16 nodes;
 	u32 now;
 	u64 fresh_id;
+	bool wrote;
 	struct dvmm_dir *dir;
 	const struct dvmm_policy *policy;
 };

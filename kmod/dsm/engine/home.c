@@ -77,6 +77,7 @@ void dvmm_do_m_write(struct dvmm_step *s)
 {
 	if (dvmm_held(s))
 		return;
+	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_NONE);
 	send_data(s, true)->msg.flags |= DVMM_MSGF_EXCL;
 	become_remote(s, s->msg->src);
@@ -90,6 +91,7 @@ void dvmm_do_m_read(struct dvmm_step *s)
 		dvmm_do_m_write(s);
 		return;
 	}
+	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_READ);
 	send_data(s, false);
 	add_sharer(s, s->msg->src);
@@ -279,7 +281,7 @@ void dvmm_do_home_write(struct dvmm_step *s)
 
 void dvmm_do_home_read(struct dvmm_step *s)
 {
-	if (dvmm_migratory_read(s))
+	if (dvmm_history_expects(s) || dvmm_migratory_read(s))
 		dvmm_do_home_write(s);
 	else
 		home_ask(s, DVMM_MSG_FWD_GET_S, DVMM_ST_H_RS_D, DVMM_PERM_READ);
@@ -289,6 +291,7 @@ void dvmm_do_home_upgrade(struct dvmm_step *s)
 {
 	unsigned int count;
 
+	dvmm_history_upgrade(s);
 	dvmm_migratory_write(s, s->ctx->self);
 	dvmm_begin(s, DVMM_ST_H_SM_A, DVMM_PERM_WRITE);
 	count = invalidate(s, s->ctx->self, s->txn->id);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Hold time and migratory sharing. */
+/* Hold time, migratory sharing, and what a page was used for before. */
 #include "policy.h"
 #include "set.h"
 
@@ -56,4 +56,26 @@ bool dvmm_migratory_read(struct dvmm_step *s)
 		return false;
 	s->pg->flags -= DVMM_PAGE_MIGRATORY_ONE;
 	return true;
+}
+
+/*
+ * What was read and then written is asked for with the right to write the next time:
+ * one request and not two.  A guess that was wrong shows when the right is taken
+ * away unused, and is not made again before the next upgrade.
+ */
+void dvmm_history_upgrade(struct dvmm_step *s)
+{
+	if (s->ctx->policy->history)
+		s->pg->flags |= DVMM_PAGE_WRITES;
+}
+
+void dvmm_history_taken(struct dvmm_step *s)
+{
+	if (!s->ctx->wrote)
+		s->pg->flags &= ~DVMM_PAGE_WRITES;
+}
+
+bool dvmm_history_expects(const struct dvmm_step *s)
+{
+	return s->ctx->policy->history && s->pg->flags & DVMM_PAGE_WRITES;
 }

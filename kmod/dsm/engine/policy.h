@@ -18,4 +18,11 @@ void dvmm_migratory_write(struct dvmm_step *s, u16 writer);
 /** dvmm_migratory_read - at the home: shall this read be granted exclusively? */
 bool dvmm_migratory_read(struct dvmm_step *s);
 
+/** dvmm_history_upgrade - this node writes to a page that it has read */
+void dvmm_history_upgrade(struct dvmm_step *s);
+/** dvmm_history_taken - this node's right to write goes, used or not */
+void dvmm_history_taken(struct dvmm_step *s);
+/** dvmm_history_expects - will this node, which wants to read, write as well? */
+bool dvmm_history_expects(const struct dvmm_step *s);
+
 #endif

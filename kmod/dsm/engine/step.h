@@ -9,6 +9,7 @@
 /* struct dvmm_page.flags */
 #define DVMM_PAGE_HELD		0x01	/* granted at .stamp, not to be taken away soon */
 #define DVMM_PAGE_ARMED		0x02	/* a TIMER is on its way */
+#define DVMM_PAGE_WRITES	0x04	/* this node tends to write to what it has read */
 #define DVMM_PAGE_MIGRATORY	0x70	/* exclusive grants left before a new look */
 #define DVMM_PAGE_MIGRATORY_ONE	0x10
 

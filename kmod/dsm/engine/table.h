@@ -20,7 +20,7 @@
 	DVMM_HOME_HANDLERS(X)
 
 #define DVMM_CACHE_HANDLERS(X)						\
-	X(ask_read,    "send GET_S; IS_D")				\
+	X(ask_read,    "send GET_S; IS_D; or, by history, ask_write")	\
 	X(ask_write,   "send GET_M; IM_AD")				\
 	X(ask_touch,   "send GET_Z; IZ_D")				\
 	X(ask_upgrade, "send GET_M with SHARED; SM_AD")			\
@@ -59,7 +59,7 @@
 	X(put_m_late,  "the page moved on meanwhile: send PUT_ACK, forget the sharer") \
 	X(unblock_read, "fill, perm READ; H_S")				\
 	X(unblock_write, "the requester is the owner; H_R")		\
-	X(home_read,   "send FWD_GET_S to the owner for itself; H_RS_D")	\
+	X(home_read,   "send FWD_GET_S to the owner for itself; H_RS_D; or home_write") \
 	X(home_write,  "send FWD_GET_M to the owner for itself; H_RM_D")	\
 	X(home_upgrade, "H_M if nobody shares, else INV to the sharers; H_SM_A") \
 	X(home_own_read, "fill, grant READ; H_S")			\

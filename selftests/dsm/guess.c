@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What a node asks for ahead of need: blocks of untouched pages, and the right to
+ * write with a read.  Each is counted in messages, with the guess and without, and
+ * what is read is what was written.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cluster.h"
+#include "tap.h"
+
+#define PAGES	512
+#define ROUNDS	50
+
+static const char *transport;
+
+static void param(const char *name, int value)
+{
+	char path[80];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/dvmm/parameters/%s", name);
+	f = fopen(path, "w");
+	if (!f || fprintf(f, "%d\n", value) < 0 || fclose(f))
+		tap_bail("%s: %s", path, strerror(errno));
+}
+
+static void open_two(struct cluster *c)
+{
+	*c = (struct cluster){ .nodes = 2, .transport = transport, .bytes = PAGES * PAGE };
+	if (cluster_open(c))
+		tap_bail("cluster: %s", c->why);
+}
+
+/* Region 0, homed on node 0, as @node sees it. */
+static volatile uint64_t *map(const struct cluster *c, int node)
+{
+	void *p = mmap(NULL, PAGES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
+		       c->region[node][0], 0);
+
+	if (p == MAP_FAILED)
+		tap_bail("mmap: %s", strerror(errno));
+	return p;
+}
+
+static volatile uint64_t *word(volatile uint64_t *m, int page)
+{
+	return m + page * PAGE / sizeof(*m);
+}
+
+static unsigned long messages(const struct cluster *c)
+{
+	unsigned long sum = 0;
+	int i;
+
+	for (i = 0; i < c->nodes; i++) {
+		struct dvmm_stats s = { .size = sizeof(s) };
+
+		if (machine_stats(c->machine[i], &s))
+			tap_bail("DVMM_GET_STATS: %s", strerror(errno));
+		sum += s.messages_sent;
+	}
+	return sum;
+}
+
+/*
+ * The home has written every @every-th page of the second half; node 1 writes to all
+ * others and reads those.  How many messages that took; @wrong counts wrong words.
+ */
+static unsigned long touch(int every, int *wrong)
+{
+	volatile uint64_t *home, *far;
+	unsigned long before;
+	struct cluster c;
+	int p;
+
+	open_two(&c);
+	home = map(&c, 0);
+	far = map(&c, 1);
+	for (p = PAGES / 2; p < PAGES; p += every)
+		*word(home, p) = p;
+	before = messages(&c);
+	for (p = 0; p < PAGES; p++) {
+		bool theirs = p >= PAGES / 2 && (p - PAGES / 2) % every == 0;
+
+		*wrong += *word(far, p) != (theirs ? (uint64_t)p : 0);
+		if (!theirs)
+			*word(far, p) = ~p;
+	}
+	before = messages(&c) - before;
+	for (p = 0; p < PAGES / 2; p++)
+		*wrong += *word(home, p) != (uint64_t)~p;
+	munmap((void *)home, PAGES * PAGE);
+	munmap((void *)far, PAGES * PAGE);
+	cluster_close(&c);
+	return before;
+}
+
+static void zeros(void)
+{
+	int wrong = 0, other = 0;
+	unsigned long with, without;
+
+	param("zeros", 0);
+	without = touch(5, &other);
+	param("zeros", 64);
+	with = touch(5, &wrong);
+	tap_ok(!wrong && !other, "%s: zeroes, and what the home had written, are where they belong",
+	       transport);
+	tap_ok(without >= 2 * PAGES, "%s: a page at a time, two messages each: %lu", transport,
+	       without);
+	tap_ok(with < without / 2, "%s: untouched pages come in blocks: %lu messages", transport,
+	       with);
+}
+
+/* Each node in turn reads a counter and writes it back. */
+static unsigned long count(uint64_t *end)
+{
+	volatile uint64_t *m[2];
+	unsigned long before;
+	struct cluster c;
+	int i;
+
+	open_two(&c);
+	m[0] = map(&c, 0);
+	m[1] = map(&c, 1);
+	before = messages(&c);
+	for (i = 0; i < 2 * ROUNDS; i++) {
+		uint64_t was = *m[i % 2];
+
+		*m[i % 2] = was + 1;
+	}
+	before = messages(&c) - before;
+	*end = *m[0];
+	munmap((void *)m[0], PAGES * PAGE);
+	munmap((void *)m[1], PAGES * PAGE);
+	cluster_close(&c);
+	return before;
+}
+
+/* A producer writes, a consumer reads: a right to write would only be in the way. */
+static unsigned long produce(int *wrong)
+{
+	volatile uint64_t *m[2];
+	unsigned long before;
+	struct cluster c;
+	int i;
+
+	open_two(&c);
+	m[0] = map(&c, 0);
+	m[1] = map(&c, 1);
+	*m[1] = *m[0] + 1;		/* once, the consumer wrote */
+	before = messages(&c);
+	for (i = 0; i < ROUNDS; i++) {
+		*m[0] = i;
+		*wrong += *m[1] != (uint64_t)i;
+	}
+	before = messages(&c) - before;
+	munmap((void *)m[0], PAGES * PAGE);
+	munmap((void *)m[1], PAGES * PAGE);
+	cluster_close(&c);
+	return before;
+}
+
+static void history(void)
+{
+	unsigned long with, without, read_with, read_without;
+	uint64_t end, end_without;
+	int wrong = 0;
+
+	param("history", 0);
+	without = count(&end_without);
+	read_without = produce(&wrong);
+	param("history", 1);
+	with = count(&end);
+	read_with = produce(&wrong);
+	tap_ok(end == 2 * ROUNDS && end_without == end && !wrong, "%s: no count is lost", transport);
+	tap_ok(without >= 7 * ROUNDS, "%s: a read and an upgrade a turn: %lu messages in %d turns",
+	       transport, without, 2 * ROUNDS);
+	tap_ok(with <= 5 * ROUNDS, "%s: by history one request a turn: %lu messages", transport,
+	       with);
+	tap_ok(read_with <= read_without + 10, "%s: a consumer goes on reading: %lu messages, %lu without",
+	       transport, read_with, read_without);
+}
+
+int main(void)
+{
+	static const char *const transports[] = { "loop", "tcp" };
+	size_t i;
+
+	tap_start(100);
+	dev_there();
+	for (i = 0; i < 2; i++) {
+		transport = transports[i];
+		zeros();
+		history();
+	}
+	return tap_end();
+}
