@@ -383,14 +383,6 @@ static void act_timer(struct flight *f, const struct dvmm_action *a)
 	start_hold(f, a->delay_us);
 }
 
-/* True if an action may sleep for long. */
-static bool act_sleeps(const struct flight *f, const struct dvmm_action *a)
-{
-	struct dvmm_page *pg = dvmm_region_page(f->r, f->index);
-
-	return a->type == DVMM_ACT_SET_PERM && a->perm < dvmm_page_perm(pg);
-}
-
 static int act(struct flight *f, const struct dvmm_action *a)
 {
 	switch (a->type) {
@@ -496,19 +488,13 @@ static void flight_park(struct flight *f)
 }
 
 /*
- * Execute from the first action not yet done.  False: the rest was handed to the
- * workqueue, which is the runner now.
+ * Execute from the first action not yet done.  False: the page is pinned, and the
+ * rest is the workqueue's, which is the runner now.
  */
-static bool execute(struct flight *f, bool may_sleep)
+static bool execute(struct flight *f)
 {
 	for (; f->next < f->acts.count; f->next++) {
-		const struct dvmm_action *a = &f->acts.act[f->next];
-
-		if (!may_sleep && act_sleeps(f, a)) {
-			queue_work(f->r->m->wq, &f->work);
-			return false;
-		}
-		if (act(f, a) == -EAGAIN) {
+		if (act(f, &f->acts.act[f->next]) == -EAGAIN) {
 			flight_park(f);
 			return false;
 		}
@@ -518,11 +504,11 @@ static bool execute(struct flight *f, bool may_sleep)
 	return true;
 }
 
-static void run(struct flight *f, bool may_sleep)
+static void run(struct flight *f)
 {
 	while (next_item(f)) {
 		step(f);
-		if (!execute(f, may_sleep))
+		if (!execute(f))
 			return;
 	}
 }
@@ -535,8 +521,8 @@ static void run_work(struct work_struct *work)
 	/* Once stopped, do not wait for a pin: nothing is sent any more. */
 	if (dvmm_machine_stopped(f->r->m) && f->next < f->acts.count)
 		f->next = f->acts.count;
-	if (execute(f, true))
-		run(f, true);
+	if (execute(f))
+		run(f);
 	memalloc_noio_restore(noio);
 }
 
@@ -578,7 +564,7 @@ static void timer_work(struct work_struct *work)
 	f->running = true;
 	spin_unlock(&b->lock);
 	if (go)
-		run(f, true);
+		run(f);
 }
 
 static bool list_has(const struct list_head *items, u8 type)
@@ -616,7 +602,7 @@ void dvmm_dispatch_local(struct dvmm_region *r, u64 index, u8 type)
 		return;
 	f = deliver(r, index, item_alloc(type));
 	if (f)
-		run(f, true);
+		run(f);
 }
 
 void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
@@ -630,7 +616,7 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 	peer_more(r->m, msg->src, &r->m->peers[msg->src].held, "too many of its messages wait");
 	f = deliver(r, index, item);
 	if (f)
-		run(f, false);
+		run(f);
 }
 
 /* ---- seeing ---- */

@@ -7,9 +7,9 @@
  * only adds to the inbox.  The runner calls dvmm_step() and executes the actions
  * with no lock held.
  *
- * A receive thread may run a flight until an action has to take a mapping away,
- * which may sleep for long (TLB flushes, pins): the rest then goes to the
- * machine's workqueue, so that a slow page does not hold up its link.
+ * A receive thread takes mappings away itself: that takes a TLB flush, and a hop to a
+ * worker takes longer.  It never waits for a pin: a flight whose page is pinned is
+ * tried again by a timer and a worker, and does not hold up its link.
  *
  * What peers have here is bounded (peer.h); beyond that a peer is fenced.
  *

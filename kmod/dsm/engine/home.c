@@ -144,8 +144,9 @@ void dvmm_do_s_write(struct dvmm_step *s)
 	if (dvmm_held(s))
 		return;
 	dvmm_migratory_write(s, src);
-	dvmm_lower(s, DVMM_PERM_NONE);
+	/* All take their mappings away at the same time. */
 	count = invalidate(s, src, s->msg->id);
+	dvmm_lower(s, DVMM_PERM_NONE);
 	if (has)
 		a = dvmm_send(s, DVMM_MSG_DATA, src, src, s->msg->id);
 	else
