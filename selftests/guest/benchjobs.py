@@ -8,8 +8,10 @@ import threading
 from guestlib import on
 
 # name: its goal, two hosts with one CPU each over one host (design goal, not a bound)
-JOBS = {'ep': 1.9, 'stencil': 1.3, 'sort': 1.3, 'spmv': 1.0, 'tree': 1.3, 'counter': 1.0,
-        'pipes': None, 'touch': None, 'reader': None}
+ALL = {'ep': 1.9, 'stencil': 1.3, 'sort': 1.3, 'spmv': 1.0, 'tree': 1.3, 'counter': 1.0,
+       'pipes': None, 'touch': None, 'reader': None}
+WANTED = os.environ.get('DVMM_BENCH_JOBS', '').split()
+JOBS = {name: goal for name, goal in ALL.items() if not WANTED or name in WANTED}
 COUNTS = ('faults_first', 'faults_read', 'faults_write', 'faults_upgrade', 'messages_sent', 'wait_ns')
 KEPT = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'dvmm', 'bench-guest.json')
 
@@ -34,6 +36,12 @@ class Ping(threading.Thread):
         return sorted(self.times)[len(self.times) // 2] if self.times else None
 
 
+def ticks(m, cpus):
+    """Timer interrupts of the guest's CPUs so far."""
+    row = m.must('grep LOC: /proc/interrupts').split()[1:]
+    return sum(int(row[cpu]) for cpu in cpus)
+
+
 def counts(m):
     """The machine's counters, all nodes together."""
     nodes = [m.stats(node) for node in range(len(m.hosts))]
@@ -49,28 +57,30 @@ def seconds(m, job, cpus, bound=1500):
 
 def across(m, job, cpus):
     """A run over hosts: its time, requests by kind, price and the share of time spent waiting."""
-    before, ping = counts(m), Ping()
+    ticked, before, ping = ticks(m, cpus), counts(m), Ping()
     ping.start()
     took = seconds(m, job, cpus)
     price, after = ping.median(), counts(m)
     d = {key: after[key] - before[key] for key in COUNTS}
     asked = d['faults_read'] + d['faults_write'] + d['faults_upgrade']
     wait_ms = d['wait_ns'] / 1e6
+    ticked = ticks(m, cpus) - ticked
     return {'s': took, 'first': d['faults_first'], 'read': d['faults_read'], 'write': d['faults_write'],
             'upgrade': d['faults_upgrade'], 'messages': d['messages_sent'],
             'ms': wait_ms / asked if asked else 0, 'ping': price,
             'pings': wait_ms / asked / price if asked and price else 0,
+            'tick': asked / ticked if ticked else 0,
             'waiting': wait_ms / 1e3 / (took * len(cpus)) if took else 0}
 
 
 HEAD = (f'{"job":8} {"1 host":>8} {"2 hosts":>8} {"gain":>6} {"goal":>5} {"read":>6} {"write":>6} {"upgr":>6} '
-        f'{"first":>6} {"msgs":>7} {"ms":>5} {"pings":>5} {"wait":>5}')
+        f'{"first":>6} {"msgs":>7} {"ms":>5} {"pings":>5} {"tick":>5} {"wait":>5}')
 
 
 def line(name, one, row, goal=None):
     """A row of the table; "gain" is one host's time over that of two."""
     return (f'{name:8} {one:8.2f} {row["s"]:8.2f} {one / row["s"]:6.2f} {goal or "-":>5} {row["read"]:6} {row["write"]:6} '
-            f'{row["upgrade"]:6} {row["first"]:6} {row["messages"]:7} {row["ms"]:5.1f} {row["pings"]:5.1f} '
+            f'{row["upgrade"]:6} {row["first"]:6} {row["messages"]:7} {row["ms"]:5.1f} {row["pings"]:5.1f} {row["tick"]:5.1f} '
             f'{100 * row["waiting"]:4.0f}%')
 
 

@@ -253,7 +253,7 @@ class Plain(Machine):
 
     def start(self, words='', arguments=''):
         """One QEMU; and the guest gets the clock that dvmm's guests have."""
-        self.start_node(0, f'{must(0, "guest words").strip()} no-kvmclock {words}', arguments)
+        self.start_node(0, f'{must(0, "guest words").strip()} no-kvmclock maxcpus=1 {words}', arguments)
 
 
 def main(test):
