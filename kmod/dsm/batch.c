@@ -103,6 +103,7 @@ void dvmm_batch_close(struct dvmm_link *l, enum dvmm_lane lane)
 	b = &l->batch[lane];
 	mutex_lock(&b->lock);
 	ret = batch_flush(l, b);
+	/* Pairs with dvmm_batch_send(): what waited here has left. */
 	smp_store_release(&b->owner, NULL);
 	mutex_unlock(&b->lock);
 	dvmm_link_sent(l->m, l->peer, ret);

@@ -178,13 +178,15 @@ static void history(void)
 	param("history", 1);
 	with = count(&end);
 	read_with = produce(&wrong);
-	tap_ok(end == 2 * ROUNDS && end_without == end && !wrong, "%s: no count is lost", transport);
+	tap_ok(end == 2 * ROUNDS && end_without == end && !wrong, "%s: no count is lost",
+	       transport);
 	tap_ok(without >= 7 * ROUNDS, "%s: a read and an upgrade a turn: %lu messages in %d turns",
 	       transport, without, 2 * ROUNDS);
 	tap_ok(with <= 5 * ROUNDS, "%s: by history one request a turn: %lu messages", transport,
 	       with);
-	tap_ok(read_with <= read_without + 10, "%s: a consumer goes on reading: %lu messages, %lu without",
-	       transport, read_with, read_without);
+	tap_ok(read_with <= read_without + 10,
+	       "%s: a consumer goes on reading: %lu messages, %lu without", transport, read_with,
+	       read_without);
 }
 
 int main(void)

@@ -135,21 +135,25 @@ static void test_batch(void)
 
 	dvmm_wire_encode(&f, &h);
 	tap(!dvmm_wire_decode(&h, DVMM_LANE_REQ, PEER, NODES, &g), "a batch is taken");
-	tap(refused(&h, DVMM_LANE_FWD) && refused(&h, DVMM_LANE_CTL), "refused: batch of another lane");
+	tap(refused(&h, DVMM_LANE_FWD) && refused(&h, DVMM_LANE_CTL),
+	    "refused: batch of another lane");
 	h.length = htole32(2 * sizeof(h) - 1);
 	tap(refused(&h, DVMM_LANE_REQ), "refused: batch that ends within a header");
 	h.length = 0;
 	tap(refused(&h, DVMM_LANE_REQ), "refused: empty batch");
 	h.length = htole32(2 * sizeof(h));
-	tap(!!dvmm_wire_decode_batched(&h, DVMM_LANE_REQ, PEER, NODES, &g), "refused: batch in a batch");
+	tap(!!dvmm_wire_decode_batched(&h, DVMM_LANE_REQ, PEER, NODES, &g),
+	    "refused: batch in a batch");
 	f = frame(DVMM_MSG_DATA);
 	dvmm_wire_encode(&f, &h);
-	tap(!!dvmm_wire_decode_batched(&h, DVMM_LANE_FWD, PEER, NODES, &g), "refused: page in a batch");
+	tap(!!dvmm_wire_decode_batched(&h, DVMM_LANE_FWD, PEER, NODES, &g),
+	    "refused: page in a batch");
 	f = frame(DVMM_MSG_INV);
 	f.msg.flags = 0;
 	f.length = 0;
 	dvmm_wire_encode(&f, &h);
-	tap(!dvmm_wire_decode_batched(&h, DVMM_LANE_FWD, PEER, NODES, &g), "a message in a batch is taken");
+	tap(!dvmm_wire_decode_batched(&h, DVMM_LANE_FWD, PEER, NODES, &g),
+	    "a message in a batch is taken");
 }
 
 /* What decode lets through must be in range, whatever came. */
