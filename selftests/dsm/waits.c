@@ -126,7 +126,13 @@ static void strike_scene(struct scene *s)
 	cluster_close(&s->c);
 }
 
-/* A thread that is there before the scene is set: making one maps its stack. */
+/*
+ * A thread that is there before the scene is set: making one maps its stack.
+ * Each call may have to wait for 100 ms behind a write to a page that is mapped, which
+ * is as long as that keeps mmap_lock.
+ */
+#define CALLS	20
+
 struct mapper {
 	volatile bool go;
 	volatile bool done;
@@ -139,7 +145,7 @@ static void *map_and_unmap(void *arg)
 
 	while (!m->go)
 		usleep(1000);
-	for (i = 0; i < 100; i++)
+	for (i = 0; i < CALLS / 2; i++)
 		munmap(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), PAGE);
 	m->done = true;
 	return NULL;
