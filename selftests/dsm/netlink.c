@@ -306,6 +306,18 @@ static struct flights look(const struct cluster *c, int node, uint32_t age)
 	return f;
 }
 
+/* Until all are there, @pinned or not. */
+static struct flights look_for_all(const struct cluster *c, int node, bool pinned)
+{
+	uint64_t end = now_ns() + EVENT_MS * 1000000ull * tap_patience();
+	struct flights f;
+
+	do {
+		f = look(c, node, 0);
+	} while ((pinned ? f.pinned : f.count) < FLIGHTS && now_ns() < end);
+	return f;
+}
+
 /* All pages of node 0 are in a pipe that nobody reads. */
 static void pin(const struct cluster *c, int fifo[2])
 {
@@ -321,8 +333,7 @@ static void pin(const struct cluster *c, int fifo[2])
 static void flights(void)
 {
 	struct cluster c = { .nodes = 2, .transport = "loop", .bytes = FLIGHTS * PAGE };
-	uint64_t end = now_ns() + EVENT_MS * 1000000ull * tap_patience();
-	struct flights f = {};
+	struct flights f;
 	pid_t pid[FLIGHTS];
 	int fifo[2], i;
 
@@ -330,11 +341,10 @@ static void flights(void)
 		tap_bail("%s", c.why);
 	pin(&c, fifo);
 	want(&c, fifo, pid);
-	while (f.count < FLIGHTS && now_ns() < end)
-		f = look(&c, 1, 0);
+	f = look_for_all(&c, 1, false);
 	tap_ok(f.count == FLIGHTS && !f.wrong, "%d pages on their way, %d rows wrong", f.count,
 	       f.wrong);
-	f = look(&c, 0, 0);
+	f = look_for_all(&c, 0, true);
 	tap_ok(f.pinned == FLIGHTS, "at home %d are known as pinned", f.pinned);
 	f = look(&c, 1, 3600 * 1000);
 	tap_ok(!f.count && !f.wrong, "none has been on its way for an hour");

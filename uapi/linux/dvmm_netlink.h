@@ -81,7 +81,7 @@ enum dvmm_link_status {
  * @DVMM_NOTICE_STALLED: a page has been on its way for more than a second; DVMM_A_PEER is
  *	waited for, DVMM_A_REASON says more; not again before there was none
  * @DVMM_NOTICE_CREATED: a node of a machine came to be in this kernel
- * @DVMM_NOTICE_READY: it is linked to all others
+ * @DVMM_NOTICE_READY: it is linked to all others; one that is alone is ready when created
  * @DVMM_NOTICE_REMOVED: it is gone from this kernel
  */
 enum dvmm_notice {
