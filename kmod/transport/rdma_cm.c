@@ -130,6 +130,9 @@ static int prepare(struct rdma_lane *t)
 	struct rdma_link *l = t->owner;
 	int err;
 
+	/* Nobody would take down what is made now: see dvmm_rdma_hang_up(). */
+	if (dvmm_rdma_dead(l))
+		return -ECONNABORTED;
 	if (rdma_protocol_iwarp(t->id->device, rdma_start_port(t->id->device))) {
 		dvmm_rdma_fail(l, "iWARP devices send no immediate data: use the transport tcp");
 		return -EOPNOTSUPP;
@@ -465,6 +468,9 @@ void dvmm_rdma_hang_up(struct rdma_lane *t)
 	spin_lock_bh(&t->lock);
 	t->open = false;
 	spin_unlock_bh(&t->lock);
+	/* A handler at work may be making the queue pair; a later one finds the link dead. */
+	rdma_lock_handler(id);
+	rdma_unlock_handler(id);
 	if (id->qp) {
 		rdma_disconnect(id);
 		ib_drain_qp(id->qp);
