@@ -130,7 +130,8 @@ static void memory_after(const char *transport)
 	machine_stop(c.machine[0], "test");
 	stops(&c, 1, "test", "DVMM_STOP");
 	tap_ok(!touch_fails(p), "%s: a page that was held stays", transport);
-	tap_ok(touch_fails(p + PAGE), "%s: a page that was not gets SIGBUS", transport);
+	/* Not of the block that came with the first one. */
+	tap_ok(touch_fails(p + 15 * PAGE), "%s: a page that was not gets SIGBUS", transport);
 	munmap(p, 16 * PAGE);
 	cluster_close(&c);
 }

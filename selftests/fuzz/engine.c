@@ -102,8 +102,15 @@ static void read_event(const struct node *n, const u8 *in, struct dvmm_event *ev
 	m->id = some_id(n, in[5]);
 }
 
+static bool is_refusal(const struct dvmm_msg *m)
+{
+	return m->type == DVMM_MSG_DATA && !m->flags && !m->acks;
+}
+
 static enum dvmm_perm most_allowed(const struct dvmm_msg *m)
 {
+	if (is_refusal(m))
+		return DVMM_PERM_WRITE;
 	switch (m->type) {
 	case DVMM_MSG_DATA:
 	case DVMM_MSG_OWN_DATA:
