@@ -330,14 +330,14 @@ static const struct {
 #undef COUNTER
 };
 
-/* All but the lengths and flags at the beginning, and pin_waits. */
+/* All but the lengths and flags at the beginning, and those of struct dvmm_stats_more. */
 static_assert(ARRAY_SIZE(counters) ==
 	      (sizeof(struct dvmm_stats) - offsetof(struct dvmm_stats, faults_read)) / sizeof(u64));
-static_assert(ARRAY_SIZE(counters) + 1 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
+static_assert(ARRAY_SIZE(counters) + 2 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
 
 struct netlink_stats {
 	struct dvmm_stats sum;
-	u64 pin_waits;
+	struct dvmm_stats_more more;
 };
 
 static int netlink_put_counter(struct sk_buff *skb, int attr, u64 value)
@@ -354,7 +354,8 @@ static int netlink_put_stats(struct sk_buff *skb, const void *thing)
 	for (i = 0; !ret && i < ARRAY_SIZE(counters); i++)
 		ret = netlink_put_counter(skb, counters[i].attr,
 					  *(const u64 *)((const void *)&s->sum + counters[i].at));
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_PIN_WAITS, s->pin_waits);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_PIN_WAITS, s->more.pin_waits);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_ZEROS_ASKED, s->more.zeros_asked);
 	if (!ret)
 		nla_nest_end(skb, nest);
 	return ret;
@@ -363,12 +364,10 @@ static int netlink_put_stats(struct sk_buff *skb, const void *thing)
 static int netlink_tell_stats(struct sk_buff *skb, struct netlink_callback *cb,
 			      struct dvmm_machine *m)
 {
-	struct dvmm_stats_more more;
 	struct netlink_stats s = {};
 
 	dvmm_stats_sum(m, &s.sum);
-	dvmm_stats_more(m, &more);
-	s.pin_waits = more.pin_waits;
+	dvmm_stats_more(m, &s.more);
 	return netlink_message(skb, cb, m, netlink_put_stats, &s);
 }
 

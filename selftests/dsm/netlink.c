@@ -194,6 +194,7 @@ static const struct {
 	{ DVMM_A_STATS_LATENCY_P90, "latency_ns_p90" },
 	{ DVMM_A_STATS_LATENCY_P99, "latency_ns_p99" },
 	{ DVMM_A_STATS_LATENCY_MAX, "latency_ns_max" },
+	{ DVMM_A_STATS_ZEROS_ASKED, "zeros_asked" },
 };
 
 /* Pages go to node 1 and come back; then nothing moves any more. */

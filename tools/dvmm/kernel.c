@@ -39,6 +39,7 @@ const char *const stats_names[DVMM_A_STATS_MAX + 1] = {
 	[DVMM_A_STATS_LATENCY_P90] = "latency_ns_p90",
 	[DVMM_A_STATS_LATENCY_P99] = "latency_ns_p99",
 	[DVMM_A_STATS_LATENCY_MAX] = "latency_ns_max",
+	[DVMM_A_STATS_ZEROS_ASKED] = "zeros_asked",
 };
 
 struct kernel {

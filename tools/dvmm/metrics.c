@@ -71,6 +71,8 @@ static const struct {
 	  "messages that came too late", 1 },
 	{ DVMM_A_STATS_PREFETCHES, "dvmm_prefetches_total", NULL, "counter",
 	  "pages asked for ahead", 1 },
+	{ DVMM_A_STATS_ZEROS_ASKED, "dvmm_zeros_asked_total", NULL, "counter",
+	  "untouched pages of other nodes asked for ahead", 1 },
 	{ DVMM_A_STATS_PIN_WAITS, "dvmm_pin_waits_total", NULL, "counter",
 	  "how often a page was asked for while pinned", 1 },
 	{ DVMM_A_STATS_FRAMES, "dvmm_frames", NULL, "gauge", "pages held by this node", 1 },

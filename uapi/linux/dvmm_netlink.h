@@ -180,7 +180,8 @@ enum dvmm_attr {
  * As the fields of struct dvmm_stats of the same names; besides,
  * @DVMM_A_STATS_PIN_WAITS: how often a page was asked for while pinned,
  * @DVMM_A_STATS_LATENCY_P50, @DVMM_A_STATS_LATENCY_P90, @DVMM_A_STATS_LATENCY_P99 and
- * @DVMM_A_STATS_LATENCY_MAX: wait of a remote fault in ns.
+ * @DVMM_A_STATS_LATENCY_MAX: wait of a remote fault in ns,
+ * @DVMM_A_STATS_ZEROS_ASKED: untouched pages of other nodes asked for ahead of need.
  */
 enum dvmm_stats_attr {
 	DVMM_A_STATS_PAD = 1,
@@ -207,6 +208,7 @@ enum dvmm_stats_attr {
 	DVMM_A_STATS_LATENCY_P90,
 	DVMM_A_STATS_LATENCY_P99,
 	DVMM_A_STATS_LATENCY_MAX,
+	DVMM_A_STATS_ZEROS_ASKED,
 
 	__DVMM_A_STATS_MAX,
 	DVMM_A_STATS_MAX = (__DVMM_A_STATS_MAX - 1)
