@@ -307,7 +307,7 @@ static struct flights look(const struct cluster *c, int node, uint32_t age)
 	return f;
 }
 
-/* Until all are there, @pinned or not. */
+/* Until all are there, @pinned or not; one that has only just begun is not as it will be. */
 static struct flights look_for_all(const struct cluster *c, int node, bool pinned)
 {
 	uint64_t end = now_ns() + EVENT_MS * 1000000ull * tap_patience();
@@ -315,7 +315,7 @@ static struct flights look_for_all(const struct cluster *c, int node, bool pinne
 
 	do {
 		f = look(c, node, 0);
-	} while ((pinned ? f.pinned : f.count) < FLIGHTS && now_ns() < end);
+	} while ((pinned ? f.pinned : f.count - f.wrong) < FLIGHTS && now_ns() < end);
 	return f;
 }
 
