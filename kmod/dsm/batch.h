@@ -8,7 +8,7 @@
  * that lane, or one with a page, sends the batch on its way first, so the order of
  * a lane stays as it is.
  *
- * Lock: @lock of the lane's batch, taken while its thread has it open.
+ * Lock: @lock of the lane's batch, around each message while a thread has it open.
  */
 #ifndef DVMM_BATCH_H
 #define DVMM_BATCH_H
@@ -48,7 +48,7 @@ void dvmm_batch_init(struct dvmm_batch *b);
  * @node: the peer
  * @lane: DVMM_LANE_REQ or DVMM_LANE_FWD
  *
- * Return: the batch for dvmm_batch_close(), which MUST follow, after a short time and
+ * Return: the link for dvmm_batch_close(), which MUST follow, after a short time and
  * without a wait for any page in between; NULL if there is nothing to close: another
  * thread has it open, the link is not up, or the peer does not know batches.
  * Process context.

@@ -119,13 +119,34 @@ static bool flight_is_full(const struct flight *f)
 	return f->messages > 4 * f->r->m->nodes;
 }
 
+static bool list_has(const struct list_head *items, u8 type)
+{
+	const struct event_item *item;
+
+	list_for_each_entry(item, items, list)
+		if (item->ev.type == type)
+			return true;
+	return false;
+}
+
+/*
+ * The same local event waits already, and will wake whoever waits for the page.  So a
+ * thread that comes back again and again, for each signal, leaves one item only.
+ */
+static bool flight_has(const struct flight *f, const struct event_item *item)
+{
+	u8 type = item->ev.type;
+
+	return !item_of_peer(item) && (list_has(&f->inbox, type) || list_has(&f->deferred, type));
+}
+
 /* Put an item into the page's inbox; returns the flight if we must run it. */
 static struct flight *deliver(struct dvmm_region *r, u64 index, struct event_item *item)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 	struct flight *spare = NULL, *f;
-	bool run;
+	bool run, again;
 
 	if (!priv_flight(READ_ONCE(pg->priv)))
 		spare = flight_alloc(r, index);
@@ -141,15 +162,19 @@ static struct flight *deliver(struct dvmm_region *r, u64 index, struct event_ite
 		WRITE_ONCE(pg->priv, pg->priv | (unsigned long)f);
 		list_add_tail(&f->live, &b->flights);
 	}
-	list_add_tail(&item->list, &f->inbox);
+	again = flight_has(f, item);
+	if (!again)
+		list_add_tail(&item->list, &f->inbox);
 	f->messages += item_of_peer(item);
 	if (item_of_peer(item) && flight_is_full(f))
 		dvmm_link_fence(r->m, item->ev.msg.src, "too many messages for one page");
-	run = !f->running;
-	f->running = true;
+	run = !f->running && !again;
+	f->running |= run;
 	spin_unlock(&b->lock);
 	if (spare)
 		kmem_cache_free(flights, spare);
+	if (again)
+		kmem_cache_free(items, item);
 	return run ? f : NULL;
 }
 
@@ -567,40 +592,10 @@ static void timer_work(struct work_struct *work)
 		run(f);
 }
 
-static bool list_has(const struct list_head *items, u8 type)
-{
-	const struct event_item *item;
-
-	list_for_each_entry(item, items, list)
-		if (item->ev.type == type)
-			return true;
-	return false;
-}
-
-/*
- * The same event waits already, and will wake whoever waits for the page.  So a
- * thread that comes back again and again, for each signal, leaves one item only.
- */
-static bool flight_has_local(struct dvmm_region *r, u64 index, u8 type)
-{
-	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
-	const struct flight *f;
-	bool has;
-
-	spin_lock(&b->lock);
-	f = priv_flight(dvmm_region_page(r, index)->priv);
-	has = f && (list_has(&f->inbox, type) || list_has(&f->deferred, type));
-	spin_unlock(&b->lock);
-	return has;
-}
-
 void dvmm_dispatch_local(struct dvmm_region *r, u64 index, u8 type)
 {
-	struct flight *f;
+	struct flight *f = deliver(r, index, item_alloc(type));
 
-	if (flight_has_local(r, index, type))
-		return;
-	f = deliver(r, index, item_alloc(type));
 	if (f)
 		run(f);
 }

@@ -29,12 +29,6 @@ static void param(const char *name, int value)
 		tap_bail("%s: %s", path, strerror(errno));
 }
 
-static void open_two(struct cluster *c)
-{
-	*c = (struct cluster){ .nodes = 2, .transport = transport, .bytes = PAGES * PAGE };
-	if (cluster_open(c))
-		tap_bail("cluster: %s", c->why);
-}
 
 /* Region 0, homed on node 0, as @node sees it. */
 static volatile uint64_t *map(const struct cluster *c, int node)
@@ -45,6 +39,22 @@ static volatile uint64_t *map(const struct cluster *c, int node)
 	if (p == MAP_FAILED)
 		tap_bail("mmap: %s", strerror(errno));
 	return p;
+}
+
+static void open_two(struct cluster *c, volatile uint64_t *m[2])
+{
+	*c = (struct cluster){ .nodes = 2, .transport = transport, .bytes = PAGES * PAGE };
+	if (cluster_open(c))
+		tap_bail("cluster: %s", c->why);
+	m[0] = map(c, 0);
+	m[1] = map(c, 1);
+}
+
+static void close_two(struct cluster *c, volatile uint64_t *m[2])
+{
+	munmap((void *)m[0], PAGES * PAGE);
+	munmap((void *)m[1], PAGES * PAGE);
+	cluster_close(c);
 }
 
 static volatile uint64_t *word(volatile uint64_t *m, int page)
@@ -73,30 +83,26 @@ static unsigned long messages(const struct cluster *c)
  */
 static unsigned long touch(int every, int *wrong)
 {
-	volatile uint64_t *home, *far;
+	volatile uint64_t *m[2];
 	unsigned long before;
 	struct cluster c;
 	int p;
 
-	open_two(&c);
-	home = map(&c, 0);
-	far = map(&c, 1);
+	open_two(&c, m);
 	for (p = PAGES / 2; p < PAGES; p += every)
-		*word(home, p) = p;
+		*word(m[0], p) = p;
 	before = messages(&c);
 	for (p = 0; p < PAGES; p++) {
 		bool theirs = p >= PAGES / 2 && (p - PAGES / 2) % every == 0;
 
-		*wrong += *word(far, p) != (theirs ? (uint64_t)p : 0);
+		*wrong += *word(m[1], p) != (theirs ? (uint64_t)p : 0);
 		if (!theirs)
-			*word(far, p) = ~p;
+			*word(m[1], p) = ~p;
 	}
 	before = messages(&c) - before;
 	for (p = 0; p < PAGES / 2; p++)
-		*wrong += *word(home, p) != (uint64_t)~p;
-	munmap((void *)home, PAGES * PAGE);
-	munmap((void *)far, PAGES * PAGE);
-	cluster_close(&c);
+		*wrong += *word(m[0], p) != (uint64_t)~p;
+	close_two(&c, m);
 	return before;
 }
 
@@ -125,9 +131,7 @@ static unsigned long count(uint64_t *end)
 	struct cluster c;
 	int i;
 
-	open_two(&c);
-	m[0] = map(&c, 0);
-	m[1] = map(&c, 1);
+	open_two(&c, m);
 	before = messages(&c);
 	for (i = 0; i < 2 * ROUNDS; i++) {
 		uint64_t was = *m[i % 2];
@@ -136,9 +140,7 @@ static unsigned long count(uint64_t *end)
 	}
 	before = messages(&c) - before;
 	*end = *m[0];
-	munmap((void *)m[0], PAGES * PAGE);
-	munmap((void *)m[1], PAGES * PAGE);
-	cluster_close(&c);
+	close_two(&c, m);
 	return before;
 }
 
@@ -150,9 +152,7 @@ static unsigned long produce(int *wrong)
 	struct cluster c;
 	int i;
 
-	open_two(&c);
-	m[0] = map(&c, 0);
-	m[1] = map(&c, 1);
+	open_two(&c, m);
 	*m[1] = *m[0] + 1;		/* once, the consumer wrote */
 	before = messages(&c);
 	for (i = 0; i < ROUNDS; i++) {
@@ -160,9 +160,7 @@ static unsigned long produce(int *wrong)
 		*wrong += *m[1] != (uint64_t)i;
 	}
 	before = messages(&c) - before;
-	munmap((void *)m[0], PAGES * PAGE);
-	munmap((void *)m[1], PAGES * PAGE);
-	cluster_close(&c);
+	close_two(&c, m);
 	return before;
 }
 

@@ -17,7 +17,7 @@ FLAGS = {10: 'free', 26: 'page table', 7: 'slab', 12: 'anonymous', 5: 'page cach
 
 
 def record(hosts):
-    """Begins to count messages by page on all hosts."""
+    """Begins to count messages by page on all hosts; those of a batch have no frame of their own and are left out."""
     for host in set(hosts):
         must(host, f"echo '{HIST}' > {SEND}")
 
