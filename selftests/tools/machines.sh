@@ -58,6 +58,13 @@ assert m["nodes"] == [{"name": "alpha", "address": "192.0.2.1", "port": 7400, "c
 result $? "JSON says all, defaults as well"
 runs 0 dump --dir "$dir" good && cp "$dir/out" "$dir/again.conf" && runs 0 check "$dir/again.conf"
 result $? "what dump prints is a machine file"
+{ echo "$good"; printf 'port = 7401\n[guest]\ncpu = EPYC\ndisk = /a,b.img\n'; } | sed 's/^\[node/stall = 0\n&/' > "$dir/more.conf"
+runs 0 dump "$dir/more.conf" && grep -q '^stall = 0$' "$dir/out" && cp "$dir/out" "$dir/again.conf" &&
+	runs 0 check "$dir/again.conf"
+result $? "stall and [guest] are known"
+runs 0 cmdline "$dir/more.conf" alpha && grep -qF 'file=/a,,b.img -device virtio-blk-pci' "$dir/out" &&
+	grep -qF -- '-cpu EPYC' "$dir/out" && grep -qF 'dvmm-machine=/run/dvmm/more/alpha/machine,' "$dir/out"
+result $? "the command line has what [guest] says, and a file that QEMU reads"
 runs 0 cmdline "$dir/good.conf" alpha && grep -q 'dvmm-machine=.*good.conf,dvmm-node=alpha .* -smp 2 -m 64M' "$dir/out"
 result $? "the command line has file, node, vCPUs and memory"
 runs 6 cmdline "$dir/good.conf" nobody && grep -q "no node 'nobody'" "$dir/out"

@@ -6,19 +6,25 @@ _dvmm()
 
 	case $before in
 	dvmm)
-		mapfile -t COMPREPLY < <(compgen -W "list status is-active top events metrics clock topology version doctor create check dump cmdline" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "list status is-active top events metrics clock topology version doctor create check dump cmdline push diff up down run wait pause resume reset console" -- "$word")
 		;;
-	check | dump | cmdline | status | is-active | top | events | metrics | clock | topology)
+	check | dump | cmdline | push | diff | up | down | run | wait | pause | resume | reset | console | status | is-active | top | events | metrics | clock | topology)
 		mapfile -t COMPREPLY < <(compgen -W "$(dvmm list 2>/dev/null | cut -d" " -f1)" -- "$word"; compgen -f -- "$word")
+		;;
+	--firmware)
+		mapfile -t COMPREPLY < <(compgen -W "bios uefi" -- "$word")
+		;;
+	--disk* | --cdrom | --kernel | --initrd)
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
 		;;
 	--transport)
 		mapfile -t COMPREPLY < <(compgen -W "tcp rdma loop" -- "$word")
 		;;
-	--dir)
+	--dir | --state)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W "--json --dir --node --transport --count --delay --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --cpu --firmware --count --delay --timeout --force --detach --help" -- "$word")
 		;;
 	esac
 }

@@ -85,6 +85,10 @@ static GString *make_text(const struct options *o, const char *name)
 	if (o->transport)
 		g_string_append_printf(text, "transport = %s\n", o->transport);
 	g_free(uuid);
+	if (o->guest[0])
+		g_string_append(text, "\n[guest]\n");
+	for (i = 0; o->guest[i]; i++)
+		g_string_append_printf(text, "%s\n", o->guest[i]);
 	for (i = 0; o->nodes[i]; i++)
 		if (!add_node(text, o->nodes[i]))
 			return g_string_free(text, TRUE), NULL;
@@ -135,7 +139,8 @@ int verb_create(const struct options *o, int argc, char **argv)
 		g_string_free(text, TRUE);
 	}
 	if (!ret)
-		printf("%s and %s are written: copy both to every node\n", path, key);
+		printf("%s and %s are written: dvmm push %s copies them to every node\n", path,
+		       key, argv[1]);
 	g_free(path);
 	g_free(key);
 	return ret;

@@ -12,7 +12,7 @@
 
 #include <linux/dvmm.h>
 
-#include "verbs.h"
+#include "guest.h"
 
 static const char *const usage =
 	"usage: dvmm list [--json] [--dir DIR]\n"
@@ -26,8 +26,15 @@ static const char *const usage =
 	"       dvmm version\n"
 	"       dvmm doctor [--json]\n"
 	"       dvmm create NAME --node NODE=ADDRESS,cpus=N,memory=SIZE... [--transport T] [--dir DIR]\n"
+	"                   [--disk FILE] [--net NET] [--cpu MODEL] [--firmware bios|uefi] ...\n"
 	"       dvmm check|dump MACHINE [--json] [--dir DIR]\n"
-	"       dvmm cmdline MACHINE [NODE] [--dir DIR]\n"
+	"       dvmm cmdline MACHINE [NODE] [--dir DIR] [--state DIR]\n"
+	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
+	"       dvmm up MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm down MACHINE [NODE] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm wait MACHINE [NODE] [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm run MACHINE [NODE] [--detach] [--dir DIR] [--state DIR]\n"
 	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
 	"the beginning of its UUID.\n";
 
@@ -76,6 +83,17 @@ static const struct {
 	{ "check", verb_check, 1, 1 },
 	{ "dump", verb_dump, 1, 1 },
 	{ "cmdline", verb_cmdline, 1, 2 },
+	{ "run", verb_run, 1, 2 },
+	{ "wait", verb_wait, 1, 2 },
+	{ "up", verb_up, 1, 1 },
+	{ "down", verb_down, 1, 2 },
+	{ "pause", verb_pause, 1, 1 },
+	{ "resume", verb_resume, 1, 1 },
+	{ "reset", verb_reset, 1, 1 },
+	{ "console", verb_console, 1, 1 },
+	{ "push", verb_push, 1, 1 },
+	{ "receive", verb_receive, 1, 1 },
+	{ "diff", verb_diff, 1, 1 },
 	{ "list", verb_list, 0, 0 },
 };
 
@@ -89,6 +107,17 @@ static int number(const char *name, const char *text, double min, double max, do
 		return 0;
 	fprintf(stderr, "dvmm: %s %s: write a number from %g to %g\n", name, text, min, max);
 	return '?';
+}
+
+/* What else there is of [guest]: a path is completed, so that it means the same later. */
+static char *guest_line(const char *key, const char *value)
+{
+	bool is_path = guest_is_path(key);
+	char *path = is_path ? g_canonicalize_filename(value, NULL) : NULL;
+	char *line = g_strdup_printf("%s = %s", key, is_path ? path : value);
+
+	g_free(path);
+	return line;
 }
 
 /* Return: 0, or 'h' for help, 'V' for the version, or '?' */
@@ -107,8 +136,23 @@ static int option(struct options *o, int c, char **nodes)
 	case 'N':
 		*nodes = optarg;
 		break;
-	case 't':
+	case 'T':
 		o->transport = optarg;
+		break;
+	case 'S':
+		o->state = optarg;
+		break;
+	case 'b':
+		o->detach = true;
+		break;
+	case 'H':
+		o->here = true;
+		break;
+	case 'f':
+		o->force = true;
+		break;
+	case 't':
+		ret = number("-t", optarg, 0.1, 86400, &o->patience);
 		break;
 	case 'n':
 		ret = number("-n", optarg, 1, 1e9, &value);
@@ -124,23 +168,38 @@ static int option(struct options *o, int c, char **nodes)
 }
 
 /* Options may stand anywhere.  Return: as option() */
+#define GUEST_OPTION(key) { key, required_argument, NULL, 'G' }
+
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
 		{ "json", no_argument, NULL, 'j' },
 		{ "dir", required_argument, NULL, 'D' },
 		{ "node", required_argument, NULL, 'N' },
-		{ "transport", required_argument, NULL, 't' },
+		{ "transport", required_argument, NULL, 'T' },
+		{ "state", required_argument, NULL, 'S' },
+		{ "detach", no_argument, NULL, 'b' },
+		{ "here", no_argument, NULL, 'H' },
+		{ "force", no_argument, NULL, 'f' },
+		{ "timeout", required_argument, NULL, 't' },
 		{ "count", required_argument, NULL, 'n' },
 		{ "delay", required_argument, NULL, 'd' },
+		GUEST_OPTION("machine"), GUEST_OPTION("cpu"), GUEST_OPTION("firmware"),
+		GUEST_OPTION("disk"), GUEST_OPTION("disk2"), GUEST_OPTION("disk3"),
+		GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"),
+		GUEST_OPTION("console"), GUEST_OPTION("kernel"), GUEST_OPTION("initrd"),
+		GUEST_OPTION("append"), GUEST_OPTION("args"),
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{}
 	};
-	int c, ret = 0, nodes = 0;
+	int c, ret = 0, nodes = 0, lines = 0, which = 0;
 
-	while (!ret && (c = getopt_long(argc, argv, "jhn:d:", options, NULL)) != -1) {
-		ret = option(o, c, &o->nodes[nodes]);
+	while (!ret && (c = getopt_long(argc, argv, "jhn:d:t:", options, &which)) != -1) {
+		if (c == 'G')
+			o->guest[lines++] = guest_line(options[which].name, optarg);
+		else
+			ret = option(o, c, &o->nodes[nodes]);
 		nodes += c == 'N';
 	}
 	return ret;
@@ -148,12 +207,13 @@ static int parse(int argc, char **argv, struct options *o)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .dir = CONF_DIR, .delay = 1 };
+	struct options o = { .dir = CONF_DIR, .state = STATE_DIR, .delay = 1 };
 	size_t i;
 	int c;
 
 	o.nodes = calloc(argc + 1, sizeof(*o.nodes));
-	if (!o.nodes)
+	o.guest = calloc(argc + 1, sizeof(*o.guest));
+	if (!o.nodes || !o.guest)
 		return verb_fail(EXIT_FAILED, "no memory", "free some");
 	c = parse(argc, argv, &o);
 	if (c == 'h')

@@ -19,11 +19,11 @@ struct reader {
 
 static const char *const machine_keys[] = {
 	"name", "uuid", "transport", "timeout", "distance", "hold-us", "prefetch", "migratory",
-	"security", "key", NULL
+	"security", "key", "stall", NULL
 };
 
 static const char *const node_keys[] = {
-	"address", "port", "transport", "cpus", "memory", "cache", NULL
+	"address", "port", "transport", "cpus", "memory", "cache", "ssh", NULL
 };
 
 static const char *const transports[] = { "tcp", "rdma", "loop", NULL };
@@ -81,24 +81,31 @@ static bool note_group(struct reader *r, const char *text, char **group, unsigne
 		return wrong(r, line, "'%s' is no [section]: end it with ]", text);
 	g_free(*group);
 	*group = g_strndup(text + 1, end - text - 1);
-	if (strcmp(*group, "machine") && (strncmp(*group, "node ", 5) || !(*group)[5]))
-		return wrong(r, line, "unknown section [%s]: there are [machine] and [node NAME]",
+	if (strcmp(*group, "machine") && strcmp(*group, "guest") &&
+	    (strncmp(*group, "node ", 5) || !(*group)[5]))
+		return wrong(r, line,
+			     "unknown section [%s]: there are [machine], [guest] and [node NAME]",
 			     *group);
 	return note(r, g_strdup_printf("[%s]", *group), line);
+}
+
+static const char *const *keys_of(const char *group)
+{
+	return !strcmp(group, "machine") ? machine_keys :
+	       !strcmp(group, "guest") ? guest_keys : node_keys;
 }
 
 static bool note_key(struct reader *r, const char *text, const char *group, unsigned int line)
 {
 	const char *equals = strchr(text, '=');
-	const char *const *known = group && !strcmp(group, "machine") ? machine_keys : node_keys;
 	char *key, *list;
 
 	if (!equals || !group)
 		return wrong(r, line, "'%s': %s", text, group ? "write KEY = VALUE" :
 			     "write the section that it belongs to above it");
 	key = g_strchomp(g_strndup(text, equals - text));
-	if (!g_strv_contains(known, key)) {
-		list = g_strjoinv(", ", (char **)known);
+	if (!g_strv_contains(keys_of(group), key)) {
+		list = g_strjoinv(", ", (char **)keys_of(group));
 		wrong(r, line, "[%s] has no key '%s': use one of %s", group, key, list);
 		g_free(list);
 	} else {
@@ -267,6 +274,7 @@ static bool read_machine(struct reader *r, struct file *f)
 	f->timeout = 60;
 	f->distance = 40;
 	f->hold_us = 100;
+	f->stall = 30;
 	f->transport = "tcp";
 	if (!line_of(r, "machine", NULL))
 		return wrong(r, 0, "there is no section [machine]: add one with a uuid");
@@ -277,6 +285,7 @@ static bool read_machine(struct reader *r, struct file *f)
 	       number(r, "machine", "timeout", 1, 86400, &f->timeout) &&
 	       number(r, "machine", "distance", 11, 254, &f->distance) &&
 	       number(r, "machine", "hold-us", 0, 1000000, &f->hold_us) &&
+	       number(r, "machine", "stall", 0, 86400, &f->stall) &&
 	       flag(r, "machine", "prefetch", &f->prefetch) &&
 	       flag(r, "machine", "migratory", &f->migratory);
 }
@@ -298,6 +307,7 @@ static bool read_node(struct reader *r, struct file *f, const char *group)
 			     "[%s] transport = %s: the nodes before it use %s; all use the same",
 			     group, transport, f->transport);
 	n->address = value(r, group, "address", strcmp(transport, "loop"));
+	n->ssh = value(r, group, "ssh", false);
 	return !r->error && number(r, group, "port", 1, 65535, &n->port) &&
 	       number(r, group, "cpus", 1, 4096, &n->cpus) &&
 	       size(r, group, "memory", true, 2 * MIB, &n->memory) &&
@@ -306,11 +316,11 @@ static bool read_node(struct reader *r, struct file *f, const char *group)
 
 static bool check_place(struct reader *r, struct file *f, const char *group)
 {
-	struct file_node *last = g_ptr_array_index(f->nodes, f->nodes->len - 1), *n;
+	struct file_node *last = file_node(f, f->nodes->len - 1), *n;
 	unsigned int i;
 
 	for (i = 0; i + 1 < f->nodes->len; i++) {
-		n = g_ptr_array_index(f->nodes, i);
+		n = file_node(f, i);
 		if (!strcmp(n->name, last->name))
 			return wrong(r, line_of(r, group, NULL),
 				     "two nodes are named '%s': give one another name", n->name);
@@ -330,11 +340,11 @@ static bool read_nodes(struct reader *r, struct file *f)
 	int i;
 
 	for (i = 0; groups[i] && !r->error; i++) {
-		if (!strcmp(groups[i], "machine"))
+		if (keys_of(groups[i]) != node_keys)
 			continue;
 		if (!read_node(r, f, groups[i]) || !check_place(r, f, groups[i]))
 			break;
-		n = g_ptr_array_index(f->nodes, f->nodes->len - 1);
+		n = file_node(f, f->nodes->len - 1);
 		f->cpus += n->cpus;
 		f->memory += n->memory;
 	}
@@ -342,6 +352,22 @@ static bool read_nodes(struct reader *r, struct file *f)
 	if (!r->error && (!f->nodes->len || f->nodes->len > FILE_NODES_MAX))
 		wrong(r, 0, "it has %u nodes: write 1 to %d sections [node NAME]", f->nodes->len,
 		      FILE_NODES_MAX);
+	return !r->error;
+}
+
+static bool read_guest(struct reader *r, struct file *f)
+{
+	const char *remedy;
+	unsigned int i;
+
+	f->has_guest = line_of(r, "guest", NULL);
+	for (i = 0; f->has_guest && i < GUEST_KEYS && !r->error; i++) {
+		f->guest[i] = value(r, "guest", guest_keys[i], false);
+		remedy = f->guest[i] ? guest_wrong(i, f->guest[i]) : NULL;
+		if (remedy)
+			wrong(r, line_of(r, "guest", guest_keys[i]), "[guest] %s = %s: %s",
+			      guest_keys[i], f->guest[i], remedy);
+	}
 	return !r->error;
 }
 
@@ -353,17 +379,36 @@ static void free_node(void *p)
 
 	g_free(n->name);
 	g_free(n->address);
+	g_free(n->ssh);
 	g_free(n);
 }
 
 void file_free(struct file *f)
 {
+	unsigned int i;
+
+	for (i = 0; i < GUEST_KEYS; i++)
+		g_free(f->guest[i]);
 	g_ptr_array_free(f->nodes, TRUE);
 	g_free(f->path);
 	g_free(f->name);
 	g_free(f->uuid);
 	g_free(f->key);
 	g_free(f);
+}
+
+struct file_node *file_node(const struct file *f, unsigned int index)
+{
+	return g_ptr_array_index(f->nodes, index);
+}
+
+char *file_stem(const struct file *f)
+{
+	char *name = g_path_get_basename(f->path);
+
+	if (g_str_has_suffix(name, ".conf"))
+		name[strlen(name) - strlen(".conf")] = 0;
+	return name;
 }
 
 static bool load(struct reader *r)
@@ -393,7 +438,7 @@ struct file *file_read(const char *path, char **error)
 	f->nodes = g_ptr_array_new_with_free_func(free_node);
 	r.keys = g_key_file_new();
 	r.lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	if (load(&r) && read_machine(&r, f) && read_nodes(&r, f))
+	if (load(&r) && read_machine(&r, f) && read_nodes(&r, f) && read_guest(&r, f))
 		read_security(&r, f);
 	g_hash_table_destroy(r.lines);
 	g_key_file_free(r.keys);

@@ -13,11 +13,36 @@
 struct file_node {
 	char *name;
 	char *address;		/* NULL with transport loop */
+	char *ssh;		/* where its host is reached, NULL: at its address */
 	unsigned int port;
 	unsigned int cpus;
 	uint64_t memory;	/* bytes */
 	uint64_t cache;		/* bytes, 0: no limit */
 };
+
+/* [guest]: what QEMU is told beside CPUs and memory; devices are the boot node's. */
+enum guest_key {
+	GUEST_MACHINE,
+	GUEST_CPU,
+	GUEST_FIRMWARE,
+	GUEST_DISK,
+	GUEST_DISK2,
+	GUEST_DISK3,
+	GUEST_DISK4,
+	GUEST_CDROM,
+	GUEST_NET,
+	GUEST_CONSOLE,
+	GUEST_KERNEL,
+	GUEST_INITRD,
+	GUEST_APPEND,
+	GUEST_ARGS,
+	GUEST_KEYS
+};
+
+extern const char *const guest_keys[GUEST_KEYS + 1];
+
+/** guest_wrong - NULL, or what to write instead of that @value of @key */
+const char *guest_wrong(enum guest_key key, const char *value);
 
 struct file {
 	char *path;
@@ -29,11 +54,14 @@ struct file {
 	unsigned int timeout;	/* seconds */
 	unsigned int distance;
 	unsigned int hold_us;
+	unsigned int stall;	/* seconds */
 	bool prefetch;
 	bool migratory;
 	unsigned int cpus;	/* of all nodes */
 	uint64_t memory;
 	GPtrArray *nodes;	/* struct file_node, in the file's order */
+	bool has_guest;
+	char *guest[GUEST_KEYS];	/* NULL: not said */
 };
 
 /**
@@ -45,5 +73,19 @@ struct file {
  */
 struct file *file_read(const char *path, char **error);
 void file_free(struct file *f);
+
+struct file_node *file_node(const struct file *f, unsigned int index);
+
+/** file_stem - the machine's name in its directory: that of the file without .conf; to be freed */
+char *file_stem(const struct file *f);
+
+/* What file_text() leaves out or adds: the node's own affairs; what QEMU does not read. */
+#define FILE_LOCAL	1
+#define FILE_TOOL	2
+
+/** file_text - the file as it could be written, with all that is not said in it; to be freed */
+char *file_text(const struct file *f, unsigned int parts);
+/** file_digest - in hex, of all that has to be the same on all nodes; to be freed */
+char *file_digest(const struct file *f);
 
 #endif

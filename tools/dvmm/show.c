@@ -5,58 +5,25 @@
 
 #include <json-c/json.h>
 
-#include "file.h"
-#include "verbs.h"
+#include "copies.h"
+#include "guest.h"
 
 #define MIB	(1024 * 1024ull)
-
-/* A word with a slash is a path, any other one a machine's name. */
-static struct file *machine_file(const struct options *o, const char *word)
-{
-	char *path = strchr(word, '/') ? g_strdup(word) :
-		     g_strdup_printf("%s/%s.conf", o->dir, word), *error = NULL;
-	struct file *f = file_read(path, &error);
-
-	if (!f)
-		fprintf(stderr, "dvmm: %s\n", error);
-	g_free(error);
-	g_free(path);
-	return f;
-}
 
 int verb_check(const struct options *o, int argc, char **argv)
 {
 	struct file *f = machine_file(o, argv[1]);
+	char *digest;
 
 	(void)argc;
 	if (!f)
 		return EXIT_FILE;
-	printf("%s: %u nodes, %u vCPUs, %llu MiB\n", f->path, f->nodes->len, f->cpus,
-	       (unsigned long long)(f->memory / MIB));
+	digest = copies_digest(f);
+	printf("%s: %u nodes, %u vCPUs, %llu MiB, %s\n", f->path, f->nodes->len,
+	       f->cpus, (unsigned long long)(f->memory / MIB), digest);
+	g_free(digest);
 	file_free(f);
 	return 0;
-}
-
-static void dump_text(const struct file *f)
-{
-	unsigned int i;
-
-	printf("[machine]\nname = %s\nuuid = %s\ntransport = %s\nsecurity = %s\nkey = %s\n",
-	       f->name, f->uuid, f->transport, f->security, f->key);
-	printf("timeout = %u\ndistance = %u\nhold-us = %u\nprefetch = %s\nmigratory = %s\n",
-	       f->timeout, f->distance, f->hold_us, f->prefetch ? "on" : "off",
-	       f->migratory ? "on" : "off");
-	for (i = 0; i < f->nodes->len; i++) {
-		const struct file_node *n = g_ptr_array_index(f->nodes, i);
-
-		printf("\n[node %s]\n", n->name);
-		if (n->address)
-			printf("address = %s\nport = %u\n", n->address, n->port);
-		printf("cpus = %u\nmemory = %lluM\n", n->cpus,
-		       (unsigned long long)(n->memory / MIB));
-		if (n->cache)
-			printf("cache = %lluK\n", (unsigned long long)(n->cache / 1024));
-	}
 }
 
 static struct json_object *node_object(const struct file_node *n)
@@ -74,6 +41,18 @@ static struct json_object *node_object(const struct file_node *n)
 	return o;
 }
 
+static struct json_object *guest_object(const struct file *f)
+{
+	struct json_object *o = json_object_new_object();
+	unsigned int i;
+
+	for (i = 0; i < GUEST_KEYS; i++)
+		if (f->guest[i])
+			json_object_object_add(o, guest_keys[i],
+					       json_object_new_string(f->guest[i]));
+	return o;
+}
+
 static struct json_object *file_object(const struct file *f)
 {
 	struct json_object *o = json_object_new_object(), *nodes = json_object_new_array();
@@ -87,12 +66,15 @@ static struct json_object *file_object(const struct file *f)
 	json_object_object_add(o, "key", json_object_new_string(f->key));
 	json_object_object_add(o, "timeout", json_object_new_int64(f->timeout));
 	json_object_object_add(o, "distance", json_object_new_int64(f->distance));
+	json_object_object_add(o, "stall", json_object_new_int64(f->stall));
 	json_object_object_add(o, "hold-us", json_object_new_int64(f->hold_us));
 	json_object_object_add(o, "prefetch", json_object_new_boolean(f->prefetch));
 	json_object_object_add(o, "migratory", json_object_new_boolean(f->migratory));
 	for (i = 0; i < f->nodes->len; i++)
-		json_object_array_add(nodes, node_object(g_ptr_array_index(f->nodes, i)));
+		json_object_array_add(nodes, node_object(file_node(f, i)));
 	json_object_object_add(o, "nodes", nodes);
+	if (f->has_guest)
+		json_object_object_add(o, "guest", guest_object(f));
 	return o;
 }
 
@@ -100,6 +82,7 @@ int verb_dump(const struct options *o, int argc, char **argv)
 {
 	struct file *f = machine_file(o, argv[1]);
 	struct json_object *json;
+	char *text;
 
 	(void)argc;
 	if (!f)
@@ -109,38 +92,40 @@ int verb_dump(const struct options *o, int argc, char **argv)
 		puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 		json_object_put(json);
 	} else {
-		dump_text(f);
+		text = file_text(f, FILE_LOCAL | FILE_TOOL);
+		fputs(text, stdout);
+		g_free(text);
 	}
 	file_free(f);
 	return 0;
 }
 
-static bool has_node(const struct file *f, const char *name)
-{
-	unsigned int i;
-
-	for (i = 0; i < f->nodes->len; i++)
-		if (!strcmp(((struct file_node *)g_ptr_array_index(f->nodes, i))->name, name))
-			return true;
-	fprintf(stderr, "dvmm: %s: there is no node '%s': see dvmm dump\n", f->path, name);
-	return false;
-}
-
+/* As words of a shell; without a node's name it is this host's, or the boot node. */
 int verb_cmdline(const struct options *o, int argc, char **argv)
 {
 	struct file *f = machine_file(o, argv[1]);
-	int ret = EXIT_FILE;
+	struct place p;
+	char **words, *quoted;
+	int node, i;
 
-	if (f && (argc < 3 || has_node(f, argv[2]))) {
-		printf("qemu-system-x86_64 -name %s -accel kvm,dvmm=on,dvmm-machine=%s%s%s"
-		       " -machine q35 -cpu host -smp %u -m %lluM\n", f->name, f->path,
-		       argc < 3 ? "" : ",dvmm-node=", argc < 3 ? "" : argv[2], f->cpus,
-		       (unsigned long long)(f->memory / MIB));
-		ret = 0;
+	if (!f)
+		return EXIT_FILE;
+	node = argc > 2 ? place_node(f, argv[2]) : MAX(0, place_own(f));
+	if (node < 0)
+		return EXIT_FILE;
+	place_make(&p, o, f, node);
+	words = guest_argv(f, &p);
+	for (i = 0; words[i]; i++) {
+		quoted = words[i][strcspn(words[i], " '\"\\$&;|<>()*?#~`\t")] || !*words[i] ?
+			 g_shell_quote(words[i]) : g_strdup(words[i]);
+		printf("%s%s", i ? " " : "", quoted);
+		g_free(quoted);
 	}
-	if (f)
-		file_free(f);
-	return ret;
+	putchar('\n');
+	g_strfreev(words);
+	place_free(&p);
+	file_free(f);
+	return 0;
 }
 
 /* ---- who has what ---- */
@@ -185,7 +170,7 @@ static void topology(const struct options *o, const struct file *f)
 		printf("%s: %u vCPUs, %llu MiB, %s, distance %u\n", f->name, f->cpus,
 		       (unsigned long long)(f->memory / MIB), f->transport, f->distance);
 	for (; c.index < f->nodes->len; c.index++) {
-		c.n = g_ptr_array_index(f->nodes, c.index);
+		c.n = file_node(f, c.index);
 		if (o->json)
 			json_object_array_add(cells, cell_object(&c));
 		else

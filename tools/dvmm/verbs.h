@@ -13,14 +13,21 @@
 #define EXIT_UNKNOWN	4
 #define EXIT_MISSING	5
 #define EXIT_FILE	6
+#define EXIT_SILENT	7
 
 #define CONF_DIR	"/etc/dvmm"
 
 struct options {
 	bool json;
+	bool force;
+	bool detach;
+	bool here;		/* asked by another host: ask no further one */
 	const char *dir;	/* of machine files */
+	const char *state;	/* of what runs */
 	const char *transport;
 	char **nodes;		/* of --node, ended by NULL */
+	char **guest;		/* "KEY = VALUE" of [guest], ended by NULL */
+	double patience;	/* seconds, 0: as long as the verb thinks right */
 	unsigned long count;	/* of passes or events, 0: no end */
 	double delay;		/* seconds between passes */
 };
@@ -31,6 +38,17 @@ int verb_fail(int status, const char *what, const char *remedy);
 int verb_check(const struct options *o, int argc, char **argv);
 int verb_dump(const struct options *o, int argc, char **argv);
 int verb_cmdline(const struct options *o, int argc, char **argv);
+int verb_run(const struct options *o, int argc, char **argv);
+int verb_wait(const struct options *o, int argc, char **argv);
+int verb_up(const struct options *o, int argc, char **argv);
+int verb_down(const struct options *o, int argc, char **argv);
+int verb_pause(const struct options *o, int argc, char **argv);
+int verb_resume(const struct options *o, int argc, char **argv);
+int verb_reset(const struct options *o, int argc, char **argv);
+int verb_console(const struct options *o, int argc, char **argv);
+int verb_push(const struct options *o, int argc, char **argv);
+int verb_receive(const struct options *o, int argc, char **argv);
+int verb_diff(const struct options *o, int argc, char **argv);
 int verb_create(const struct options *o, int argc, char **argv);
 int verb_list(const struct options *o, int argc, char **argv);
 int verb_topology(const struct options *o, int argc, char **argv);

@@ -1,0 +1,205 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# dvmm's verbs that start, steer and end machines: two hosts that are directories, with a QEMU
+# and an ssh that only look like them.
+here=$(dirname "$(readlink -f "$0")")
+tool=$here/../../tools/dvmm/dvmm
+dir=$(mktemp -d)
+export FAKE_HOSTS="$dir/hosts" DVMM_SSH="$here/fake-ssh" DVMM_QEMU="$here/fake-qemu"
+input=
+n=0
+fail=0
+
+end() {
+	for pid in "$dir"/hosts/*/run/*/*/pid; do
+		test ! -e "$pid" || kill "$(cat "$pid")" 2> /dev/null
+	done
+	rm -rf "$dir"
+}
+trap end EXIT
+
+result() {
+	n=$((n + 1))
+	if test "$1" -eq 0; then
+		echo "ok $n - $2"
+	else
+		test ! -s "$dir/out" || sed 's/^/# /' "$dir/out"
+		echo "not ok $n - $2"
+		fail=1
+	fi
+}
+
+# on HOST STATUS WORD...: dvmm there; all that it says is in $dir/out
+on() {
+	host=$dir/hosts/$1
+	wanted=$2
+	shift 2
+	"$tool" "$@" --dir "$host/etc" --state "$host/run" > "$dir/out" 2>&1 < "${input:-/dev/null}"
+	got=$?
+	test $got = "$wanted" || { echo "status $got, not $wanted" >> "$dir/out"; return 1; }
+}
+
+has() {
+	grep -qF -- "$1" "$dir/out"
+}
+
+one_line() {
+	test "$(wc -l < "$dir/out")" = 1
+}
+
+runs_on() {
+	grep -q '^State:.[^Z]' "/proc/$(cat "$dir/hosts/$1/run/big/$1/pid" 2> /dev/null)/status" 2> /dev/null
+}
+
+# the words after an option on a host's QEMU
+word_after() {
+	grep -A 1 -x -e "$2" "$dir/hosts/$1/argv" | sed -n 2p
+}
+
+plan() {
+	echo "$2" > "$dir/hosts/$1/plan"
+	rm -f "$dir/hosts/quit" "$dir/hosts/$1/commands"
+}
+
+echo "TAP version 13"
+for name in admin alpha beta; do
+	mkdir -p "$dir/hosts/$name/bin"
+	ln -s "$(readlink -f "$tool")" "$dir/hosts/$name/bin/dvmm"
+done
+cd "$dir" || exit 1
+touch disk.qcow2
+
+# ---- create and push ----
+
+on admin 0 create big --node alpha=192.0.2.1,cpus=2,memory=1G,ssh=alpha \
+	--node beta=192.0.2.2,cpus=2,memory=1G,ssh=beta --disk disk.qcow2 --net user --append 'quiet ro' &&
+	has 'dvmm push big' && grep -q "^disk = $dir/disk.qcow2$" hosts/admin/etc/big.conf
+result $? "create writes [guest], with paths that mean the same later"
+on admin 0 cmdline big alpha && has "file=$dir/disk.qcow2,"
+on admin 6 diff big && has 'alpha/etc/big.conf: No such file' && has 'beta/etc/big.conf'
+result $? "diff says which hosts lack the file"
+on admin 6 up big && has 'No such file' && ! runs_on alpha
+result $? "so does up, and starts nothing"
+on admin 0 push big && has 'big: alpha has it' && has 'big: beta has it' &&
+	cmp hosts/admin/etc/big.conf hosts/beta/etc/big.conf && cmp hosts/admin/etc/big.key hosts/beta/etc/big.key &&
+	test "$(stat -c %a hosts/beta/etc/big.key)" = 600
+result $? "push copies file and key, which stays its owner's"
+on admin 0 diff big && has 'the same on 2 nodes'
+result $? "then nothing differs"
+sed -i 's/^net = user/net = none/' hosts/beta/etc/big.conf
+on admin 1 diff big && has 'dvmm: beta: its file or key is another one: dvmm push big' && has '-net = user' &&
+	has '+net = none'
+result $? "diff shows what differs"
+on admin 1 up big && one_line && has 'beta: its file or key' && ! runs_on alpha
+result $? "a machine whose files differ is not started"
+on admin 0 push big && printf %064d 1 > hosts/beta/etc/big.key
+on admin 1 diff big && has 'file or key'
+result $? "a key that differs is noticed"
+sed -i 's/^uuid = ......../uuid = 11111111/' hosts/beta/etc/big.conf
+cp hosts/beta/etc/big.conf before
+on admin 1 push big && has 'is machine 11111111' && has '--force' && cmp before hosts/beta/etc/big.conf
+result $? "push leaves another machine of that name alone"
+on admin 0 push big --force && on admin 0 diff big
+result $? "unless it is forced to"
+mv hosts/beta hosts/away
+on admin 7 push big && has 'dvmm: beta: it cannot be reached: ' && has 'big: alpha has it'
+result $? "a host that cannot be reached is named: 7"
+mv hosts/away hosts/beta
+rm hosts/beta/bin/dvmm
+on admin 7 diff big && has 'dvmm: beta: there is no dvmm: install it there'
+result $? "so is one without dvmm"
+ln -s "$(readlink -f "$tool")" hosts/beta/bin/dvmm
+echo '{"file": "[machine", "uuid": "x"}' > parcel
+input=parcel
+on beta 6 receive bad && has 'end it with ]' && ! ls hosts/beta/etc | grep -q bad
+result $? "a file that is wrong is not received"
+input=
+on beta 2 receive bad && one_line
+result $? "nor is nothing"
+
+# ---- up ----
+
+plan alpha late
+plan beta
+on admin 0 up big && has 'big: alpha started' && has "big: alpha: waiting for node 'beta'" &&
+	has 'running after' && has '4 vCPUs, 2048 MiB; console: dvmm console big' && runs_on alpha && runs_on beta
+result $? "up starts both nodes, says for whom it waits, and that it runs"
+test "$(word_after alpha -smp)" = 4 && test "$(word_after alpha -m)" = 2048M &&
+	test "$(word_after alpha -append)" = 'quiet ro' && grep -q 'virtio-net' hosts/alpha/argv
+result $? "the boot node has CPUs, memory and devices of the whole machine"
+test "$(word_after beta -smp)" = 4 && test "$(word_after beta -cpu)" = host && ! grep -q virtio hosts/beta/argv
+result $? "a satellite has the CPUs and no device"
+machine=$dir/hosts/alpha/run/big/alpha/machine
+! grep -qE 'guest|ssh' "$machine" && grep -q "^key = $dir/hosts/alpha/etc/big.key" "$machine" &&
+	"$tool" check "$machine" > "$dir/out"
+result $? "QEMU gets a file without what it does not read"
+on alpha 1 run big alpha && one_line && has 'the node runs already: dvmm down'
+result $? "a node is not run twice"
+on admin 1 up big && has 'runs already' && runs_on alpha && runs_on beta
+result $? "nor is the machine, and it goes on"
+on admin 0 pause big && grep -qx stop hosts/alpha/commands
+result $? "pause"
+on beta 0 resume big && grep -qx cont hosts/alpha/commands
+result $? "resume, asked on the other host"
+echo refuse > hosts/alpha/plan
+on admin 1 resume big && one_line && has 'QEMU refuses cont: it is resetting'
+result $? "what QEMU refuses is said"
+on admin 0 reset big && grep -qx system_reset hosts/alpha/commands
+result $? "reset"
+echo hello > hello
+input=hello
+on admin 0 console big -t 1 && has 'login: ' && has 'you said hello'
+result $? "console: what the guest prints, and what is typed"
+input=
+echo deaf > hosts/alpha/plan
+on admin 7 down big -t 1 && has 'has not powered off within 1 s' && has '--force' && runs_on alpha
+result $? "a guest that does not power off is named: 7"
+echo > hosts/alpha/plan
+on admin 0 down big && ! runs_on alpha && grep -qx system_powerdown hosts/alpha/commands
+result $? "down powers the guest off"
+on beta 0 down big beta && ! runs_on beta
+result $? "and its satellite is not there any more"
+on admin 0 down big
+result $? "what does not run is down"
+on admin 3 pause big && one_line && has 'is it running?  dvmm up'
+result $? "and cannot be paused: 3"
+on admin 3 console big && one_line && has 'is it running?  dvmm up'
+result $? "nor has it a console: 3"
+
+plan alpha deaf
+on admin 0 up big && on admin 0 down big --force && ! runs_on alpha
+result $? "down --force asks no guest"
+
+# ---- what fails ----
+
+plan alpha late
+plan beta port
+on admin 1 up big && has 'dvmm: beta: QEMU ended with status 1: cannot listen on 192.0.2.2 port 7400: Address already in use' &&
+	has 'dvmm: big is not up: its nodes were ended' && ! runs_on alpha && ! runs_on beta
+result $? "a node that ends: up says why, and leaves nothing"
+plan alpha
+plan beta
+DVMM_QEMU=/nonexistent/qemu on alpha 5 run big alpha && one_line && has '/nonexistent/qemu cannot be started: No such file' &&
+	has 'install qemu-system-dvmm'
+result $? "no QEMU: 5"
+on alpha 6 run big gamma && one_line && has "no node 'gamma': there are alpha, beta"
+result $? "a node that is not there: 6"
+on alpha 6 run big && one_line && has 'none of its nodes is named' && has 'name one behind the machine'
+result $? "a host that is no node: 6"
+mkdir -p hosts/alpha/run/big && touch hosts/alpha/file
+"$tool" run big alpha --dir hosts/alpha/etc --state hosts/alpha/file > out 2>&1
+test $? = 1 && one_line && has 'hosts/alpha/file' && has 'give --state'
+result $? "a state directory that cannot be made"
+on alpha 3 wait big alpha && one_line && has 'it does not run: dvmm up'
+result $? "waiting for what does not run: 3"
+on admin 2 up && has usage
+result $? "up without a machine: 2"
+
+for line in 'firmware = coreboot|write bios or uefi' 'disk = a.img|begins with /' 'net = wifi|write none, user, bridge:NAME' \
+	"args = -device 'x|close the quote" 'console = vnc:|write serial or vnc' 'disks = /x|no key '; do
+	grep -v "^${line%% *} " hosts/admin/etc/big.conf | sed "s,^\[guest\].*,&\n${line%|*}," > hosts/admin/etc/bad.conf
+	on admin 6 check bad && one_line && has "bad.conf:" && has "${line#*|}"
+	result $? "[guest] ${line%|*}"
+done
+echo "1..$n"
+exit $fail

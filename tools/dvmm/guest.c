@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+/* [guest] of a machine file, and the command line that comes of it. */
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "guest.h"
+
+const char *const guest_keys[GUEST_KEYS + 1] = {
+	[GUEST_MACHINE] = "machine",
+	[GUEST_CPU] = "cpu",
+	[GUEST_FIRMWARE] = "firmware",
+	[GUEST_DISK] = "disk",
+	[GUEST_DISK2] = "disk2",
+	[GUEST_DISK3] = "disk3",
+	[GUEST_DISK4] = "disk4",
+	[GUEST_CDROM] = "cdrom",
+	[GUEST_NET] = "net",
+	[GUEST_CONSOLE] = "console",
+	[GUEST_KERNEL] = "kernel",
+	[GUEST_INITRD] = "initrd",
+	[GUEST_APPEND] = "append",
+	[GUEST_ARGS] = "args",
+};
+
+/* ---- what may be written there ---- */
+
+static bool has_more(const char *value, const char *prefix)
+{
+	return g_str_has_prefix(value, prefix) && value[strlen(prefix)];
+}
+
+static bool are_words(const char *value)
+{
+	char **words = NULL;
+	bool ok = g_shell_parse_argv(value, NULL, &words, NULL);
+
+	g_strfreev(words);
+	return ok;
+}
+
+bool guest_is_path(const char *key)
+{
+	static const char *const paths[] = {
+		"disk", "disk2", "disk3", "disk4", "cdrom", "kernel", "initrd", NULL
+	};
+
+	return g_strv_contains(paths, key);
+}
+
+const char *guest_wrong(enum guest_key key, const char *value)
+{
+	switch (key) {
+	case GUEST_FIRMWARE:
+		return strcmp(value, "bios") && strcmp(value, "uefi") ? "write bios or uefi" : NULL;
+	case GUEST_NET:
+		return strcmp(value, "none") && strcmp(value, "user") &&
+		       !has_more(value, "bridge:") && !has_more(value, "tap:") ?
+		       "write none, user, bridge:NAME or tap:NAME" : NULL;
+	case GUEST_CONSOLE:
+		return strcmp(value, "serial") && !has_more(value, "vnc:") ?
+		       "write serial or vnc:ADDRESS:DISPLAY" : NULL;
+	case GUEST_ARGS:
+		return are_words(value) ? NULL : "close the quote; words are as in a shell";
+	default:
+		return guest_is_path(guest_keys[key]) && *value != '/' ?
+		       "write a path that begins with /" : NULL;
+	}
+}
+
+/* ---- the command line ---- */
+
+G_GNUC_PRINTF(2, 3)
+static void add(GPtrArray *argv, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	g_ptr_array_add(argv, g_strdup_vprintf(format, args));
+	va_end(args);
+}
+
+/* with commas doubled, as QEMU wants them in a value; to be freed */
+static char *escaped(const char *text)
+{
+	char **parts = g_strsplit(text, ",", -1), *s = g_strjoinv(",,", parts);
+
+	g_strfreev(parts);
+	return s;
+}
+
+static void option(GPtrArray *argv, const char *name, const char *before, const char *text,
+		   const char *after)
+{
+	char *value = escaped(text);
+
+	add(argv, "%s", name);
+	add(argv, "%s%s%s", before, value, after);
+	g_free(value);
+}
+
+static const char *said(const struct file *f, enum guest_key key, const char *otherwise)
+{
+	return f->guest[key] ? f->guest[key] : otherwise;
+}
+
+static void add_drive(GPtrArray *argv, const char *path, unsigned int i)
+{
+	char *before = g_strdup_printf("if=none,id=disk%u,format=%s,file=", i,
+				       g_str_has_suffix(path, ".qcow2") ? "qcow2" : "raw");
+
+	option(argv, "-drive", before, path, "");
+	add(argv, "-device");
+	add(argv, "virtio-blk-pci,drive=disk%u,bootindex=%u", i, i + 1);
+	g_free(before);
+}
+
+static void add_storage(GPtrArray *argv, const struct file *f, const struct place *p)
+{
+	unsigned int i;
+
+	if (!strcmp(said(f, GUEST_FIRMWARE, "bios"), "uefi")) {
+		option(argv, "-drive", "if=pflash,unit=0,format=raw,readonly=on,file=",
+		       GUEST_UEFI_CODE, "");
+		option(argv, "-drive", "if=pflash,unit=1,format=raw,file=", p->vars, "");
+	}
+	for (i = GUEST_DISK; i <= GUEST_DISK4; i++)
+		if (f->guest[i])
+			add_drive(argv, f->guest[i], i - GUEST_DISK);
+	if (!f->guest[GUEST_CDROM])
+		return;
+	option(argv, "-drive", "if=none,id=cdrom,format=raw,media=cdrom,readonly=on,file=",
+	       f->guest[GUEST_CDROM], "");
+	add(argv, "-device");
+	add(argv, "ide-cd,drive=cdrom,bootindex=%u", GUEST_DISK4 - GUEST_DISK + 2);
+}
+
+static void add_net(GPtrArray *argv, const char *net)
+{
+	const char *name = strchr(net, ':');
+
+	if (!strcmp(net, "none"))
+		return;
+	if (!name)
+		option(argv, "-netdev", "", "user", ",id=net");
+	else if (*net == 'b')
+		option(argv, "-netdev", "bridge,id=net,br=", name + 1, "");
+	else
+		option(argv, "-netdev", "tap,id=net,script=no,downscript=no,ifname=", name + 1, "");
+	add(argv, "-device");
+	add(argv, "virtio-net-pci,netdev=net");
+}
+
+static void add_boot(GPtrArray *argv, const struct file *f)
+{
+	static const struct {
+		enum guest_key key;
+		const char *option;
+	} options[] = {
+		{ GUEST_KERNEL, "-kernel" }, { GUEST_INITRD, "-initrd" },
+		{ GUEST_APPEND, "-append" },
+	};
+	unsigned int i;
+
+	for (i = 0; i < G_N_ELEMENTS(options); i++) {
+		if (!f->guest[options[i].key])
+			continue;
+		add(argv, "%s", options[i].option);
+		add(argv, "%s", f->guest[options[i].key]);
+	}
+}
+
+/* The monitor has one caller at a time: dvmm's verbs come and go. */
+static void add_console(GPtrArray *argv, const struct file *f, const struct place *p)
+{
+	const char *console = said(f, GUEST_CONSOLE, "serial");
+	char *path = g_strdup_printf("%s/console", p->dir);
+
+	option(argv, "-chardev", "socket,id=console,server=on,wait=off,path=", path, "");
+	add(argv, "-serial");
+	add(argv, "chardev:console");
+	g_free(path);
+	path = g_strdup_printf("%s/qmp", p->dir);
+	option(argv, "-qmp", "unix:", path, ",server=on,wait=off");
+	g_free(path);
+	if (*console != 'v')
+		return;
+	option(argv, "-vnc", "", strchr(console, ':') + 1, "");
+	add(argv, "-device");
+	add(argv, "VGA");
+}
+
+/* All that the nodes have in common: CPUs, memory, and who of them it is. */
+static void add_machine(GPtrArray *argv, const struct file *f, const struct place *p)
+{
+	char *machine = escaped(p->machine);
+	char *accel = g_strdup_printf("kvm,dvmm=on,dvmm-machine=%s,dvmm-node=", machine);
+
+	option(argv, "-name", "", f->name, ",debug-threads=on");
+	option(argv, "-accel", accel, file_node(f, p->node)->name, "");
+	g_free(accel);
+	g_free(machine);
+	add(argv, "-machine");
+	add(argv, "%s", said(f, GUEST_MACHINE, "q35"));
+	add(argv, "-cpu");
+	add(argv, "%s", said(f, GUEST_CPU, "host"));
+	add(argv, "-smp");
+	add(argv, "%u", f->cpus);
+	add(argv, "-m");
+	add(argv, "%" G_GUINT64_FORMAT "M", f->memory >> 20);
+	add(argv, "-nodefaults");
+	add(argv, "-display");
+	add(argv, "none");
+}
+
+char **guest_argv(const struct file *f, const struct place *p)
+{
+	GPtrArray *argv = g_ptr_array_new();
+	char **more = NULL;
+	int i, n = 0;
+
+	add(argv, "%s", guest_program());
+	add_machine(argv, f, p);
+	if (!p->node) {
+		add_console(argv, f, p);
+		add_storage(argv, f, p);
+		add_net(argv, said(f, GUEST_NET, "none"));
+		add_boot(argv, f);
+	}
+	if (f->guest[GUEST_ARGS])
+		g_shell_parse_argv(f->guest[GUEST_ARGS], &n, &more, NULL);
+	for (i = 0; i < n; i++)
+		add(argv, "%s", more[i]);
+	g_strfreev(more);
+	g_ptr_array_add(argv, NULL);
+	return (char **)g_ptr_array_free(argv, FALSE);
+}
+
+const char *guest_program(void)
+{
+	static const char packaged[] = "/usr/lib/dvmm/qemu-system-x86_64";
+	const char *program = getenv("DVMM_QEMU");
+
+	return program && *program ? program : !access(packaged, X_OK) ? packaged :
+	       "qemu-system-x86_64";
+}

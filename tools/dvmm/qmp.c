@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Commands to QEMU, one a connection. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <json-c/json.h>
+
+#include "qmp.h"
+
+int qmp_connect(const struct place *p, const char *name)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	char *path = place_path(p, name);
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), error = 0;
+
+	if (g_strlcpy(a.sun_path, path, sizeof(a.sun_path)) >= sizeof(a.sun_path))
+		error = ENAMETOOLONG;
+	else if (fd < 0 || connect(fd, (struct sockaddr *)&a, sizeof(a)))
+		error = errno;
+	g_free(path);
+	if (!error)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	errno = error;
+	return -1;
+}
+
+/* The next line within the time left; false if there is none */
+static bool read_line(int fd, GString *line, gint64 deadline)
+{
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	gint64 left;
+	char c;
+
+	for (g_string_truncate(line, 0);;) {
+		left = (deadline - g_get_monotonic_time()) / 1000;
+		if (left < 0 || poll(&in, 1, left) != 1 || read(fd, &c, 1) != 1)
+			return false;
+		if (c == '\n')
+			return true;
+		g_string_append_c(line, c);
+	}
+}
+
+/* 0, 1 after a line on stderr, or -1 if the line is no answer */
+static int judge(const char *text, const char *command)
+{
+	struct json_object *o = json_tokener_parse(text), *error, *why;
+	int ret = -1;
+
+	if (o && json_object_object_get_ex(o, "return", NULL)) {
+		ret = 0;
+	} else if (o && json_object_object_get_ex(o, "error", &error)) {
+		json_object_object_get_ex(error, "desc", &why);
+		fprintf(stderr, "dvmm: QEMU refuses %s: %s: see dvmm status\n", command,
+			json_object_get_string(why));
+		ret = EXIT_FAILED;
+	}
+	json_object_put(o);
+	return ret;
+}
+
+/* Events come between answers and are passed over. */
+static int ask(int fd, const char *command, gint64 deadline)
+{
+	char *text = g_strdup_printf("{\"execute\": \"%s\"}\n", command);
+	GString *line = g_string_new(NULL);
+	int ret = EXIT_SILENT;
+
+	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text))
+		while (read_line(fd, line, deadline)) {
+			ret = judge(line->str, command);
+			if (ret >= 0)
+				break;
+			ret = EXIT_SILENT;
+		}
+	g_string_free(line, TRUE);
+	g_free(text);
+	return ret;
+}
+
+int qmp_command(const struct place *p, const char *command, double seconds)
+{
+	gint64 deadline = g_get_monotonic_time() + seconds * 1000000;
+	int fd = qmp_connect(p, "qmp"), ret;
+
+	if (fd < 0) {
+		fprintf(stderr, "dvmm: %s/qmp: %s: is it running?  dvmm up\n", p->dir,
+			strerror(errno));
+		return EXIT_STOPPED;
+	}
+	ret = ask(fd, "qmp_capabilities", deadline);
+	if (!ret)
+		ret = ask(fd, command, deadline);
+	if (ret == EXIT_SILENT)
+		fprintf(stderr, "dvmm: %s/qmp: QEMU does not answer: wait longer with -t SECONDS\n",
+			p->dir);
+	close(fd);
+	return ret;
+}

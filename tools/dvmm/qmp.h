@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* QEMU's monitor. */
+#ifndef DVMM_QMP_H
+#define DVMM_QMP_H
+
+#include "place.h"
+
+/** qmp_connect - a socket in DIR, "qmp" or "console"; -1 with errno */
+int qmp_connect(const struct place *p, const char *name);
+/** qmp_command - 0; or 1 or 7 (no answer within @seconds) after a line on stderr */
+int qmp_command(const struct place *p, const char *command, double seconds);
+
+#endif

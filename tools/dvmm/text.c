@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+/* A machine file as text again, and what is the same on all its nodes. */
+#include "file.h"
+
+static void node_text(GString *s, const struct file_node *n, unsigned int parts)
+{
+	g_string_append_printf(s, "\n[node %s]\n", n->name);
+	if (n->address)
+		g_string_append_printf(s, "address = %s\nport = %u\n", n->address, n->port);
+	g_string_append_printf(s, "cpus = %u\nmemory = %" G_GUINT64_FORMAT "M\n", n->cpus,
+			       n->memory >> 20);
+	if (n->cache && parts & FILE_LOCAL)
+		g_string_append_printf(s, "cache = %" G_GUINT64_FORMAT "K\n", n->cache >> 10);
+	if (n->ssh && parts & FILE_TOOL)
+		g_string_append_printf(s, "ssh = %s\n", n->ssh);
+}
+
+static void guest_text(GString *s, const struct file *f)
+{
+	unsigned int i;
+
+	g_string_append(s, "\n[guest]\n");
+	for (i = 0; i < GUEST_KEYS; i++)
+		if (f->guest[i])
+			g_string_append_printf(s, "%s = %s\n", guest_keys[i], f->guest[i]);
+}
+
+char *file_text(const struct file *f, unsigned int parts)
+{
+	GString *s = g_string_new("[machine]\n");
+	unsigned int i;
+
+	g_string_append_printf(s, "name = %s\nuuid = %s\ntransport = %s\nsecurity = %s\n",
+			       f->name, f->uuid, f->transport, f->security);
+	if (parts & FILE_LOCAL)
+		g_string_append_printf(s, "key = %s\n", f->key);
+	g_string_append_printf(s, "timeout = %u\ndistance = %u\nhold-us = %u\nstall = %u\n",
+			       f->timeout, f->distance, f->hold_us, f->stall);
+	g_string_append_printf(s, "prefetch = %s\nmigratory = %s\n", f->prefetch ? "on" : "off",
+			       f->migratory ? "on" : "off");
+	if (f->has_guest && parts & FILE_TOOL)
+		guest_text(s, f);
+	for (i = 0; i < f->nodes->len; i++)
+		node_text(s, file_node(f, i), parts);
+	return g_string_free(s, FALSE);
+}
+
+char *file_digest(const struct file *f)
+{
+	char *text = file_text(f, FILE_TOOL);
+	char *digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, text, -1);
+
+	g_free(text);
+	return digest;
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+/* dvmm up: all nodes of a machine, on their hosts. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <glib-unix.h>
+
+#include "copies.h"
+#include "remote.h"
+
+/**
+ * struct waiter - "dvmm wait" on a node's host
+ * @in: its input, open as long as somebody waits
+ * @text: of its line that has not ended yet
+ */
+struct waiter {
+	struct up *up;
+	unsigned int node;
+	GPid pid;
+	int in;
+	GString *text;
+};
+
+struct up {
+	const struct options *o;
+	const char *word;
+	struct file *f;
+	GMainLoop *loop;
+	struct waiter waiters[FILE_NODES_MAX];
+	int status;
+};
+
+static const char *name_of(const struct waiter *w)
+{
+	return file_node(w->up->f, w->node)->name;
+}
+
+/* ---- the same verb on one node or all ---- */
+
+static int on_node(struct up *u, unsigned int node, const char *verb, const char *option)
+{
+	const char *name = file_node(u->f, node)->name;
+	const char *words[] = { verb, u->word, name, option, NULL };
+
+	return remote_run(name, remote_argv(u->o, u->f, node, words), NULL, NULL);
+}
+
+/* Of a machine that is not up nothing is left. */
+static void end_all(struct up *u, unsigned int nodes)
+{
+	while (nodes--)
+		on_node(u, nodes, "down", NULL);
+}
+
+static int start_all(struct up *u)
+{
+	unsigned int i;
+	int status;
+
+	for (i = 0; i < u->f->nodes->len; i++) {
+		status = on_node(u, i, "run", "--detach");
+		if (status) {
+			end_all(u, i);
+			return status;
+		}
+		printf("%s: %s started\n", u->word, file_node(u->f, i)->name);
+		fflush(stdout);
+	}
+	return 0;
+}
+
+/* ---- until they are there ---- */
+
+static gboolean on_text(gint fd, GIOCondition condition, gpointer arg)
+{
+	struct waiter *w = arg;
+	char data[512];
+	ssize_t i, len = read(fd, data, sizeof(data));
+
+	(void)condition;
+	for (i = 0; i < len; i++) {
+		if (data[i] != '\n') {
+			g_string_append_c(w->text, data[i]);
+			continue;
+		}
+		printf("%s: %s: %s\n", w->up->word, name_of(w), w->text->str);
+		g_string_truncate(w->text, 0);
+	}
+	fflush(stdout);
+	if (len <= 0)
+		close(fd);
+	return len > 0;
+}
+
+/* The machine is up once its boot node is: that one waits for all others. */
+static void on_waited(GPid pid, gint wait_status, gpointer arg)
+{
+	struct waiter *w = arg;
+	int status = remote_status(name_of(w), wait_status);
+
+	g_spawn_close_pid(pid);
+	w->pid = 0;
+	if (!status && w->node)
+		return;
+	w->up->status = status;
+	g_main_loop_quit(w->up->loop);
+}
+
+static bool wait_begin(struct up *u, unsigned int node)
+{
+	struct waiter *w = &u->waiters[node];
+	char *patience = g_strdup_printf("%g", u->o->patience > 0 ? u->o->patience :
+					 u->f->timeout + 10);
+	const char *words[] = { "wait", u->word, file_node(u->f, node)->name, "--here", "-t",
+				patience, NULL };
+	char **argv = remote_argv(u->o, u->f, node, words);
+	bool ok;
+	int out;
+
+	*w = (struct waiter){ .up = u, .node = node, .text = g_string_new(NULL) };
+	ok = g_spawn_async_with_pipes(NULL, argv, NULL,
+				      G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL,
+				      &w->pid, &w->in, &out, NULL, NULL);
+	g_strfreev(argv);
+	g_free(patience);
+	if (!ok)
+		return verb_fail(0, name_of(w), "no process: end some");
+	g_unix_fd_add(out, G_IO_IN | G_IO_HUP, on_text, w);
+	g_child_watch_add(w->pid, on_waited, w);
+	return true;
+}
+
+static int wait_all(struct up *u)
+{
+	unsigned int i;
+
+	u->loop = g_main_loop_new(NULL, FALSE);
+	u->status = EXIT_FAILED;
+	for (i = 0; i < u->f->nodes->len; i++)
+		if (!wait_begin(u, i))
+			return EXIT_FAILED;
+	g_main_loop_run(u->loop);
+	for (i = 0; i < u->f->nodes->len; i++)
+		close(u->waiters[i].in);
+	return u->status;
+}
+
+static int up(struct up *u)
+{
+	gint64 begin = g_get_monotonic_time();
+	int status = copies_compare(u->o, u->f, u->word, false);
+
+	if (!status)
+		status = start_all(u);
+	if (status)
+		return status;
+	status = wait_all(u);
+	if (status) {
+		fprintf(stderr, "dvmm: %s is not up: its nodes were ended\n", u->word);
+		end_all(u, u->f->nodes->len);
+		return status;
+	}
+	printf("%s: running after %.1f s: %u vCPUs, %" G_GUINT64_FORMAT
+	       " MiB; console: dvmm console %s\n", u->word,
+	       (g_get_monotonic_time() - begin) / 1e6, u->f->cpus, u->f->memory >> 20, u->word);
+	return 0;
+}
+
+int verb_up(const struct options *o, int argc, char **argv)
+{
+	struct up u = { .o = o, .word = argv[1], .f = machine_file(o, argv[1]) };
+	int status;
+
+	(void)argc;
+	if (!u.f)
+		return EXIT_FILE;
+	status = up(&u);
+	file_free(u.f);
+	return status;
+}
