@@ -8,7 +8,7 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
 echo "TAP version 13"
-echo "1..3"
+echo "1..4"
 fail=0
 
 mkdir "$tmp/tree"
@@ -22,14 +22,25 @@ for file in bin/dvmm share/man/man8/dvmm.8.gz share/man/man5/dvmm.conf.5.gz lib/
 done >"$tmp/wanted"
 dpkg-deb -c "$tmp"/dvmm_*.deb | awk '{print $6}' >"$tmp/has"
 grep -vxFf "$tmp/has" "$tmp/wanted" >"$tmp/log"
-for file in udev/rules.d/60-dvmm.rules modprobe.d/dvmm.conf; do
+for file in udev/rules.d/60-dvmm.rules modprobe.d/dvmm.conf systemd/system/dvmm@.service; do
 	grep -q "/lib/$file\$" "$tmp/has" || echo "$file"
 done >>"$tmp/log"
 [ -s "$tmp/has" ] && [ ! -s "$tmp/log" ]
-result $? 2 "dvmm has command, manuals, completion, settings and the rule of its device" "$tmp/log"
+result $? 2 "dvmm has command, manuals, completion, settings, service and the rule of its device" "$tmp/log"
 
 dpkg-deb -c "$tmp"/dvmm-dkms_*.deb | sed -n 's,.*\./usr/src/dvmm-[^/]*/,,p' | grep '[^/]$' | sort >"$tmp/has"
 (cd "$top" && git ls-files -co --exclude-standard Kbuild Makefile dkms.conf kmod uapi) | sort >"$tmp/wanted"
 diff "$tmp/wanted" "$tmp/has" >"$tmp/log"
 result $? 3 "dvmm-dkms has all sources of the modules and nothing else" "$tmp/log"
+
+if command -v systemd-analyze >/dev/null; then
+	mkdir "$tmp/unit"
+	dpkg-deb -x "$tmp"/dvmm_*.deb "$tmp/unit"
+	ln -sf /bin/true "$tmp/true"
+	find "$tmp/unit" -name 'dvmm@.service' -exec sed "s,/sbin/modprobe\|/usr/bin/dvmm,$tmp/true," {} \; >"$tmp/dvmm@big.service"
+	systemd-analyze verify --man=no "$tmp/dvmm@big.service" >"$tmp/log" 2>&1 && ! grep "dvmm@" "$tmp/log"
+	result $? 4 "systemd takes its service" "$tmp/log"
+else
+	echo "ok 4 - systemd takes its service # SKIP there is no systemd-analyze"
+fi
 exit $fail
