@@ -1,0 +1,107 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""A guest on two hosts by create, push, up, console and down, from a third one that is no node."""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+sys.path.insert(0, os.path.join(HERE, '..', 'guest'))
+from guestlib import load, main, must, on, unload  # noqa: E402
+
+TOOL = os.path.join(HERE, '..', '..', 'tools', 'dvmm', 'dvmm')
+BOOT = 300
+
+
+class Desk:
+    """Where the administrator sits. Its directories have the same names on the nodes."""
+
+    def __init__(self):
+        self.dir = tempfile.mkdtemp()
+        self.places = ['--dir', f'{self.dir}/etc', '--state', f'{self.dir}/run']
+        os.environ['DVMM_SSH'] = os.path.join(HERE, 'node-ssh')
+
+    def dvmm(self, *words, bound=BOOT):
+        """The command: status and what it says."""
+        done = subprocess.run([TOOL, *words, *self.places], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=bound, check=False)
+        return done.returncode, done.stdout.decode('utf-8', 'replace')
+
+    def there(self, node, *words):
+        """The command on a node."""
+        return on(node, ' '.join(['dvmm', *words, *self.places]))
+
+    def runs(self, node):
+        """Whether that node's QEMU does."""
+        return on(node, 'pidof qemu-system-x86_64')[0] == 0
+
+
+def create(desk):
+    """A machine whose kernel is there already; what the commands said."""
+    words = must(0, 'guest words').strip()
+    return [desk.dvmm('create', 'big', *(word for i in range(2) for word in (
+        '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=192M,ssh={i}')), '--kernel', '/images/vmlinuz',
+        '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--append',
+        f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'),
+            desk.dvmm('push', 'big')]
+
+
+def printed(desk, text, bound):
+    """Until the guest has printed that, as seen by dvmm console on the boot host."""
+    seen, end = '', time.monotonic() + bound
+    while text not in seen and time.monotonic() < end:
+        seen += desk.dvmm('console', 'big', '-t', '2')[1]
+    return seen
+
+
+def both_up(t, desk):
+    """What up shows and what there is then."""
+    begin = time.monotonic()
+    status, text = desk.dvmm('up', 'big')
+    t.diag(text)
+    t.ok(status == 0 and re.search(r'big: node1 started\n', text) and
+         'running after' in text and '2 vCPUs, 384 MiB' in text,
+         f'up: a guest on two hosts, {time.monotonic() - begin:.0f} s', text)
+    t.ok(desk.runs(0) and desk.runs(1), 'each host has its QEMU')
+    for node in range(2):
+        status, text = desk.there(node, 'status', 'big')
+        t.ok(status == 0 and f'node node{node} ({node} of 2)' in text, f'host {node}: its node is ready', (status, text))
+    status, text = desk.there(1, 'wait', 'big', '-t', '10')
+    t.ok(status == 0, 'the satellite knows that it is', (status, text))
+
+
+def test(t):
+    """Everything."""
+    desk = Desk()
+    load(range(2))
+    status = create(desk)
+    t.ok(not any(s for s, _ in status), 'create and push', status)
+    both_up(t, desk)
+    seen = printed(desk, 'Kernel command line', 90)
+    t.ok('Kernel command line' in seen, 'console: the guest boots', seen)
+    answers = [desk.dvmm(verb, 'big') for verb in ('pause', 'resume', 'reset')]
+    t.ok(all(s == 0 for s, _ in answers), 'pause, resume and reset', answers)
+    status, text = desk.dvmm('down', 'big', '-t', '2')
+    t.ok(status == 7 and 'has not powered off within 2 s: ' in text, 'a guest that has no button is named: 7', (status, text))
+    status, text = desk.dvmm('down', 'big', '--force')
+    t.ok(status == 0 and not desk.runs(0), 'down --force ends it', (status, text))
+    status, text = desk.dvmm('down', 'big')
+    t.ok(status == 0, 'then it is down', (status, text))
+    for _ in range(50):
+        if not desk.runs(1):
+            break
+        time.sleep(0.2)
+    status, text = desk.there(1, 'wait', 'big')
+    t.ok(not desk.runs(1) and status == 1 and 'it has ended' in text, 'and so is its satellite', (status, text))
+    must(1, f"sed -i 's/^timeout.*//; s/^uuid/timeout = 3\\nuuid/' {desk.dir}/etc/big.conf")
+    status, text = desk.dvmm('up', 'big')
+    t.ok(status == 1 and 'node1: its file or key is another one: dvmm push big' in text and not desk.runs(0),
+         'files that differ: nothing is started', (status, text))
+    for node in range(2):
+        t.ok(unload(node)[0] == 0, f'the modules of host {node} unload')
+
+
+main(test)
