@@ -4,7 +4,8 @@
  * with a TLS ULP on it if userspace wanted one.
  *
  * Each lane has a thread that sleeps in recvmsg(), and receives payload straight
- * into the page that goes up.  Whoever finds a lane idle writes to its socket
+ * into the page that goes up; a page that is sent becomes the socket's without a copy.
+ * Whoever finds a lane idle writes to its socket
  * itself; what does not fit is left to a work item, which the socket wakes when it
  * has room.  Nobody ever waits in sendmsg(), so that no number of peers that do not
  * read keeps a worker from the others.
@@ -39,6 +40,10 @@
 #include "gate.h"
 #include "greeting.h"
 #include "tcp_sock.h"
+
+#ifndef MSG_SPLICE_PAGES	/* before 6.5: what is given to a socket is copied */
+#define MSG_SPLICE_PAGES 0
+#endif
 
 #define GREETING	"dvmm-tcp"
 #define LANE_CTL	3
@@ -236,24 +241,35 @@ static const char *explain(int err, char *buf)
 
 /* ---- sending ---- */
 
+static int push_header(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
+{
+	struct kvec v = { x->hdr + t->sent, DVMM_XPORT_HDR - t->sent };
+	struct msghdr msg = { .msg_flags = flags | (x->length ? MSG_MORE : 0) };
+
+	iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, &v, 1, v.iov_len);
+	return dvmm_tcp_sock_send(&t->held, &msg);
+}
+
+/* The socket refers to the page until the peer has it, which may be after xmit_done. */
+static int push_page(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
+{
+	size_t at = t->sent - DVMM_XPORT_HDR;
+	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
+	struct bio_vec v;
+
+	bvec_set_page(&v, x->page, x->length - at, at);
+	iov_iter_bvec(&msg.msg_iter, ITER_SOURCE, &v, 1, x->length - at);
+	return dvmm_tcp_sock_send(&t->held, &msg);
+}
+
 /* Writes what is left of a frame, without waiting; 0 once all of it is out, or negative errno. */
 static int push(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
 {
-	size_t total = DVMM_XPORT_HDR + x->length;
+	int n;
 
-	while (t->sent < total) {
-		struct msghdr msg = {
-			.msg_flags = flags | MSG_DONTWAIT | MSG_NOSIGNAL,
-		};
-		struct kvec v[2] = {
-			{ x->hdr, DVMM_XPORT_HDR },
-			{ x->length ? page_address(x->page) : NULL, x->length },
-		};
-		int n;
-
-		iov_iter_kvec(&msg.msg_iter, ITER_SOURCE, v, 2, total);
-		iov_iter_advance(&msg.msg_iter, t->sent);
-		n = dvmm_tcp_sock_send(&t->held, &msg);
+	flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
+	while (t->sent < DVMM_XPORT_HDR + x->length) {
+		n = t->sent < DVMM_XPORT_HDR ? push_header(t, x, flags) : push_page(t, x, flags);
 		if (n <= 0)
 			return n ?: -EPIPE;
 		t->sent += n;
@@ -511,7 +527,11 @@ static int receive_payload(struct tcp_lane *t, u32 length, struct page **page)
  */
 static void ack_later(struct tcp_lane *t)
 {
-	tcp_sock_set_quickack(t->held.sock->sk, 0);
+	struct sock *sk = t->held.sock->sk;
+
+	/* Looked at without the socket's lock: it is for speed, and mostly so already. */
+	if (!inet_csk_in_pingpong_mode(sk))
+		tcp_sock_set_quickack(sk, 0);
 }
 
 /* On error @buf says what is wrong with the frame, or is empty. */
@@ -794,7 +814,7 @@ static void show_lane(struct dvmm_xport_link *link, unsigned int lane, struct se
 	if (!l)
 		return;
 	t = &l->lane[lane];
-	seq_printf(m, " path: copy sent_bytes: %llu sent: %llu by_caller: %llu",
+	seq_printf(m, " path: copy-out sent_bytes: %llu sent: %llu by_caller: %llu",
 		   t->tx_bytes, t->tx_frames, t->tx_inline);
 	seq_printf(m, " received_bytes: %llu received: %llu queued: %u",
 		   t->rx_bytes, t->rx_frames, READ_ONCE(t->queued));

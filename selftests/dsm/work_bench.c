@@ -199,7 +199,7 @@ static int tell_plain(struct actor *a, struct plain *p)
 /* ---- what a page costs the host; by the lanes of a node alone in its kernel ---- */
 
 struct lanes {
-	bool copied; /* into a socket, and out of one; else the device moves pages */
+	bool copied; /* out of a socket; else the device moves pages */
 	uint64_t frames;
 	uint64_t credits; /* messages without a frame */
 	uint64_t rooms; /* offered for what may come */
@@ -225,7 +225,7 @@ static bool read_lanes(struct lanes *l)
 	if (!f)
 		return false;
 	while (fgets(line, sizeof(line), f)) {
-		l->copied |= !!strstr(line, " path: copy ");
+		l->copied |= !!strstr(line, " path: copy-out ");
 		l->frames += word_after(line, " sent: ");
 		l->credits += word_after(line, " credits: ");
 		l->rooms += word_after(line, " received: ");
@@ -242,7 +242,7 @@ static void show_lanes(const struct lanes *before)
 	if (!read_lanes(&l) || l.frames == before->frames)
 		return;
 	tap_diag("copies of a page between frames of guest memory, by the hosts' CPUs: %d",
-		 l.copied ? 2 : 0);
+		 l.copied ? 1 : 0);
 	frames = l.frames - before->frames;
 	if (l.credits)
 		tap_diag("doorbells, per frame sent: 1, for credits or life %.2f, for room %.2f",

@@ -193,6 +193,31 @@ static const char *noise(const char *transport)
 	return bad;
 }
 
+/* The socket goes on referring to a page of which there is no copy. */
+static const char *no_copy(const char *transport)
+{
+	struct xt_request hold = { .lanes = 1, .flags = XT_HOLD }, go = {}, counts = {};
+	struct xt_request send = { .lanes = 1, .frames = 8, .bytes = 4096 };
+	struct xt_request all = { .out = { 8 }, .ms = 20000 };
+	struct xt_request q;
+	const char *bad = NULL;
+	int err;
+
+	if (open_link(transport, &q))
+		return "open";
+	ask(XT_STALL, &hold);
+	err = ask(XT_SEND, &send);
+	ask(XT_COUNTS, &counts);
+	if (err || counts.out[6] != 8)
+		bad = failed("of %llu pages that were sent %llu are in the socket", counts.out[1],
+			     counts.out[6]);
+	ask(XT_STALL, &go);
+	err = ask(XT_ARRIVED, &all);
+	if (!bad && err)
+		bad = failed("%s (%s)", strerror(err), all.text);
+	return close_link(bad);
+}
+
 static int try_open(const __s32 *fd, struct xt_request *q)
 {
 	memset(q, 0, sizeof(*q));
@@ -259,6 +284,7 @@ const struct test tcp_tests[] = {
 	{ "a stream that ends within a frame", truncated },
 	{ "a reset connection", reset },
 	{ "noise does no harm", noise },
+	{ "a page is sent without a copy of it", no_copy },
 	{ "random frames under TLS", tls_traffic },
 	{ "TLS records that are not data", tls_records },
 	{ }

@@ -43,7 +43,8 @@ struct seq_file;
  * @hdr: the header, as it goes on the wire
  * @length: bytes of payload, 0 .. DVMM_XPORT_PAYLOAD_MAX; equals the header's
  * @page: order-0 page whose first @length bytes are the payload; NULL if none.
- *	Nobody writes to it until xmit_done
+ *	Nobody MAY write to it from send() on: a transport MAY take references of its
+ *	own, and refer to the page beyond xmit_done
  *
  * Allocated and freed by the core; between send() and xmit_done() the
  * transport owns it.

@@ -134,6 +134,8 @@ static void xmit_done(struct dvmm_xport_link *link, struct dvmm_xmit *x)
 {
 	struct xt_end *e = link->core;
 
+	if (x->page && page_count(x->page) > 1)
+		atomic64_inc(&e->shared);
 	free_xmit(x);
 	atomic64_inc(&e->done);
 	note(e);

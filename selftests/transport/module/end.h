@@ -55,6 +55,7 @@ struct xt_header {
  * @why: text of the last link_down
  * @accepted: frames that send() took
  * @done: frames that came back through xmit_done
+ * @shared: of these, those to whose page somebody else still refers
  * @received: frames that arrived and were right
  * @errors: frames that were wrong
  * @last: the frame of XT_LAST_WORDS came before link_down
@@ -75,6 +76,7 @@ struct xt_end {
 	char why[XT_TEXT];
 	atomic64_t accepted;
 	atomic64_t done;
+	atomic64_t shared;
 	atomic64_t received;
 	atomic_t errors;
 	bool last;

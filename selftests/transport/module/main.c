@@ -391,6 +391,7 @@ static int do_counts(struct test *t, struct xt_request *q)
 		q->out[2 * i + 1] = atomic64_read(&t->end[i].done);
 		q->out[4 + i] = atomic64_read(&t->end[i].received);
 	}
+	q->out[6] = atomic64_read(&t->end[0].shared);
 	return 0;
 }
 

@@ -73,7 +73,10 @@ struct xt_request {
 #define XT_LAST_WORDS	_IOWR('X', 9, struct xt_request)
 /* @frames round trips of an empty frame, answered with @bytes; out[0..2]: ns. */
 #define XT_PING		_IOWR('X', 10, struct xt_request)
-/* out[0..3]: accepted and done by end 0, then by end 1; [4..5] frames received. */
+/*
+ * out[0..3]: accepted and done by end 0, then by end 1; [4..5] frames received;
+ * [6]: frames done by end 0 to whose page the transport still refers.
+ */
 #define XT_COUNTS	_IOWR('X', 11, struct xt_request)
 /* What the registry refuses. */
 #define XT_REGISTRY	_IOWR('X', 12, struct xt_request)
