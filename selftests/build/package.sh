@@ -8,7 +8,7 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
 echo "TAP version 13"
-echo "1..4"
+echo "1..6"
 fail=0
 
 mkdir "$tmp/tree"
@@ -16,7 +16,7 @@ mkdir "$tmp/tree"
 (cd "$tmp/tree" && dpkg-buildpackage -us -uc -b) >"$tmp/log" 2>&1
 result $? 1 "dpkg-buildpackage" "$tmp/log"
 
-for file in bin/dvmm share/man/man8/dvmm.8.gz share/man/man5/dvmm.conf.5.gz lib/sysctl.d/60-dvmm.conf \
+for file in bin/dvmm share/man/man4/dvmm.4.gz share/man/man8/dvmm.8.gz share/man/man5/dvmm.conf.5.gz lib/sysctl.d/60-dvmm.conf \
 	share/bash-completion/completions/dvmm share/doc/dvmm/examples/big.conf; do
 	echo "./usr/$file"
 done >"$tmp/wanted"
@@ -43,4 +43,18 @@ if command -v systemd-analyze >/dev/null; then
 else
 	echo "ok 4 - systemd takes its service # SKIP there is no systemd-analyze"
 fi
+
+if command -v lintian >/dev/null; then
+	lintian --fail-on error,warning,info "$tmp"/*.changes >"$tmp/log" 2>&1 && ! grep '^[EWI]:' "$tmp/log"
+	result $? 5 "lintian finds nothing" "$tmp/log"
+else
+	echo "ok 5 - lintian finds nothing # SKIP lintian is not installed"
+fi
+
+# What groff warns of in a manual is a mistake in it.
+for page in "$top"/tools/dvmm/dvmm*.[0-9]; do
+	man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null
+done >"$tmp/log"
+[ ! -s "$tmp/log" ]
+result $? 6 "manuals have no mistake that groff sees" "$tmp/log"
 exit $fail
