@@ -195,6 +195,30 @@ result $? "waiting for what does not run: 3"
 on admin 2 up && has usage
 result $? "up without a machine: 2"
 
+# ---- doctor ----
+
+on admin 1 doctor alpha beta && grep -qE '^alpha +qemu +PASS' out && grep -qE '^beta +same cpu +PASS the features of alpha' out &&
+	grep -qE '^beta +same dvmm +PASS' out
+result $? "doctor asks hosts, and compares them"
+rm hosts/beta/bin/dvmm
+cat > hosts/beta/bin/dvmm <<'END'
+#!/bin/sh
+"$FAKE_HOSTS/alpha/bin/dvmm" "$@" | sed 's/"features":"/&amx_tile /; s/"dvmm [0-9.]*"/"dvmm 0.0.1"/'
+END
+chmod +x hosts/beta/bin/dvmm
+on admin 1 doctor alpha beta && grep -qE '^beta +same cpu +FAIL only alpha: -; only here: amx_tile: \[guest\] cpu = ' out &&
+	grep -qE '^beta +same dvmm +FAIL dvmm 0.0.1, and dvmm [0-9.]+ on alpha: install the same' out
+result $? "other CPUs and another release are named"
+on admin 1 doctor alpha beta --json && python3 -c '
+import json
+d = json.load(open("out"))
+assert list(d) == ["alpha", "beta"] and d["beta"][-1]["result"] == "FAIL", d' > json 2>&1
+result $? "the same in JSON"
+mv hosts/beta hosts/away
+on admin 1 doctor beta && has 'dvmm: beta: it cannot be reached' && grep -qE '^beta +reach +FAIL' out
+result $? "a host that does not answer has failed"
+mv hosts/away hosts/beta
+
 for line in 'firmware = coreboot|write bios or uefi' 'disk = a.img|begins with /' 'net = wifi|write none, user, bridge:NAME' \
 	"args = -device 'x|close the quote" 'console = vnc:|write serial or vnc' 'disks = /x|no key '; do
 	grep -v "^${line%% *} " hosts/admin/etc/big.conf | sed "s,^\[guest\].*,&\n${line%|*}," > hosts/admin/etc/bad.conf

@@ -7,46 +7,38 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <glib.h>
-#include <json-c/json.h>
-
-#include "verbs.h"
+#include "guest.h"
+#include "json.h"
+#include "remote.h"
 
 enum grade { PASS, WARN, FAIL, GRADES };
 
 static const char *const grades[] = { "PASS", "WARN", "FAIL" };
 
 struct doctor {
-	struct json_object *checks;	/* NULL: text */
-	unsigned int count[GRADES];
+	struct json_object *checks;
 };
 
 /* One check: what was found, and what to do about it unless it passed. */
 G_GNUC_PRINTF(5, 6)
-static void verdict(struct doctor *d, const char *check, enum grade grade, const char *remedy,
-		    const char *format, ...)
+static struct json_object *verdict(struct doctor *d, const char *check, enum grade grade,
+				   const char *remedy, const char *format, ...)
 {
-	struct json_object *o;
+	struct json_object *o = json_object_new_object();
 	va_list args;
 	char *found;
 
 	va_start(args, format);
 	found = g_strdup_vprintf(format, args);
 	va_end(args);
-	d->count[grade]++;
-	if (d->checks) {
-		o = json_object_new_object();
-		json_object_object_add(o, "check", json_object_new_string(check));
-		json_object_object_add(o, "result", json_object_new_string(grades[grade]));
-		json_object_object_add(o, "found", json_object_new_string(found));
-		if (grade != PASS)
-			json_object_object_add(o, "remedy", json_object_new_string(remedy));
-		json_object_array_add(d->checks, o);
-	} else {
-		printf("%-8s %-4s %s%s%s\n", check, grades[grade], found,
-		       grade == PASS ? "" : ": ", grade == PASS ? "" : remedy);
-	}
+	json_text(o, "check", check);
+	json_text(o, "result", grades[grade]);
+	json_text(o, "found", found);
+	if (grade != PASS)
+		json_text(o, "remedy", remedy);
+	json_object_array_add(d->checks, o);
 	g_free(found);
+	return o;
 }
 
 /* the content of a small file without its end of line; "" if there is none */
@@ -65,6 +57,45 @@ static bool on_amd(void)
 static bool is_true(const char *s)
 {
 	return *s == 'Y' || *s == '1';
+}
+
+/* the words behind a line of /proc/cpuinfo; to be freed */
+static char *cpu_line(const char *key)
+{
+	char *s = content("/proc/cpuinfo"), *at = strstr(s, key), *value = NULL;
+
+	if (at)
+		at = strchr(at, ':');
+	if (at)
+		value = g_strndup(at + 1, strcspn(at, "\n") - 1);
+	g_free(s);
+	return g_strstrip(value ? value : g_strdup("unknown"));
+}
+
+/* What hosts are compared by goes along. */
+static void check_sameness(struct doctor *d)
+{
+	char *model = cpu_line("model name"), *flags = cpu_line("flags");
+	struct json_object *o = verdict(d, "cpu", PASS, "", "%s", model);
+
+	json_text(o, "features", flags);
+	verdict(d, "version", PASS, "", "dvmm %s", DVMM_RELEASE);
+	g_free(model);
+	g_free(flags);
+}
+
+/* The QEMU that dvmm run would use: whether there is one, and whether it knows dvmm. */
+static void check_qemu(struct doctor *d)
+{
+	const char *program = guest_program();
+	char *argv[] = { (char *)program, "-object", "memory-backend-dvmm,help", NULL };
+	int status = 1;
+	bool there = g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
+				  G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL, &status, NULL);
+
+	verdict(d, "qemu", there && !status ? PASS : FAIL,
+		"install qemu-system-dvmm, or set DVMM_QEMU", "%s%s", program,
+		!there ? " is not there" : status ? " does not know dvmm" : "");
 }
 
 static void check_cpu(struct doctor *d)
@@ -177,12 +208,10 @@ static void check_thp(struct doctor *d)
 	g_free(s);
 }
 
-int verb_doctor(const struct options *o, int argc, char **argv)
+static struct json_object *examine(void)
 {
-	struct doctor d = { .checks = o->json ? json_object_new_array() : NULL };
+	struct doctor d = { .checks = json_object_new_array() };
 
-	(void)argc;
-	(void)argv;
 	check_kernel(&d);
 	check_module(&d);
 	check_kvm(&d);
@@ -193,12 +222,155 @@ int verb_doctor(const struct options *o, int argc, char **argv)
 	check_thp(&d);
 	check_device(&d, "/dev/kvm");
 	check_device(&d, "/dev/dvmm");
-	if (d.checks) {
-		puts(json_object_to_json_string_ext(d.checks, JSON_C_TO_STRING_PLAIN));
+	check_qemu(&d);
+	check_sameness(&d);
+	return d.checks;
+}
+
+/* ---- other hosts ---- */
+
+/* What "dvmm doctor" says there; a host that cannot be asked has failed the first check. */
+static struct json_object *ask(const struct options *o, const char *host)
+{
+	static const char *const words[] = { "doctor", "--json", NULL };
+	struct doctor d = { .checks = NULL };
+	char *text = NULL;
+
+	if (place_host_is_this(host))
+		return examine();
+	remote_run(host, remote_host(o, host, words), NULL, &text);
+	d.checks = text ? json_tokener_parse(text) : NULL;
+	if (!json_object_is_type(d.checks, json_type_array)) {
 		json_object_put(d.checks);
-	} else {
-		printf("%u passed, %u warnings, %u failed\n", d.count[PASS], d.count[WARN],
-		       d.count[FAIL]);
+		d.checks = json_object_new_array();
+		verdict(&d, "reach", FAIL, "let ssh get there, and install dvmm",
+			"no answer from dvmm doctor there");
 	}
-	return d.count[FAIL] ? EXIT_FAILED : 0;
+	g_free(text);
+	return d.checks;
+}
+
+/* "" if there is none */
+static const char *fact(struct json_object *checks, const char *check, const char *key)
+{
+	struct json_object *name, *value;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(checks); i++) {
+		struct json_object *o = json_object_array_get_idx(checks, i);
+
+		if (json_object_object_get_ex(o, "check", &name) &&
+		    !strcmp(json_object_get_string(name), check) &&
+		    json_object_object_get_ex(o, key, &value))
+			return json_object_get_string(value);
+	}
+	return "";
+}
+
+/* words of @a that @b has not; to be freed */
+static char *only(const char *a, const char *b)
+{
+	char **all = g_strsplit(a, " ", -1), **others = g_strsplit(b, " ", -1);
+	GString *s = g_string_new(NULL);
+	unsigned int i;
+
+	for (i = 0; all[i]; i++)
+		if (*all[i] && !g_strv_contains((const char *const *)others, all[i]))
+			g_string_append_printf(s, "%s%s", s->len ? " " : "", all[i]);
+	g_strfreev(all);
+	g_strfreev(others);
+	return g_string_free(s, FALSE);
+}
+
+/* A vCPU must not see another CPU where it runs next to one of the first host. */
+static void compare(struct json_object *first, struct json_object *checks, const char *name)
+{
+	const char *a = fact(first, "cpu", "features"), *b = fact(checks, "cpu", "features");
+	const char *va = fact(first, "version", "found"), *vb = fact(checks, "version", "found");
+	char *more = only(a, b), *less = only(b, a);
+	struct doctor d = { .checks = checks };
+
+	if (!*a || !*b)
+		goto out;
+	if (*more || *less)
+		verdict(&d, "same cpu", FAIL, "[guest] cpu = a model that all hosts have",
+			"only %s: %s; only here: %s", name, *more ? more : "-", *less ? less : "-");
+	else
+		verdict(&d, "same cpu", PASS, "", "the features of %s", name);
+	verdict(&d, "same dvmm", strcmp(va, vb) ? FAIL : PASS, "install the same on all hosts",
+		"%s, and %s on %s", vb, va, name);
+out:
+	g_free(more);
+	g_free(less);
+}
+
+/* ---- what is shown ---- */
+
+static void print_check(struct json_object *o, const char *host, unsigned int *count)
+{
+	static const char *const keys[] = { "check", "result", "found", "remedy" };
+	const char *text[G_N_ELEMENTS(keys)];
+	struct json_object *value = NULL;
+	unsigned int i;
+
+	for (i = 0; i < G_N_ELEMENTS(keys); i++)
+		text[i] = json_object_object_get_ex(o, keys[i], &value) ?
+			  json_object_get_string(value) : "";
+	for (i = 0; i < GRADES; i++)
+		count[i] += !strcmp(text[1], grades[i]);
+	if (host)
+		printf("%-10s ", host);
+	printf("%-9s %-4s %s%s%s\n", text[0], text[1], text[2], *text[3] ? ": " : "", text[3]);
+}
+
+static void print_checks(struct json_object *checks, const char *host, unsigned int *count)
+{
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(checks); i++)
+		print_check(json_object_array_get_idx(checks, i), host, count);
+}
+
+static unsigned int failures(struct json_object *checks)
+{
+	unsigned int n = 0;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(checks); i++) {
+		struct json_object *o = json_object_array_get_idx(checks, i), *result;
+
+		json_object_object_get_ex(o, "result", &result);
+		n += !strcmp(json_object_get_string(result), grades[FAIL]);
+	}
+	return n;
+}
+
+/* One host: its list; several: an object with a list for each. */
+int verb_doctor(const struct options *o, int argc, char **argv)
+{
+	struct json_object *all = json_object_new_object(), *checks, *first = NULL;
+	unsigned int count[GRADES] = {}, failed = 0;
+	int i;
+
+	for (i = 1; i == 1 || i < argc; i++) {
+		const char *host = i < argc ? argv[i] : NULL;
+
+		checks = host ? ask(o, host) : examine();
+		if (first)
+			compare(first, checks, argv[1]);
+		else
+			first = json_object_get(checks);	/* a host may be named twice */
+		failed += failures(checks);
+		if (!o->json)
+			print_checks(checks, host, count);
+		json_object_object_add(all, host ? host : "", checks);
+	}
+	if (o->json)
+		puts(json_object_to_json_string_ext(argc > 1 ? all : first, JSON_C_TO_STRING_PLAIN));
+	else
+		printf("%u passed, %u warnings, %u failed\n", count[PASS], count[WARN],
+		       count[FAIL]);
+	json_object_put(first);
+	json_object_put(all);
+	return failed ? EXIT_FAILED : 0;
 }

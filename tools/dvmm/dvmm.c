@@ -24,7 +24,7 @@ static const char *const usage =
 	"       dvmm clock [MACHINE] [-n ROUNDS] [-d SECONDS] [--json] [--dir DIR]\n"
 	"       dvmm topology MACHINE [--json] [--dir DIR]\n"
 	"       dvmm version\n"
-	"       dvmm doctor [--json]\n"
+	"       dvmm doctor [HOST...] [--json]\n"
 	"       dvmm create NAME --node NODE=ADDRESS,cpus=N,memory=SIZE... [--transport T] [--dir DIR]\n"
 	"                   [--disk FILE] [--net NET] [--cpu MODEL] [--firmware bios|uefi] ...\n"
 	"       dvmm check|dump MACHINE [--json] [--dir DIR]\n"
@@ -78,7 +78,7 @@ static const struct {
 	{ "clock", verb_clock, 0, 1 },
 	{ "topology", verb_topology, 1, 1 },
 	{ "version", verb_version, 0, 0 },
-	{ "doctor", verb_doctor, 0, 0 },
+	{ "doctor", verb_doctor, 0, 64 },
 	{ "create", verb_create, 1, 1 },
 	{ "check", verb_check, 1, 1 },
 	{ "dump", verb_dump, 1, 1 },

@@ -42,7 +42,7 @@ int place_node(const struct file *f, const char *name)
 }
 
 /* The name of a node is that of its host, whole or up to the first dot. */
-static bool is_host(const char *name)
+bool place_host_is_this(const char *name)
 {
 	const char *host = g_get_host_name(), *dot = strchr(host, '.');
 
@@ -55,7 +55,7 @@ int place_own(const struct file *f)
 	unsigned int i;
 
 	for (i = 0; i < f->nodes->len; i++)
-		if (is_host(file_node(f, i)->name))
+		if (place_host_is_this(file_node(f, i)->name))
 			return i;
 	return -1;
 }
@@ -74,7 +74,7 @@ bool place_is_here(const struct file *f, unsigned int node)
 {
 	const struct file_node *n = file_node(f, node);
 
-	return is_host(n->name) ||
+	return place_host_is_this(n->name) ||
 	       (!n->ssh && (!n->address || g_str_has_prefix(n->address, "127.") ||
 			    !strcmp(n->address, "::1") || !strcmp(n->address, "localhost")));
 }

@@ -32,6 +32,8 @@ int place_node(const struct file *f, const char *name);
 int place_own(const struct file *f);
 /** place_pick - by its name, or that of this host if @name is NULL; -1 after a line on stderr */
 int place_pick(const struct file *f, const char *name);
+/** place_host_is_this - whether a host's name, whole or up to the first dot, is ours */
+bool place_host_is_this(const char *name);
 /** place_is_here - whether a node is reached without a network */
 bool place_is_here(const struct file *f, unsigned int node);
 
