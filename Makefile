@@ -5,6 +5,7 @@
 # make dkms-install    modules through DKMS, for every kernel to come
 # make check|demo|bench|kernels  see tools/testbed
 # make lint sparse     house rules
+# make htmldocs        Documentation/html, with sphinx
 
 VERSION := $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
 KVER ?= $(shell uname -r)
@@ -92,14 +93,20 @@ lint:
 	sh selftests/build/includes.sh
 	sh selftests/build/checkpatch.sh
 
+HTML ?= Documentation/html
+
+htmldocs:
+	sphinx-build -q -W --keep-going -n -E -b html -d $(HTML)/.doctrees Documentation $(HTML)
+
 clean: clean-modules
 	set -e; for d in $(SUBDIRS); do $(MAKE) -C $$d clean; done
+	rm -rf Documentation/html
 
 clean-modules:
 	$(KBUILD) clean
 	rm -f .build.lock
 
 .PHONY: all modules test-modules kdir tools selftests install uninstall dkms-tree dkms-install \
-	dkms-remove sparse lint clean clean-modules $(SUBDIRS)
+	dkms-remove sparse lint htmldocs clean clean-modules $(SUBDIRS)
 
 -include tools/testbed/testbed.mk
