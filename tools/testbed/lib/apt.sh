@@ -18,8 +18,8 @@ missing_packages() {
 }
 
 install_now() {
-	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@" \
-		> "$tree/apt.log" 2>&1 < /dev/null
+	patiently "$tree/apt.log" into "$tree/apt.log" as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "$@"
 }
 
 # apt_install PACKAGE...: those that are not there yet

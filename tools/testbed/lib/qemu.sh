@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 # The patched QEMU; one program runs the nodes and, inside them, the guest.
 
+build_qemu() {
+	"$top/qemu-patches/build" < /dev/null > "$tree/qemu.out" 2> "$tree/qemu.log"
+}
+
 patched_qemu() {
 	say "QEMU: patched, built if its series has changed (4 minutes on two cores)" >&2
-	"$top/qemu-patches/build" < /dev/null > "$tree/qemu.out" 2> "$tree/qemu.log" || {
+	patiently "$tree/qemu.log" build_qemu || {
 		tail -n 40 "$tree/qemu.log" >&2
 		die "QEMU does not build; see $tree/qemu.log"
 	}
