@@ -130,6 +130,18 @@ result $? "top shows both nodes"
 runs 0 top -n 2 -d 0.5 --json && has '"waiting_percent":[0-9]' && test "$(grep -c '^\[{' "$dir/out")" = 2
 result $? "top in JSON, a line a pass, with the share of the vCPUs' time"
 sed 's/^/# /' "$dir/out"
+printf 'ffffffff80000000 D first_word\nffffffff80000010 d second_word\nffffffff80001000 d far_away\n' > "$dir/System.map"
+runs 0 hot lab -d 2 -n 3 --symbols "$dir/System.map" && has '^MESSAGES/s' && test "$(wc -l < "$dir/out")" -le 4 &&
+	has '^ *[1-9][0-9.]* *[01] *[0-9]* *0'
+result $? "hot counts messages by page"
+sed 's/^/# /' "$dir/out"
+runs 0 hot lab -d 2 -n 100 --json --symbols "$dir/System.map" && has '"region":0,"page":0,"messages_per_second":[0-9.]*,"address":0,"what":"first_word, second_word"' &&
+	! ls /sys/kernel/tracing/instances | grep -q dvmm
+result $? "and names what is there; no trace of it is left"
+runs 1 hot lab --symbols "$dir/lab.conf" && has 'lab.conf: it names no kernel symbol: give System.map'
+result $? "a file without symbols is refused"
+runs 3 hot idle && has 'no machine runs'
+result $? "a machine that does not run moves no page: 3"
 runs 0 metrics && ! grep -vqE '^# (HELP|TYPE) dvmm_[a-z_]+ |^dvmm_[a-z_]+\{[a-z]+="[^"]*"(,[a-z]+="[^"]*")*\} [0-9.e+-]+$' "$dir/out" &&
 	has 'dvmm_machine_state{machine="lab",uuid="6c616262-.*",node="beta",state="ready"} 1' &&
 	has 'dvmm_link_up{machine="lab",.*node="alpha",peer="beta",transport="tcp"} 1'

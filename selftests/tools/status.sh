@@ -25,7 +25,7 @@ says() {
 }
 
 echo "TAP version 13"
-for verb in status 'status big' 'is-active big' top events metrics; do
+for verb in status 'status big' 'is-active big' top hot events metrics; do
 	if test -d /sys/module/dvmm; then
 		n=$((n + 1))
 		echo "ok $n - dvmm $verb # SKIP the module is loaded"

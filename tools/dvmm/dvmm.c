@@ -19,6 +19,7 @@ static const char *const usage =
 	"       dvmm status [MACHINE] [--json] [--dir DIR]\n"
 	"       dvmm is-active MACHINE [--dir DIR]\n"
 	"       dvmm top [MACHINE] [-n COUNT] [-d SECONDS] [--json] [--dir DIR]\n"
+	"       dvmm hot [MACHINE] [-n COUNT] [-d SECONDS] [--symbols FILE] [--json] [--dir DIR]\n"
 	"       dvmm events [MACHINE] [-n COUNT] [--json] [--dir DIR]\n"
 	"       dvmm metrics [MACHINE] [--dir DIR]\n"
 	"       dvmm clock [MACHINE] [-n ROUNDS] [-d SECONDS] [--json] [--dir DIR]\n"
@@ -73,6 +74,7 @@ static const struct {
 	{ "status", verb_status, 0, 1 },
 	{ "is-active", verb_is_active, 1, 1 },
 	{ "top", verb_top, 0, 1 },
+	{ "hot", verb_hot, 0, 1 },
 	{ "events", verb_events, 0, 1 },
 	{ "metrics", verb_metrics, 0, 1 },
 	{ "clock", verb_clock, 0, 1 },
@@ -120,56 +122,47 @@ static char *guest_line(const char *key, const char *value)
 	return line;
 }
 
-/* Return: 0, or 'h' for help, 'V' for the version, or '?' */
-static int option(struct options *o, int c, char **nodes)
+/* where it is kept; NULL: it is not such an option */
+static bool *flag_of(struct options *o, int c)
 {
+	return c == 'j' ? &o->json : c == 'b' ? &o->detach : c == 'H' ? &o->here :
+	       c == 'f' ? &o->force : NULL;
+}
+
+static const char **text_of(struct options *o, int c)
+{
+	return c == 'D' ? &o->dir : c == 'S' ? &o->state : c == 'T' ? &o->transport :
+	       c == 'Y' ? &o->symbols : NULL;
+}
+
+/* Return: 0, or 'h' for help, 'V' for the version, or '?' */
+static int option(struct options *o, int c)
+{
+	const char **text = text_of(o, c);
+	bool *flag = flag_of(o, c);
 	double value = 0;
 	int ret = 0;
 
-	switch (c) {
-	case 'j':
-		o->json = true;
-		break;
-	case 'D':
-		o->dir = optarg;
-		break;
-	case 'N':
-		*nodes = optarg;
-		break;
-	case 'T':
-		o->transport = optarg;
-		break;
-	case 'S':
-		o->state = optarg;
-		break;
-	case 'b':
-		o->detach = true;
-		break;
-	case 'H':
-		o->here = true;
-		break;
-	case 'f':
-		o->force = true;
-		break;
-	case 't':
+	if (flag)
+		*flag = true;
+	else if (text)
+		*text = optarg;
+	else if (c == 't')
 		ret = number("-t", optarg, 0.1, 86400, &o->patience);
-		break;
-	case 'n':
-		ret = number("-n", optarg, 1, 1e9, &value);
-		o->count = value;
-		break;
-	case 'd':
+	else if (c == 'd')
 		ret = number("-d", optarg, 0.1, 3600, &o->delay);
-		break;
-	default:
+	else if (c == 'n')
+		ret = number("-n", optarg, 1, 1e9, &value);
+	else
 		ret = c;
-	}
+	if (value > 0)
+		o->count = value;
 	return ret;
 }
 
-/* Options may stand anywhere.  Return: as option() */
 #define GUEST_OPTION(key) { key, required_argument, NULL, 'G' }
 
+/* Options may stand anywhere.  Return: as option() */
 static int parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
@@ -179,6 +172,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "transport", required_argument, NULL, 'T' },
 		{ "state", required_argument, NULL, 'S' },
 		{ "detach", no_argument, NULL, 'b' },
+		{ "symbols", required_argument, NULL, 'Y' },
 		{ "here", no_argument, NULL, 'H' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "timeout", required_argument, NULL, 't' },
@@ -198,9 +192,10 @@ static int parse(int argc, char **argv, struct options *o)
 	while (!ret && (c = getopt_long(argc, argv, "jhn:d:t:", options, &which)) != -1) {
 		if (c == 'G')
 			o->guest[lines++] = guest_line(options[which].name, optarg);
+		else if (c == 'N')
+			o->nodes[nodes++] = optarg;
 		else
-			ret = option(o, c, &o->nodes[nodes]);
-		nodes += c == 'N';
+			ret = option(o, c);
 	}
 	return ret;
 }
