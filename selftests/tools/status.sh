@@ -41,5 +41,25 @@ says 2 'dvmm: -n 0: write a number from 1' top -n 0
 says 2 'dvmm: -n 2x: write a number from 1' events -n 2x
 says 2 'dvmm: -d 0: write a number from 0.1' top -d 0
 says 2 'unrecognized option' status --jason
+
+# Every verb of the usage: too many words, and a machine that is not there or whose file is wrong.
+echo '[machine' > "$dir/broken.conf"
+verbs=$("$tool" --help | sed -n 's/^.* dvmm \([a-z|-]*\) .*/\1/p' | tr '|' ' ')
+for verb in $verbs; do
+	test $verb = doctor || says 2 'usage: dvmm' $verb one two three four
+done
+for verb in $verbs; do
+	case $verb in
+	list | version | doctor | create) ;;
+	status | is-active | top | hot | events | metrics | clock)
+		test -d /sys/module/dvmm || says 5 'the module is not loaded: modprobe dvmm' $verb none
+		;;
+	*)
+		says 6 'none.conf: No such file or directory: is it' $verb none
+		says 6 "broken.conf:1: '[machine' is no [section]: end it with ]" $verb broken
+		;;
+	esac
+done
+says 2 'dvmm: a/b: a name has no slash: use --dir DIR' create a/b
 echo "1..$n"
 exit $fail

@@ -195,6 +195,62 @@ result $? "waiting for what does not run: 3"
 on admin 2 up && has usage
 result $? "up without a machine: 2"
 
+# ---- an old peer, a full disk, no rights: by whatever verb ----
+
+rm hosts/beta/bin/dvmm
+printf '#!/bin/sh\nexec "$FAKE_HOSTS/alpha/bin/dvmm" no-such-verb "$@"\n' > hosts/beta/bin/dvmm
+chmod +x hosts/beta/bin/dvmm
+for verb in push diff up; do
+	on admin 2 $verb big &&
+		has 'dvmm: beta: its dvmm does not know that: install the same release on all hosts' && ! runs_on alpha
+	result $? "$verb with an old peer: its host is named"
+done
+ln -sf "$(readlink -f "$tool")" hosts/beta/bin/dvmm
+
+# full HOST STATUS WORD...: as on, where no file gets a byte
+full() {
+	host=$dir/hosts/$1
+	wanted=$2
+	shift 2
+	{
+		trap '' XFSZ
+		ulimit -f 0
+		"$tool" "$@" --dir "$host/etc" --state "$host/run" 2>&1 < "${input:-/dev/null}"
+		echo "status $?"
+	} | cat > "$dir/out"
+	has "status $wanted"
+}
+
+full admin 1 create other --node a=192.0.2.1,cpus=1,memory=1G && has 'other.conf' && has 'make room' &&
+	! ls hosts/admin/etc | grep -q other
+result $? "create on a full disk leaves no file"
+cp hosts/beta/etc/big.conf before
+echo '{"file": "[machine]\nuuid = 0f0e9a6c-7a43-4d0e-9a27-6a4f7f0a5c11\n[node a]\naddress = x\ncpus = 1\nmemory = 2M\n", "uuid": "x", "key": "1"}' > parcel
+input=parcel
+full beta 1 receive other && has 'make room' && ! ls hosts/beta/etc | grep -q other
+result $? "nor does what push sends"
+input=
+full alpha 1 run big alpha && has 'make room' && ! runs_on alpha
+result $? "run on a full disk starts nothing"
+
+if test "$(id -u)" = 0 && command -v setpriv > /dev/null; then
+	chmod 755 "$dir" "$dir/hosts" hosts/admin
+	chmod 700 hosts/admin/etc
+	mkdir -m 755 hosts/admin/bin/tool && cp "$(readlink -f "$tool")" hosts/admin/bin/tool/dvmm
+	for words in "check big" "create other --node a=x,cpus=1,memory=2M" "up big" "push big" "run big alpha" "pause big"; do
+		setpriv --reuid 65534 --regid 65534 --clear-groups hosts/admin/bin/tool/dvmm $words --dir hosts/admin/etc \
+			--state hosts/admin/run > out 2>&1
+		status=$?
+		echo "status $status" >> out
+		test $status != 0 && grep -q 'Permission denied' out && grep -q '^dvmm: .*: .*: ' out && test "$(wc -l < out)" = 2
+		result $? "without rights: dvmm $words"
+	done
+	chmod 755 hosts/admin/etc
+else
+	n=$((n + 1))
+	echo "ok $n - without rights # SKIP needs root and setpriv"
+fi
+
 # ---- doctor ----
 
 on admin 1 doctor alpha beta && grep -qE '^alpha +qemu +PASS' out && grep -qE '^beta +same cpu +PASS the features of alpha' out &&

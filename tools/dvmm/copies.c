@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* dvmm push, receive, diff: the same machine file and key on all hosts. */
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -120,11 +119,11 @@ static char *parcel(const struct file *f)
 	char *file = NULL, *key = NULL, *text = NULL;
 
 	if (!g_file_get_contents(f->path, &file, NULL, NULL)) {
-		fprintf(stderr, "dvmm: %s: %s: run as root\n", f->path, strerror(errno));
+		fprintf(stderr, "dvmm: %s: %s: run as root\n", f->path, file_why(f->path));
 	} else if (!g_file_get_contents(f->key, &key, NULL, NULL) &&
 		   strcmp(f->security, "none")) {
 		fprintf(stderr, "dvmm: %s: %s: run as root; dvmm create makes keys\n", f->key,
-			strerror(errno));
+			file_why(f->key));
 	} else {
 		json_object_object_add(o, "file", json_object_new_string(file));
 		json_object_object_add(o, "uuid", json_object_new_string(f->uuid));

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "file.h"
 
@@ -411,14 +412,21 @@ char *file_stem(const struct file *f)
 	return name;
 }
 
+/* GLib's reading leaves errno as it comes. */
+const char *file_why(const char *path)
+{
+	return access(path, R_OK) ? g_strerror(errno) : "it cannot be read";
+}
+
 static bool load(struct reader *r)
 {
 	GError *error = NULL;
 	char *data;
 
 	if (!g_file_get_contents(r->path, &data, NULL, &error)) {
-		r->error = g_strdup_printf("%s: %s: is it the machine's name or its file?",
-					   r->path, g_strerror(errno));
+		r->error = g_strdup_printf("%s: %s: %s", r->path, file_why(r->path),
+					   error->code == G_FILE_ERROR_ACCES ? "run as root" :
+					   "is it the machine's name or its file?");
 	} else {
 		if (note_lines(r, data) &&
 		    !g_key_file_load_from_data(r->keys, data, -1, G_KEY_FILE_NONE, &error))

@@ -74,6 +74,9 @@ struct file {
 struct file *file_read(const char *path, char **error);
 void file_free(struct file *f);
 
+/** file_why - why it cannot be read */
+const char *file_why(const char *path);
+
 struct file_node *file_node(const struct file *f, unsigned int index);
 
 /** file_stem - the machine's name in its directory: that of the file without .conf; to be freed */
