@@ -31,7 +31,8 @@ static int machine_show(struct seq_file *seq, void *unused)
 	seq_printf(seq, "nodes: %u\n", m->nodes);
 	seq_printf(seq, "state: %s\n", machine_state(m));
 	seq_printf(seq, "reason: %s\n", dvmm_machine_stopped(m) ? m->reason : "");
-	seq_printf(seq, "hold_us: %u\n", dvmm_hold_us(&m->hold, m->policy.hold_us));
+	seq_printf(seq, "hold_us: %u\n",
+		   dvmm_hold_us(&m->hold, m->policy.hold_us, DVMM_PERM_WRITE));
 	dvmm_kvm_show(m, seq);
 	return 0;
 }

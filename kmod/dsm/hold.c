@@ -4,6 +4,7 @@
 #include <linux/minmax.h>
 #include <linux/time64.h>
 
+#include "engine/engine.h"
 #include "hold.h"
 
 #define WINDOW_NS	(2 * NSEC_PER_SEC)
@@ -23,13 +24,14 @@ void dvmm_hold_learn(struct dvmm_hold *h, u64 now, u64 ns)
 	WRITE_ONCE(h->best, faster(READ_ONCE(h->best), ns));
 }
 
-u32 dvmm_hold_us(const struct dvmm_hold *h, u32 floor_us)
+u32 dvmm_hold_us(const struct dvmm_hold *h, u32 floor_us, u8 perm)
 {
+	u32 halves = perm == DVMM_PERM_WRITE ? DVMM_HOLD_WRITE : DVMM_HOLD_READ;
 	u64 fetch = faster(READ_ONCE(h->best), READ_ONCE(h->last));
 
 	if (!floor_us)
 		return 0;
 	return max_t(u64, floor_us,
-		     min_t(u64, div_u64(fetch * DVMM_HOLD_FETCHES, NSEC_PER_USEC),
+		     min_t(u64, div_u64(fetch * halves, 2 * NSEC_PER_USEC),
 			   DVMM_HOLD_MAX_US));
 }

@@ -5,7 +5,9 @@
  *
  * Long enough that the access which asked for the page happens before the page
  * is taken away; a fixed time is too short where fetching itself is slow.  What this
- * gives counts from when the thread that makes the access runs (waiter.h).
+ * gives counts from when the thread that makes the access runs (waiter.h).  A reader's
+ * copy is of no use to it while somebody waits to write; who may write goes on
+ * writing to what it has, and everybody else comes back for it.
  *
  * Concurrency: any number of writers; a lost update costs one sample.
  */
@@ -15,7 +17,9 @@
 #include <linux/types.h>
 #include <linux/dvmm.h>
 
-#define DVMM_HOLD_FETCHES	2
+/* Halves of a fetch that a page is kept for an access of each kind. */
+#define DVMM_HOLD_READ	1
+#define DVMM_HOLD_WRITE	8
 
 /**
  * struct dvmm_hold - the fastest fetch of late, as an estimate without queueing
@@ -31,7 +35,12 @@ struct dvmm_hold {
 
 /** dvmm_hold_learn - a fetch from another node took @ns, and ended at @now */
 void dvmm_hold_learn(struct dvmm_hold *h, u64 now, u64 ns);
-/** dvmm_hold_us - the window to apply where userspace asked for @floor_us (0: none) */
-u32 dvmm_hold_us(const struct dvmm_hold *h, u32 floor_us);
+/**
+ * dvmm_hold_us - the window to apply to a page
+ * @h: what a fetch costs
+ * @floor_us: what userspace asked for; 0: none
+ * @perm: enum dvmm_perm that the page was granted with
+ */
+u32 dvmm_hold_us(const struct dvmm_hold *h, u32 floor_us, u8 perm);
 
 #endif

@@ -196,7 +196,7 @@ static int netlink_put_state(struct sk_buff *skb, struct dvmm_machine *m)
 static int netlink_put_machine(struct sk_buff *skb, const void *thing)
 {
 	struct dvmm_machine *m = (struct dvmm_machine *)thing;
-	u32 hold = dvmm_hold_us(&m->hold, m->policy.hold_us);
+	u32 hold = dvmm_hold_us(&m->hold, m->policy.hold_us, DVMM_PERM_WRITE);
 
 	if (nla_put_u16(skb, DVMM_A_NODES, m->nodes) || netlink_put_state(skb, m) ||
 	    nla_put_u32(skb, DVMM_A_HOLD_US, hold) ||

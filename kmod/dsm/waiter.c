@@ -65,9 +65,9 @@ static u32 served_after(const struct dvmm_bucket *b, const struct dvmm_page *pg,
 
 u32 dvmm_waiter_hold_us(struct dvmm_region *r, u64 index, u32 now)
 {
-	u32 least = dvmm_hold_us(&r->m->hold, r->m->policy.hold_us);
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
 	struct dvmm_page *pg = dvmm_region_page(r, index);
+	u32 least = dvmm_hold_us(&r->m->hold, r->m->policy.hold_us, dvmm_page_perm(pg));
 	u32 age = now - READ_ONCE(pg->stamp);
 	u32 hold;
 
