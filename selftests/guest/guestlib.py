@@ -12,6 +12,7 @@ import traceback
 PROGRAMS = '/dvmm/selftests/guest/programs.cpio'
 INITRD = '/tmp/guest.initrd'
 ROCE = '10.78.0.'
+HZ = 250        # of Debian's kernels
 # as many times as long as usual for everything: a debug kernel
 PATIENCE = int(os.environ.get('DVMM_PATIENCE') or 1)
 
@@ -252,8 +253,15 @@ class Plain(Machine):
         return ''
 
     def start(self, words='', arguments=''):
-        """One QEMU; and the guest gets the clock that dvmm's guests have."""
-        self.start_node(0, f'{must(0, "guest words").strip()} no-kvmclock maxcpus=1 {words}', arguments)
+        """One QEMU; and the guest gets the clock that dvmm's guests have.
+
+        Without an invariant TSC, which emulated hosts do not offer, each CPU would count its loops for many ticks of slow
+        time when it comes up: some ten seconds a CPU.
+        """
+        said = must(0, 'guest words').strip()
+        khz = re.search(r'tsc_early_khz=(\d+)', said)
+        loops = f'lpj={int(khz.group(1)) * 1000 // HZ}' if khz else ''
+        self.start_node(0, f'{said} {loops} no-kvmclock maxcpus=1 {words}', arguments)
 
 
 def main(test):
