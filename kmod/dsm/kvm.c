@@ -149,6 +149,19 @@ free:
 	return ret;
 }
 
+/* The caller holds the machine's descriptor, so that nobody detaches. */
+int dvmm_kvm_place(struct dvmm_machine *m, struct dvmm_place_vcpu *arg)
+{
+	const struct dvmm_kvm_service *s;
+
+	if (arg->reserved || arg->node >= m->nodes)
+		return -EINVAL;
+	mutex_lock(&m->lock);
+	s = m->kvm;
+	mutex_unlock(&m->lock);
+	return s ? s->place(m->kvm_priv, arg->id, arg->node, &arg->eoi) : -ENOTCONN;
+}
+
 void dvmm_kvm_detach(struct dvmm_machine *m)
 {
 	const struct dvmm_kvm_service *s;

@@ -258,6 +258,15 @@ static int ioctl_clock(struct dvmm_machine *m, void __user *uarg)
 	return ret ?: dvmm_args_out(uarg, &arg, sizeof(arg));
 }
 
+static int ioctl_place(struct dvmm_machine *m, void __user *uarg)
+{
+	struct dvmm_place_vcpu arg;
+	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
+
+	ret = ret ?: dvmm_kvm_place(m, &arg);
+	return ret ?: dvmm_args_out(uarg, &arg, sizeof(arg));
+}
+
 static int ioctl_stop(struct dvmm_machine *m, void __user *uarg)
 {
 	struct dvmm_stop arg;
@@ -292,6 +301,7 @@ static long machine_ioctl(struct file *file, unsigned int cmd, unsigned long uar
 		{ DVMM_CREATE_LINK, ioctl_link },
 		{ DVMM_CREATE_CHANNEL, ioctl_channel },
 		{ DVMM_ATTACH_KVM, ioctl_kvm },
+		{ DVMM_PLACE_VCPU, ioctl_place },
 		{ DVMM_GET_CLOCK, ioctl_clock },
 		{ DVMM_STOP, ioctl_stop },
 		{ DVMM_GET_STATS, ioctl_stats },

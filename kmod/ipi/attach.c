@@ -12,6 +12,7 @@
 #include "ipi.h"
 #include "kvm_compat.h"
 #include "send.h"
+#include "walk.h"
 #include "watch.h"
 
 static void destroy(struct dvmm_ipi *a)
@@ -25,23 +26,21 @@ static void destroy(struct dvmm_ipi *a)
 static struct dvmm_ipi *create(struct dvmm_machine *m, const u16 *nodes_of, unsigned int count)
 {
 	struct dvmm_ipi *a = kzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
-	u16 *table;
 
 	if (!a)
 		return NULL;
 	a->counts = alloc_percpu_gfp(struct dvmm_ipi_counts, GFP_KERNEL_ACCOUNT);
-	table = kvmalloc_array(count, sizeof(*table), GFP_KERNEL_ACCOUNT);
-	a->table.node_of = table;
+	a->table.node_of = kvmalloc_array(count, sizeof(u16), GFP_KERNEL_ACCOUNT);
 	a->table.self = dvmm_machine_self(m);
 	a->table.nodes = dvmm_machine_nodes(m);
 	a->table.count = count;
 	a->machine = m;
 	a->ops = &dvmm_kvm_sink;
-	if (!a->counts || !table || dvmm_ipi_send_create(a)) {
+	if (!a->counts || !a->table.node_of || dvmm_ipi_send_create(a)) {
 		destroy(a);
 		return NULL;
 	}
-	memcpy(table, nodes_of, count * sizeof(*table));
+	memcpy(a->table.node_of, nodes_of, count * sizeof(u16));
 	return a;
 }
 
@@ -137,6 +136,24 @@ static void detach(void *priv)
 	destroy(a);
 }
 
+static int place(void *priv, u32 id, u16 node, u32 *eoi)
+{
+	struct dvmm_ipi *a = priv;
+	bool leaves;
+	int err;
+
+	if (id >= a->table.count || a->table.node_of[id] >= a->table.nodes)
+		return -EINVAL;
+	leaves = a->table.node_of[id] == a->table.self && node != a->table.self;
+	dvmm_ipi_send_place(a, id, node);
+	err = dvmm_ipi_send_flush(a);
+	if (err)
+		return err;
+	*eoi = leaves ? dvmm_kvm_take_eoi(a->vm, id) : DVMM_NO_VECTOR;
+	WRITE_ONCE(a->walks, dvmm_walk_set(a->vm));
+	return 0;
+}
+
 static u64 count_sum(const struct dvmm_ipi *a, unsigned int which)
 {
 	u64 sum = 0;
@@ -165,6 +182,7 @@ static void show(void *priv, struct seq_file *m)
 const struct dvmm_kvm_service dvmm_ipi_service = {
 	.owner = THIS_MODULE,
 	.attach = attach,
+	.place = place,
 	.detach = detach,
 	.show = show,
 };

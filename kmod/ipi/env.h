@@ -26,6 +26,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 #define cpu_to_le32(x) htole32(x)
 #define le32_to_cpu(x) le32toh(x)
+#define READ_ONCE(x) (*(const volatile __typeof__(x) *)&(x))
 #define hweight32(x) ((unsigned int)__builtin_popcount(x))
 
 struct list_head {

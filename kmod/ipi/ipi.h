@@ -7,6 +7,7 @@
 #include <linux/rculist.h>
 #include <linux/seq_file.h>
 #include <linux/spinlock.h>
+#include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include <dvmm/channel.h>
@@ -49,6 +50,8 @@ enum dvmm_ipi_count {
  * @lock: protects @queue and all that waits for this node; taken from any context
  *	but NMI
  * @queue: struct dvmm_ipi_pending that wait
+ * @sending: @sender has taken some from it and is not back yet
+ * @idle: for those who wait until neither is so
  * @every: what waits for all of its vCPUs
  * @narrow: for those whose broadcast is 0xff
  * @wide: for those whose broadcast is 0xffffffff
@@ -61,6 +64,8 @@ struct dvmm_ipi_peer {
 	struct task_struct *sender;
 	raw_spinlock_t lock;
 	struct list_head queue;
+	bool sending;
+	wait_queue_head_t idle;
 	struct dvmm_ipi_pending every;
 	struct dvmm_ipi_pending narrow;
 	struct dvmm_ipi_pending wide;

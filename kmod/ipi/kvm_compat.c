@@ -8,6 +8,7 @@
  */
 #define pr_fmt(fmt) "dvmm-ipi: " fmt
 
+#include <linux/dvmm.h>
 #include <linux/kvm_host.h>
 #include <linux/sched.h>
 #include <asm/apicdef.h>
@@ -115,6 +116,8 @@ static bool is_foreign(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table 
 {
 	u32 id = vcpu->vcpu_id;
 
+	if (!t || !present(vcpu))
+		return false;
 	return id >= t->count || t->node_of[id] != t->self;
 }
 
@@ -174,6 +177,16 @@ const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t)
 			return why;
 	}
 	return NULL;
+}
+
+/* An interrupt whose end is lost would keep its pin of the IOAPIC busy for ever. */
+u32 dvmm_kvm_take_eoi(struct kvm *vm, u32 id)
+{
+	struct kvm_vcpu *vcpu = kvm_get_vcpu_by_id(vm, id);
+
+	if (vcpu && kvm_check_request(KVM_REQ_IOAPIC_EOI_EXIT, vcpu))
+		return vcpu->arch.pending_ioapic_eoi;
+	return DVMM_NO_VECTOR;
 }
 
 /*

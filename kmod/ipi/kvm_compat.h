@@ -61,11 +61,23 @@ void dvmm_kvm_probe(struct kvm *vm);
 /**
  * dvmm_kvm_unfit - look for what would lose interrupts or writes of this VM
  * @vm: the VM
- * @t: table with this node's number
+ * @t: table with this node's number, NULL to allow vCPUs of other nodes: one that is
+ *	about to move here is made before it belongs here
  *
  * Return: what is wrong and how to avoid it, or NULL.
  */
 const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t);
+
+/**
+ * dvmm_kvm_take_eoi - what a vCPU leaves undone
+ * @vm: the VM
+ * @id: APIC id of a vCPU that does not run
+ *
+ * Process context.
+ * Return: vector of an end of interrupt that KVM was going to report to the VMM, which
+ * it no longer will; DVMM_NO_VECTOR if there is none.
+ */
+u32 dvmm_kvm_take_eoi(struct kvm *vm, u32 id);
 
 /** dvmm_kvm_sink - KVM as a sink; its word is the struct kvm */
 extern const struct dvmm_irq_sink_ops dvmm_kvm_sink;

@@ -18,7 +18,7 @@ static int remote(const struct dvmm_ipi_table *t, u16 node)
 
 static u16 node_of(const struct dvmm_ipi_table *t, u32 id)
 {
-	return id < t->count ? t->node_of[id] : DVMM_IPI_NO_NODE;
+	return id < t->count ? READ_ONCE(t->node_of[id]) : DVMM_IPI_NO_NODE;
 }
 
 int dvmm_ipi_remote(const struct dvmm_ipi_table *t, u32 id)

@@ -12,13 +12,14 @@
  * @self: this node
  * @nodes: number of nodes
  * @count: entries of @node_of
- * @node_of: node of each APIC id, DVMM_IPI_NO_NODE where there is no vCPU
+ * @node_of: node of each APIC id, DVMM_IPI_NO_NODE where there is no vCPU.  Read
+ *	without a lock; changed under that of the node where the vCPU was
  */
 struct dvmm_ipi_table {
 	u16 self;
 	u16 nodes;
 	u32 count;
-	const u16 *node_of;
+	u16 *node_of;
 };
 
 /**

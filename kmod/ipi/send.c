@@ -17,30 +17,56 @@
 
 /* ---- what waits ---- */
 
+/* With the peer's lock.  Returns whether its sender has to be woken. */
+static bool send_pend_locked(struct dvmm_ipi_peer *peer, struct dvmm_ipi_pending *p,
+			     const struct dvmm_ipi_msg *msg)
+{
+	bool first = list_empty(&peer->queue);
+
+	if (!dvmm_ipi_pend(&peer->queue, p, msg))
+		dvmm_ipi_count(peer->a, merged);
+	return first;
+}
+
 static void send_pend(struct dvmm_ipi_peer *peer, struct dvmm_ipi_pending *p,
 		      const struct dvmm_ipi_msg *msg)
 {
 	unsigned long flags;
-	bool fresh, first;
+	bool first;
 
 	raw_spin_lock_irqsave(&peer->lock, flags);
-	first = list_empty(&peer->queue);
-	fresh = dvmm_ipi_pend(&peer->queue, p, msg);
+	first = send_pend_locked(peer, p, msg);
 	raw_spin_unlock_irqrestore(&peer->lock, flags);
-	if (!fresh)
-		dvmm_ipi_count(peer->a, merged);
 	if (first)
 		wake_up_process(peer->sender);
+}
+
+/* False if the vCPU has left that node meanwhile. */
+static bool send_vcpu(struct dvmm_ipi *a, int node, u32 id, const struct dvmm_ipi_msg *msg)
+{
+	struct dvmm_ipi_peer *peer = &a->peers[node];
+	bool first = false, there;
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&peer->lock, flags);
+	there = dvmm_ipi_remote(&a->table, id) == node;
+	if (there)
+		first = send_pend_locked(peer, &a->vcpus[id], msg);
+	raw_spin_unlock_irqrestore(&peer->lock, flags);
+	if (first)
+		wake_up_process(peer->sender);
+	return there;
 }
 
 void dvmm_ipi_send_vcpus(struct dvmm_ipi *a, u32 first, u64 bits, const struct dvmm_ipi_msg *msg)
 {
 	for (; bits; bits &= bits - 1) {
 		u32 id = first + __ffs64(bits);
-		int node = dvmm_ipi_remote(&a->table, id);
+		int node;
 
-		if (node != DVMM_IPI_NOWHERE)
-			send_pend(&a->peers[node], &a->vcpus[id], msg);
+		do {
+			node = dvmm_ipi_remote(&a->table, id);
+		} while (node != DVMM_IPI_NOWHERE && !send_vcpu(a, node, id, msg));
 	}
 }
 
@@ -76,7 +102,10 @@ static unsigned int send_take(struct dvmm_ipi_peer *peer, unsigned int *records)
 
 	raw_spin_lock_irq(&peer->lock);
 	length = dvmm_ipi_take(&peer->queue, peer->message, records);
+	peer->sending = length;
 	raw_spin_unlock_irq(&peer->lock);
+	if (!length)
+		wake_up_all(&peer->idle);
 	return length;
 }
 
@@ -163,6 +192,38 @@ void dvmm_ipi_send_stop(struct dvmm_ipi *a)
 	}
 }
 
+/* ---- vCPUs that move ---- */
+
+static bool send_idle(struct dvmm_ipi_peer *peer)
+{
+	bool idle;
+
+	raw_spin_lock_irq(&peer->lock);
+	idle = list_empty(&peer->queue) && !peer->sending;
+	raw_spin_unlock_irq(&peer->lock);
+	return idle;
+}
+
+void dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node)
+{
+	struct dvmm_ipi_peer *from = &a->peers[a->table.node_of[id]];
+
+	raw_spin_lock_irq(&from->lock);
+	WRITE_ONCE(a->table.node_of[id], node);
+	raw_spin_unlock_irq(&from->lock);
+	trace_dvmm_ipi_place(a->table.self, id, from->node, node);
+}
+
+int dvmm_ipi_send_flush(struct dvmm_ipi *a)
+{
+	int err = 0;
+	u16 node;
+
+	for (node = 0; node < a->table.nodes && !err; node++)
+		err = wait_event_killable(a->peers[node].idle, send_idle(&a->peers[node]));
+	return err;
+}
+
 /* ---- receiving ---- */
 
 static void receive_record(struct dvmm_ipi *a, u16 node, const struct dvmm_ipi_record *record)
@@ -209,6 +270,7 @@ static void peer_init(struct dvmm_ipi *a, u16 node)
 	peer->node = node;
 	raw_spin_lock_init(&peer->lock);
 	INIT_LIST_HEAD(&peer->queue);
+	init_waitqueue_head(&peer->idle);
 	dvmm_ipi_pending_init(&peer->every, DVMM_IPI_EVERY, 0);
 	dvmm_ipi_pending_init(&peer->narrow, DVMM_IPI_BROADCAST, 0xff);
 	dvmm_ipi_pending_init(&peer->wide, DVMM_IPI_BROADCAST, 0xffffffff);

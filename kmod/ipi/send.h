@@ -36,6 +36,26 @@ void dvmm_ipi_send_vcpus(struct dvmm_ipi *a, u32 first, u64 bits, const struct d
  */
 void dvmm_ipi_send_group(struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg);
 
+/**
+ * dvmm_ipi_send_place - a vCPU runs on another node from now on
+ * @a: the VM
+ * @id: APIC id of a vCPU of the machine
+ * @node: where what is sent to it goes from now on
+ *
+ * Callers serialise.  What is sent through dvmm_ipi_send_vcpus() meanwhile waits for one
+ * node or the other.
+ */
+void dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node);
+
+/**
+ * dvmm_ipi_send_flush - wait until all that has waited is on its way
+ * @a: the VM
+ *
+ * Process context.
+ * Return: 0 or -ERESTARTSYS.
+ */
+int dvmm_ipi_send_flush(struct dvmm_ipi *a);
+
 /** dvmm_ipi_channel_ops - what a struct dvmm_ipi does on its channel */
 extern const struct dvmm_channel_ops dvmm_ipi_channel_ops;
 

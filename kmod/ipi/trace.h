@@ -65,6 +65,22 @@ TRACE_EVENT(dvmm_ipi_seen,
 		      __print_flags(__entry->msg.flags, "|", dvmm_ipi_flag_names))
 );
 
+/* A vCPU runs on another node from now on. */
+TRACE_EVENT(dvmm_ipi_place,
+	    TP_PROTO(u16 node, u32 id, u16 from, u16 to),
+	    TP_ARGS(node, id, from, to),
+	    TP_STRUCT__entry(__field(u32, id)
+			     __field(u16, node)
+			     __field(u16, from)
+			     __field(u16, to)),
+	    TP_fast_assign(__entry->id = id;
+			   __entry->node = node;
+			   __entry->from = from;
+			   __entry->to = to;),
+	    TP_printk("node %u: vcpu 0x%x from %u to %u",
+		      __entry->node, __entry->id, __entry->from, __entry->to)
+);
+
 /* Records go to a node. */
 TRACE_EVENT(dvmm_ipi_send,
 	    TP_PROTO(u16 node, u16 to, unsigned int count),

@@ -69,6 +69,13 @@ static void stop(void *p)
 	strcpy(a->reason, "asked for");
 }
 
+static void place(void *p)
+{
+	struct dvmm_place_vcpu *a = p;
+
+	a->node = 1;
+}
+
 static void connect(void *p)
 {
 	struct dvmm_link_connect *a = p;
@@ -90,6 +97,7 @@ const struct call calls[] = {
 	{ "STOP", ON_MACHINE, DVMM_STOP, sizeof(struct dvmm_stop), stop },
 	{ "GET_STATS", ON_MACHINE, DVMM_GET_STATS, sizeof(struct dvmm_stats), version },
 	{ "LINK_CONNECT", ON_LINK, DVMM_LINK_CONNECT, sizeof(struct dvmm_link_connect), connect },
+	{ "PLACE_VCPU", ON_MACHINE, DVMM_PLACE_VCPU, sizeof(struct dvmm_place_vcpu), place },
 };
 const int call_count = sizeof(calls) / sizeof(calls[0]);
 
@@ -133,6 +141,10 @@ const struct refusal refusals[] = {
 	  0x61616161, 0x61616161 + 9, 0, EPROTONOSUPPORT, 0 },
 	{ &calls[3], "no transport", offsetof(struct dvmm_create_link, transport), 4, 0, 0, 0,
 	  EPROTONOSUPPORT, EINVAL },
+
+	{ &calls[10], "node beyond nodes", F(dvmm_place_vcpu, node), 2, 0xffff, 0, EINVAL, 0 },
+	{ &calls[10], "reserved", F(dvmm_place_vcpu, reserved), 1, 0xffff, 0, EINVAL, 0 },
+	{ &calls[10], "no VM", F(dvmm_place_vcpu, id), 0, UINT32_MAX, 0, ENOTCONN, 0 },
 
 	{ &calls[4], "id of the kernel", F(dvmm_create_channel, id), 0, DVMM_CHANNEL_USER - 1, 0,
 	  EINVAL, 0 },

@@ -230,7 +230,7 @@ u32 model_deliver(const struct model *m, route_fn route, const struct dvmm_ipi_m
 		.self = from < 0 ? 0 : m->cpu[from].node,
 		.nodes = m->nodes,
 		.count = MODEL_IDS,
-		.node_of = m->node_of,
+		.node_of = (u16 *)m->node_of,
 	};
 	struct dvmm_ipi_msg msg = *original;
 	int to = route(&t, m->space, one_only, &msg);

@@ -7,7 +7,7 @@
  *   /dev/dvmm --CREATE_MACHINE--> machine --CREATE_REGION---> region  (mmap)
  *                                    |-----CREATE_LINK------> link
  *                                    |-----CREATE_CHANNEL---> channel (read, write, poll)
- *                                    '-----ATTACH_KVM
+ *                                    '-----ATTACH_KVM, PLACE_VCPU
  *
  * A machine descriptor is one node's membership of a distributed machine;
  * several nodes of one machine may live in one kernel.  Every descriptor keeps
@@ -110,7 +110,8 @@ struct dvmm_create_machine {
  *	the first link is connected, no limit if all of it fits
  *
  * Return: a region descriptor for mmap(MAP_SHARED).  EEXIST: the id is taken.
- * EBUSY: the machine was started already.  ENOMEM: the home cannot reserve.
+ * EBUSY: the machine was started already.  ENOMEM: no memory for its
+ * tables.
  */
 struct dvmm_create_region {
 	__u32 size;
@@ -231,6 +232,33 @@ struct dvmm_attach_kvm {
 #define DVMM_MAX_APIC_ID	4095
 
 /**
+ * struct dvmm_place_vcpu - DVMM_PLACE_VCPU, on a machine: a vCPU runs elsewhere from now on
+ * @size: sizeof(struct dvmm_place_vcpu)
+ * @flags: must be 0
+ * @id: its APIC id
+ * @node: where its interrupts go from now on
+ * @reserved: must be 0
+ * @eoi: result, where the vCPU has run so far: vector of an end of interrupt that KVM
+ *	has accepted and not reported, which is the caller's from now on;
+ *	otherwise DVMM_NO_VECTOR
+ *
+ * To be called on every node, while no vCPU of the machine runs.  On return every
+ * interrupt that was seen here is on its way, in front of whatever this node sends
+ * over a channel afterwards.
+ * EINVAL: no such vCPU or node.  ENOTCONN: no VM is attached.
+ */
+struct dvmm_place_vcpu {
+	__u32 size;
+	__u32 flags;
+	__u32 id;
+	__u16 node;
+	__u16 reserved;
+	__u32 eoi;
+};
+
+#define DVMM_NO_VECTOR		0xffffffff
+
+/**
  * struct dvmm_clock - DVMM_GET_CLOCK, on a machine
  * @size: sizeof(struct dvmm_clock)
  * @flags: must be 0
@@ -346,6 +374,7 @@ struct dvmm_stats {
 #define DVMM_GET_CLOCK		_IOWR(DVMM_IOCTL_BASE, 0x06, struct dvmm_clock)
 #define DVMM_STOP		_IOW(DVMM_IOCTL_BASE, 0x07, struct dvmm_stop)
 #define DVMM_GET_STATS		_IOWR(DVMM_IOCTL_BASE, 0x08, struct dvmm_stats)
+#define DVMM_PLACE_VCPU		_IOWR(DVMM_IOCTL_BASE, 0x09, struct dvmm_place_vcpu)
 #define DVMM_LINK_CONNECT	_IOW(DVMM_IOCTL_BASE, 0x10, struct dvmm_link_connect)
 
 #endif

@@ -22,6 +22,9 @@ struct seq_file;
  *	or 0xffff; copied.  Process context, MAY take seconds: no lock of dvmm.ko is
  *	held, and @m MAY stop meanwhile.  Returns the service's own word or ERR_PTR;
  *	the service holds a reference on the VM until detach
+ * @place: a vCPU runs on another node from now on: see struct dvmm_place_vcpu, whose
+ *	@eoi is the result.  Process context, MAY wait for room to the node where
+ *	the vCPU was; nobody calls it twice at a time, nor while detach() runs
  * @detach: undo; returns when no interrupt of this VM is in flight here
  * @show: optional, for debugfs
  */
@@ -29,6 +32,7 @@ struct dvmm_kvm_service {
 	struct module *owner;
 	void *(*attach)(struct dvmm_machine *m, struct file *vm,
 			const u16 *nodes_of, unsigned int count);
+	int (*place)(void *priv, u32 id, u16 node, u32 *eoi);
 	void (*detach)(void *priv);
 	void (*show)(void *priv, struct seq_file *m);
 };
