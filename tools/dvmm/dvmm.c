@@ -34,6 +34,8 @@ static const char *const usage =
 	"       dvmm up MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm down MACHINE [NODE] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm move MACHINE VCPU=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm spread|pack MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm wait MACHINE [NODE] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm run MACHINE [NODE] [--detach] [--dir DIR] [--state DIR]\n"
 	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
@@ -92,6 +94,9 @@ static const struct {
 	{ "pause", verb_pause, 1, 1 },
 	{ "resume", verb_resume, 1, 1 },
 	{ "reset", verb_reset, 1, 1 },
+	{ "move", verb_move, 2, 4096 },
+	{ "spread", verb_spread, 1, 1 },
+	{ "pack", verb_pack, 1, 1 },
 	{ "console", verb_console, 1, 1 },
 	{ "push", verb_push, 1, 1 },
 	{ "receive", verb_receive, 1, 1 },

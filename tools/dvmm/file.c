@@ -20,7 +20,7 @@ struct reader {
 
 static const char *const machine_keys[] = {
 	"name", "uuid", "transport", "timeout", "distance", "hold-us", "prefetch", "migratory",
-	"security", "key", "stall", NULL
+	"security", "key", "stall", "start", NULL
 };
 
 static const char *const node_keys[] = {
@@ -28,6 +28,7 @@ static const char *const node_keys[] = {
 };
 
 static const char *const transports[] = { "tcp", "rdma", "loop", NULL };
+static const char *const starts[] = { "spread", "packed", NULL };
 static const char *const securities[] = { "tls", "auth", "none", NULL };
 
 /* ---- errors; only the first one counts ---- */
@@ -277,12 +278,14 @@ static bool read_machine(struct reader *r, struct file *f)
 	f->hold_us = 100;
 	f->stall = 30;
 	f->transport = "tcp";
+	f->start = "spread";
 	if (!line_of(r, "machine", NULL))
 		return wrong(r, 0, "there is no section [machine]: add one with a uuid");
 	f->name = value(r, "machine", "name", false);
 	if (!f->name && !r->error)
 		f->name = g_strdup("guest");
 	return read_uuid(r, f) && word(r, "machine", "transport", transports, &f->transport) &&
+	       word(r, "machine", "start", starts, &f->start) &&
 	       number(r, "machine", "timeout", 1, 86400, &f->timeout) &&
 	       number(r, "machine", "distance", 11, 254, &f->distance) &&
 	       number(r, "machine", "hold-us", 0, 1000000, &f->hold_us) &&

@@ -55,6 +55,7 @@ struct file {
 	unsigned int distance;
 	unsigned int hold_us;
 	unsigned int stall;	/* seconds */
+	const char *start;	/* spread, packed */
 	bool prefetch;
 	bool migratory;
 	unsigned int cpus;	/* of all nodes */

@@ -49,12 +49,13 @@ static bool read_line(int fd, GString *line, gint64 deadline)
 }
 
 /* 0, 1 after a line on stderr, or -1 if the line is no answer */
-static int judge(const char *text, const char *command)
+static int judge(const char *text, const char *command, struct json_object **answer)
 {
 	struct json_object *o = json_tokener_parse(text), *error, *why;
 	int ret = -1;
 
-	if (o && json_object_object_get_ex(o, "return", NULL)) {
+	if (o && json_object_object_get_ex(o, "return", answer)) {
+		json_object_get(*answer);
 		ret = 0;
 	} else if (o && json_object_object_get_ex(o, "error", &error)) {
 		json_object_object_get_ex(error, "desc", &why);
@@ -67,15 +68,17 @@ static int judge(const char *text, const char *command)
 }
 
 /* Events come between answers and are passed over. */
-static int ask(int fd, const char *command, gint64 deadline)
+static int ask(int fd, const char *command, struct json_object *arguments,
+	       struct json_object **answer, gint64 deadline)
 {
-	char *text = g_strdup_printf("{\"execute\": \"%s\"}\n", command);
+	const char *given = arguments ? json_object_to_json_string(arguments) : "{}";
+	char *text = g_strdup_printf("{\"execute\": \"%s\", \"arguments\": %s}\n", command, given);
 	GString *line = g_string_new(NULL);
 	int ret = EXIT_SILENT;
 
 	if (send(fd, text, strlen(text), MSG_NOSIGNAL) == (ssize_t)strlen(text))
 		while (read_line(fd, line, deadline)) {
-			ret = judge(line->str, command);
+			ret = judge(line->str, command, answer);
 			if (ret >= 0)
 				break;
 			ret = EXIT_SILENT;
@@ -85,22 +88,35 @@ static int ask(int fd, const char *command, gint64 deadline)
 	return ret;
 }
 
-int qmp_command(const struct place *p, const char *command, double seconds)
+int qmp_call(const struct place *p, const char *command, struct json_object *arguments,
+	     struct json_object **answer, double seconds)
 {
 	gint64 deadline = g_get_monotonic_time() + seconds * 1000000;
 	int fd = qmp_connect(p, "qmp"), ret;
+	struct json_object *none = NULL;
 
+	*answer = NULL;
 	if (fd < 0) {
 		fprintf(stderr, "dvmm: %s/qmp: %s: is it running?  dvmm up\n", p->dir,
 			strerror(errno));
 		return EXIT_STOPPED;
 	}
-	ret = ask(fd, "qmp_capabilities", deadline);
+	ret = ask(fd, "qmp_capabilities", NULL, &none, deadline);
+	json_object_put(none);
 	if (!ret)
-		ret = ask(fd, command, deadline);
+		ret = ask(fd, command, arguments, answer, deadline);
 	if (ret == EXIT_SILENT)
 		fprintf(stderr, "dvmm: %s/qmp: QEMU does not answer: wait longer with -t SECONDS\n",
 			p->dir);
 	close(fd);
+	return ret;
+}
+
+int qmp_command(const struct place *p, const char *command, double seconds)
+{
+	struct json_object *answer;
+	int ret = qmp_call(p, command, NULL, &answer, seconds);
+
+	json_object_put(answer);
 	return ret;
 }

@@ -7,6 +7,17 @@
 
 /** qmp_connect - a socket in DIR, "qmp" or "console"; -1 with errno */
 int qmp_connect(const struct place *p, const char *name);
+struct json_object;
+
+/**
+ * qmp_call - a command with arguments
+ * @arguments: an object, or NULL; stays the caller's
+ * @answer: the caller's from now on; NULL where there is none
+ *
+ * Return: 0; or 1 or 7 (no answer within @seconds) or 3 (does not run) after a line on stderr
+ */
+int qmp_call(const struct place *p, const char *command, struct json_object *arguments,
+	     struct json_object **answer, double seconds);
 /** qmp_command - 0; or 1 or 7 (no answer within @seconds) after a line on stderr */
 int qmp_command(const struct place *p, const char *command, double seconds);
 

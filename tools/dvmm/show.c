@@ -67,6 +67,7 @@ static struct json_object *file_object(const struct file *f)
 	json_object_object_add(o, "timeout", json_object_new_int64(f->timeout));
 	json_object_object_add(o, "distance", json_object_new_int64(f->distance));
 	json_object_object_add(o, "stall", json_object_new_int64(f->stall));
+	json_object_object_add(o, "start", json_object_new_string(f->start));
 	json_object_object_add(o, "hold-us", json_object_new_int64(f->hold_us));
 	json_object_object_add(o, "prefetch", json_object_new_boolean(f->prefetch));
 	json_object_object_add(o, "migratory", json_object_new_boolean(f->migratory));

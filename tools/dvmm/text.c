@@ -36,8 +36,8 @@ char *file_text(const struct file *f, unsigned int parts)
 		g_string_append_printf(s, "key = %s\n", f->key);
 	g_string_append_printf(s, "timeout = %u\ndistance = %u\nhold-us = %u\nstall = %u\n",
 			       f->timeout, f->distance, f->hold_us, f->stall);
-	g_string_append_printf(s, "prefetch = %s\nmigratory = %s\n", f->prefetch ? "on" : "off",
-			       f->migratory ? "on" : "off");
+	g_string_append_printf(s, "prefetch = %s\nmigratory = %s\nstart = %s\n",
+			       f->prefetch ? "on" : "off", f->migratory ? "on" : "off", f->start);
 	if (f->has_guest && parts & FILE_TOOL)
 		guest_text(s, f);
 	for (i = 0; i < f->nodes->len; i++)
