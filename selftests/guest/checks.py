@@ -222,7 +222,8 @@ def serial_transfer(t, m):
     t.diag(f'virtio-serial: 10 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
 
 
-def _vcpu_seconds(m, node):
+def vcpu_seconds(m, node):
+    """How long the vCPUs of a node have run."""
     text = must(m.hosts[node], f'guest vcpus {m.process(node)}')
     return sum(float(s) for s in re.findall(r': ([\d.]+) s', text))
 
@@ -233,9 +234,9 @@ def stop_cont(t, m):
     m.qmp('{"execute": "stop"}')
     text = m.qmp('{"execute": "query-status"}')
     t.ok('"paused"' in text, 'stop pauses the machine', text)
-    before = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    before = [vcpu_seconds(m, i) for i in range(len(m.hosts))]
     must(m.hosts[0], 'sleep 2')
-    after = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    after = [vcpu_seconds(m, i) for i in range(len(m.hosts))]
     t.ok(all(b - a < 0.05 for a, b in zip(before, after)), 'no vCPU of any node runs meanwhile', f'{before} {after}')
     m.qmp('{"execute": "cont"}')
     status, text = m.run('kill -9 $(cat /tmp/spinner); echo on', 60)
@@ -244,9 +245,9 @@ def stop_cont(t, m):
 
 def idles(t, m):
     """A guest that has nothing to do leaves its hosts alone."""
-    before = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    before = [vcpu_seconds(m, i) for i in range(len(m.hosts))]
     must(m.hosts[0], 'sleep 5')
-    after = [_vcpu_seconds(m, i) for i in range(len(m.hosts))]
+    after = [vcpu_seconds(m, i) for i in range(len(m.hosts))]
     t.ok(all(b - a < 2.5 for a, b in zip(before, after)), 'an idle guest sleeps', f'{before} {after}')
 
 

@@ -1,0 +1,192 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""vCPUs of a guest move between its hosts: who is where, what is refused, and work that goes on meanwhile."""
+import json
+import re
+import statistics
+import threading
+
+import checks
+from guestlib import Failed, Machine, load, main, must, unload
+
+VCPU = 1
+DISK = '-drive if=none,id=disk,format=raw,file=/tmp/first.img,cache=unsafe -device virtio-blk-pci,drive=disk'
+# a vCPU and a node, or several, and what has to be said about them
+REFUSED = [
+    ([(9, 'node1')], 'there is no vCPU 9'),
+    ([(VCPU, 'nodeX')], "there is no node 'nodeX'"),
+    ([(0, 'node1')], 'vCPU 0 gets the legacy interrupts'),
+    ([(VCPU, 'node0'), (VCPU, 'node1')], f'vCPU {VCPU} is named twice'),
+]
+
+
+def ask(m, pairs):
+    """Asks for moves of vCPUs: the whole answer."""
+    vcpus = [{'cpu-index': cpu, 'node': name} for cpu, name in pairs]
+    command = json.dumps({'execute': 'dvmm-move', 'arguments': {'vcpus': vcpus}})
+    return must(m.hosts[0], f"guest qmp {m.process(0)} '{command}' 2>&1 || true")
+
+
+def move(m, *pairs):
+    """Moves vCPUs: how many had been elsewhere, and the pause in ms."""
+    text = ask(m, pairs)
+    found = re.search(r'"vcpus": (\d+), "pause-us": (\d+)|"pause-us": (\d+), "vcpus": (\d+)', text)
+    if not found:
+        raise Failed(f'no move: {text}')
+    n, us, us2, n2 = found.groups()
+    return int(n or n2), int(us or us2) / 1000
+
+
+def places(m):
+    """Which vCPUs each node has, by query-dvmm."""
+    text = m.qmp('{"execute": "query-dvmm"}')
+    row = next(json.loads(line) for line in text.splitlines() if '"nodes"' in line)
+    return [n['vcpus'] for n in row['return']['nodes']]
+
+
+class Restless(threading.Thread):
+    """Moves a vCPU to and fro until it is stopped."""
+
+    def __init__(self, m):
+        super().__init__(daemon=True)
+        self.m, self.pauses, self.error = m, [], None
+        self.enough = threading.Event()
+
+    def run(self):
+        try:
+            while not self.enough.is_set():
+                for name in ('node0', 'node1'):
+                    self.pauses.append(move(self.m, (VCPU, name))[1])
+        except Failed as e:
+            self.error = e
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.enough.set()
+        self.join(120)
+
+
+def under_moves(t, m, what, check):
+    """A check while vCPU 1 moves."""
+    with Restless(m) as moves:
+        check(t, m)
+    t.ok(not moves.error and len(moves.pauses) >= 4, f'the vCPU moved all the while: {what}',
+         f'{len(moves.pauses)} moves; {moves.error}')
+    t.diag(f'{what}: {len(moves.pauses)} moves, pause {statistics.median(moves.pauses or [0]):.0f} ms in the median, '
+           f'{max(moves.pauses or [0]):.0f} ms at most')
+    checks.nmi(t, m)
+
+
+def packed(t, m):
+    """All vCPUs on the boot node: the boot shares nothing."""
+    t.ok(places(m) == [[0, 1], []], 'a packed machine starts with all vCPUs on the boot node', places(m))
+    checks.cpus_online(t, m)
+    checks.numa(t, m)
+    moved = int(m.stats(0)['faults_read']) + int(m.stats(1)['faults_read'])
+    t.ok(moved < 100, 'no page was read from another node while it booted', moved)
+
+
+def spread(t, m):
+    """And then each is where its memory is."""
+    n, ms = move(m, (VCPU, 'node1'))
+    t.ok(n == 1 and places(m) == [[0], [1]], 'a vCPU moves to its memory', places(m))
+    t.diag(f'pause {ms:.0f} ms')
+    n, ms = move(m, (VCPU, 'node1'))
+    t.ok((n, ms) == (0, 0), 'a vCPU that is there already does not move', (n, ms))
+    m.must('setsid sh -c "while :; do :; done" > /dev/null 2>&1 < /dev/null & echo $! > /tmp/spinner', cpus=str(VCPU))
+    before = checks.vcpu_seconds(m, 1)
+    must(m.hosts[0], 'sleep 2')
+    t.ok(checks.vcpu_seconds(m, 1) - before > 0.2, 'it works there')
+    m.must('kill -9 $(cat /tmp/spinner)')
+
+
+def refused(t, m):
+    """What cannot be is said, and nothing moves."""
+    before = places(m)
+    for pairs, want in REFUSED:
+        text = ask(m, pairs)
+        t.ok(want in text and places(m) == before, f'refused: {want}', text)
+
+
+def registers_of(m):
+    """What the boot node's monitor shows of every vCPU, without where it is."""
+    command = {'execute': 'human-monitor-command', 'arguments': {'command-line': 'info registers -a'}}
+    text = m.qmp(json.dumps(command))
+    return re.sub(r' on node \w+', '', text), re.findall(r'on node (\w+)', text)
+
+
+def registers(t, m):
+    """A vCPU's registers are told wherever it is, and are the same after a move."""
+    m.qmp('{"execute": "stop"}')
+    away, nodes = registers_of(m)
+    move(m, (VCPU, 'node0'))
+    here, none = registers_of(m)
+    m.qmp('{"execute": "cont"}')
+    t.ok(nodes == ['node1'] and not none, 'the monitor says which vCPU is elsewhere', f'{nodes} {none}')
+    t.ok(away == here, 'all registers of a vCPU are the same before and after a move', f'{away}\n{here}')
+    bases = set(re.findall(r'GS =\w+ (\w+)', here))
+    t.ok(len(bases) == m.total, 'and each vCPU has its own', bases)
+
+
+def paused(t, m):
+    """A machine that stands still stays so."""
+    m.qmp('{"execute": "stop"}')
+    move(m, (VCPU, 'node0'))
+    text = m.qmp('{"execute": "query-status"}')
+    t.ok('"paused"' in text and places(m) == [[0, 1], []], 'a paused machine moves a vCPU and stays paused', text)
+    m.qmp('{"execute": "cont"}')
+    t.ok(m.must('echo alive', cpus=str(VCPU)).strip() == 'alive', 'the vCPU goes on where it is now')
+
+
+def offline(t, m):
+    """A CPU that is off moves too, and is started elsewhere."""
+    cpu = f'{checks.SYS_CPU}/cpu{VCPU}/online'
+    m.must(f'echo 0 > {cpu}', 120)
+    move(m, (VCPU, 'node1'))
+    text = m.must(f'echo 1 > {cpu} && cat {checks.SYS_CPU}/online', 120)
+    t.ok(text.strip() == '0-1', 'a CPU that was off when it moved comes online', text)
+
+
+def quiet(t, m):
+    """The guest's kernel has noticed nothing."""
+    text = m.run("dmesg | grep -iE 'stall|lockup|hung|warp|unstable|Call Trace' | grep -v 'NMI backtrace'")[1]
+    t.ok(not re.search(r'stall|lockup|hung|warp|unstable', text), "the guest's kernel has no complaint", text)
+
+
+def all_of_it(t, m):
+    """One boot."""
+    must(m.hosts[0], 'truncate -s 64M /tmp/first.img')
+    m.start('loglevel=5', '-action reboot=reset ' + DISK)
+    t.diag(f'up after {m.up():.0f} s with all CPUs')
+    packed(t, m)
+    spread(t, m)
+    refused(t, m)
+    registers(t, m)
+    under_moves(t, m, 'litmus', lambda t, m: checks.litmus(t, m, 10))
+    under_moves(t, m, 'clocks', checks.clock)
+    under_moves(t, m, 'a disk', checks.disk_write)
+    paused(t, m)
+    offline(t, m)
+    quiet(t, m)
+    if checks.reboot(t, m):
+        checks.cpus_online(t, m)
+    checks.power_off(t, m)
+
+
+def test(t):
+    """With one vCPU of each node."""
+    m = Machine([0, 1], cpus=1, keys=['start = packed'], at_once=True)
+    load({0, 1})
+    try:
+        all_of_it(t, m)
+    finally:
+        m.end()
+    for host in (0, 1):
+        status, text = unload(host)
+        t.ok(status == 0, f'the modules of host {host} unload', text)
+
+
+main(test)
