@@ -187,11 +187,11 @@ void dvmm_link_await_room(struct dvmm_link *l)
 	wait_event_idle(l->wait, atomic_read(&l->answers) < ANSWERS_MAX || link_ended(l));
 }
 
-/* A link that goes down says itself why, if not yet then at once. */
+/* A link that was up and goes down says itself why, if not yet then at once. */
 static bool says_why(struct dvmm_machine *m, u16 node)
 {
 	struct dvmm_link *l = dvmm_link_get(m, node);
-	bool says = l && READ_ONCE(l->state) >= DVMM_LINK_UP;
+	bool says = l && READ_ONCE(l->agreed);
 
 	if (l)
 		dvmm_link_put(l);
@@ -240,10 +240,64 @@ static enum dvmm_link_state link_move(struct dvmm_link *l, enum dvmm_link_state 
 	from = l->state;
 	if (from != DVMM_LINK_DOWN)
 		WRITE_ONCE(l->state, to);
+	l->agreed |= from == DVMM_LINK_HELLO && to == DVMM_LINK_UP;
 	spin_unlock(&l->lock);
 	trace_dvmm_link(l->m->self, l->peer, from, to);
 	wake_up_all(&l->wait);
 	return from;
+}
+
+void dvmm_link_fail(struct dvmm_link *l, const char *fmt, ...)
+{
+	char reason[DVMM_REASON_LEN];
+	va_list args;
+	bool agreed;
+
+	va_start(args, fmt);
+	vscnprintf(reason, sizeof(reason), fmt, args);
+	va_end(args);
+	spin_lock(&l->lock);
+	agreed = l->agreed;
+	if (!agreed && !l->why[0])
+		strscpy(l->why, reason, sizeof(l->why));
+	spin_unlock(&l->lock);
+	if (agreed)
+		dvmm_machine_stop(l->m, reason);
+}
+
+const char *dvmm_link_reason(const struct dvmm_link *l)
+{
+	return l->why[0] ? l->why : l->m->reason;
+}
+
+/* A link without a past, but for its descriptor. */
+static void link_idle(struct dvmm_link *l)
+{
+	memset(l->due, 0, sizeof(l->due));
+	memset(l->x.numbered, 0, sizeof(l->x.numbered));
+	spin_lock(&l->lock);
+	l->why[0] = 0;
+	WRITE_ONCE(l->state, DVMM_LINK_IDLE);
+	spin_unlock(&l->lock);
+	trace_dvmm_link(l->m->self, l->peer, DVMM_LINK_DOWN, DVMM_LINK_IDLE);
+}
+
+/* Not of a machine that has stopped: link_close() does it. */
+static void link_let_go(struct work_struct *work)
+{
+	struct dvmm_link *l = container_of(work, struct dvmm_link, let_go);
+	char reason[DVMM_REASON_LEN];
+
+	if (dvmm_machine_stopped(l->m))
+		return;
+	l->x.ops->disconnect(&l->x);
+	cancel_delayed_work_sync(&l->hello_due);
+	mutex_lock(&l->m->lock);
+	strscpy(reason, l->why, sizeof(reason));
+	l->attached = false;
+	link_idle(l);
+	mutex_unlock(&l->m->lock);
+	dvmm_machine_event(l->m, DVMM_EVENT_LINK_DOWN, l->peer, reason);
 }
 
 void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
@@ -259,13 +313,25 @@ void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 		dvmm_netlink_event(l->m, DVMM_NOTICE_READY, l->m->self, NULL);
 }
 
+/* Returns true if the link was UP; one that never was is let go of. */
+static bool link_end(struct dvmm_link *l)
+{
+	link_move(l, DVMM_LINK_DOWN);
+	if (l->agreed)
+		return true;
+	queue_work(system_unbound_wq, &l->let_go);
+	return false;
+}
+
 static void link_hello_due(struct work_struct *work)
 {
 	struct dvmm_link *l = container_of(to_delayed_work(work), struct dvmm_link, hello_due);
 
-	if (READ_ONCE(l->state) == DVMM_LINK_HELLO)
-		dvmm_machine_fail(l->m, "node %u has heard no HELLO from node %u within %u s",
-				  l->m->self, l->peer, HELLO_SECONDS);
+	if (READ_ONCE(l->state) != DVMM_LINK_HELLO)
+		return;
+	dvmm_link_fail(l, "node %u has heard no HELLO from node %u within %u s",
+		       l->m->self, l->peer, HELLO_SECONDS);
+	link_end(l);
 }
 
 static void link_up(struct dvmm_xport_link *x)
@@ -281,9 +347,9 @@ static void link_down(struct dvmm_xport_link *x, const char *why)
 {
 	struct dvmm_link *l = x->core;
 
-	link_move(l, DVMM_LINK_DOWN);
-	dvmm_machine_fail(l->m, "node %u lost its link to node %u: %s", l->m->self, l->peer, why);
-	dvmm_machine_event(l->m, DVMM_EVENT_LINK_DOWN, l->peer, why);
+	dvmm_link_fail(l, "node %u lost its link to node %u: %s", l->m->self, l->peer, why);
+	if (link_end(l))
+		dvmm_machine_event(l->m, DVMM_EVENT_LINK_DOWN, l->peer, why);
 }
 
 static int link_rx(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
@@ -355,11 +421,14 @@ static void links_await_bye(struct dvmm_machine *m)
 
 static void link_close(struct dvmm_link *l)
 {
+	cancel_work_sync(&l->let_go);
 	if (!l->attached)
 		return;
 	link_move(l, DVMM_LINK_DOWN);
 	l->x.ops->disconnect(&l->x);
 	cancel_delayed_work_sync(&l->hello_due);
+	/* The machine has stopped: what was queued meanwhile does nothing. */
+	cancel_work_sync(&l->let_go);
 	l->attached = false;
 }
 
@@ -570,6 +639,7 @@ static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
 	l->x.core = l;
 	spin_lock_init(&l->lock);
 	INIT_DELAYED_WORK(&l->hello_due, link_hello_due);
+	INIT_WORK(&l->let_go, link_let_go);
 	init_waitqueue_head(&l->wait);
 	for (i = 0; i < DVMM_BATCH_LANES; i++)
 		dvmm_batch_init(&l->batch[i]);

@@ -5,10 +5,12 @@
  *	IDLE -> CONNECTING -> HELLO -> UP -> DOWN
  *
  * A link comes up when the transport says so and the peer's HELLO fits ours.
- * There is no way back from DOWN: a machine that lost a link has stopped.
+ * A machine that lost a link that was UP has stopped, and there is no way back.
+ * What goes wrong before costs the link alone, since nothing of the machine was the
+ * peer's yet: the link is DOWN, and IDLE once the transport has let go of it.
  *
  * Ownership: m->links holds a reference until the machine leaves; the
- * descriptor holds another.  Lock: @lock guards @state.
+ * descriptor holds another.  Lock: @lock guards @state, @agreed and @why.
  */
 #ifndef DVMM_LINK_H
 #define DVMM_LINK_H
@@ -42,8 +44,11 @@ struct dvmm_link {
 	struct dvmm_machine *m;
 	u16 peer;
 	struct dvmm_xport_link x;
-	spinlock_t lock;		/* guards @state */
+	spinlock_t lock;		/* guards these three */
 	enum dvmm_link_state state;
+	bool agreed;			/* it was UP */
+	char why[DVMM_REASON_LEN];	/* what went wrong before it was, first */
+	struct work_struct let_go;	/* from DOWN to IDLE */
 	struct delayed_work hello_due;	/* the peer must have said HELLO by then */
 	struct dvmm_terms terms;	/* agreed on; constant from UP on */
 	bool attached;			/* connect() succeeded: disconnect() is due */
@@ -104,6 +109,20 @@ int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *fram
  * return without room, when link or machine are at their end.
  */
 void dvmm_link_await_room(struct dvmm_link *l);
+
+/**
+ * dvmm_link_fail - something is wrong with a link
+ * @l: the link
+ * @fmt: what
+ *
+ * The end of the machine if the link was UP, else what LINK_DOWN will say; only the
+ * first reason counts.  The caller takes the link down.
+ */
+__printf(2, 3)
+void dvmm_link_fail(struct dvmm_link *l, const char *fmt, ...);
+
+/** dvmm_link_reason - what BYE says on a link that is given up: the link's, or the machine's */
+const char *dvmm_link_reason(const struct dvmm_link *l);
 
 /** dvmm_link_fence - @node broke the protocol: stop, and say why to everyone */
 void dvmm_link_fence(struct dvmm_machine *m, u16 node, const char *why);

@@ -66,7 +66,7 @@ static const char *rx_hello(struct dvmm_link *l, const struct dvmm_frame *f, con
 		return "HELLO out of turn";
 	our_hello(l, &ours);
 	if (!dvmm_hello_agree(data, f->length, &ours, l->peer, &terms, why)) {
-		dvmm_machine_fail(l->m, "node %u refuses node %u: %s", l->m->self, l->peer, why);
+		dvmm_link_fail(l, "node %u refuses node %u: %s", l->m->self, l->peer, why);
 		return "HELLO does not fit";
 	}
 	dvmm_link_established(l, &terms);
@@ -84,10 +84,10 @@ static const char *rx_bye(struct dvmm_link *l, const struct dvmm_frame *f, const
 	for (i = 0; i < n; i++)
 		reason[i] = isprint(((const u8 *)data)[i]) ? ((const char *)data)[i] : '?';
 	reason[n] = 0;
-	dvmm_machine_stop(l->m, reason);
+	dvmm_link_fail(l, "%s", reason);
 	WRITE_ONCE(l->bye, true);
 	wake_up_all(&l->wait);
-	return NULL;
+	return l->agreed || dvmm_machine_stopped(l->m) ? NULL : "BYE before HELLO";
 }
 
 static const char *rx_link(struct dvmm_link *l, const struct dvmm_frame *f, const void *data)
@@ -215,8 +215,8 @@ static const char *check_number(struct dvmm_link *l, unsigned int lane, u32 numb
 
 	if (number == due)
 		return NULL;
-	dvmm_machine_fail(l->m, "node %u has frame %u of node %u on lane %u where %u was due",
-			  l->m->self, number, l->peer, lane, due);
+	dvmm_link_fail(l, "node %u has frame %u of node %u on lane %u where %u was due",
+		       l->m->self, number, l->peer, lane, due);
 	return "frame out of turn";
 }
 
@@ -238,8 +238,8 @@ int dvmm_receive(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
 		put_page(page);
 	if (!why)
 		return 0;
-	dvmm_link_fence(l->m, l->peer, why);
+	dvmm_link_fail(l, "node %u broke the protocol, says node %u: %s", l->peer, l->m->self, why);
 	/* The transport hangs up when we return. */
-	dvmm_receive_bye_send(l, l->m->reason);
+	dvmm_receive_bye_send(l, dvmm_link_reason(l));
 	return -EPROTO;
 }

@@ -24,7 +24,7 @@
 #define LOOK_MS 300 /* for a message that has arrived to be looked at */
 #define BEFORE_HELLO_MS 12000 /* other lanes wait 5 s for the HELLO first */
 
-enum verdict { FINE, DIED, SILENT, MUTE };
+enum verdict { FINE, DIED, SILENT, MUTE, SHUT };
 
 /* Something is wrong with the case if this is not one of the two first. */
 static const char *const verdict_names[] = {
@@ -32,18 +32,34 @@ static const char *const verdict_names[] = {
 	"down with a reason",
 	"down without a reason",
 	"neither up nor down",
+	"down, and nobody is let in afterwards",
 };
 
 static char reason[DVMM_REASON_LEN];
 
-static enum verdict await_down(struct peer *p, int ms)
+static enum verdict await_event(struct peer *p, int type, int ms)
 {
 	struct dvmm_event_record ev;
 
-	if (event_want(p->machine, DVMM_EVENT_STOPPED, &ev, ms) != 1)
+	if (event_want(p->machine, type, &ev, ms) != 1)
 		return MUTE;
 	memcpy(reason, ev.reason, sizeof(reason));
 	return ev.reason[0] ? DIED : SILENT;
+}
+
+static enum verdict await_down(struct peer *p, int ms)
+{
+	return await_event(p, DVMM_EVENT_STOPPED, ms);
+}
+
+/* Nothing was agreed: it costs the link alone, and the right peer comes in after that. */
+static enum verdict await_refusal(struct peer *p, int ms)
+{
+	enum verdict v = await_event(p, DVMM_EVENT_LINK_DOWN, ms);
+
+	if (v != DIED)
+		return v;
+	return peer_again(p) || peer_join(p) || !peer_alive(p, 2000) ? SHUT : DIED;
 }
 
 /* ---- the families: each spoils the link in its own way ---- */
@@ -374,7 +390,7 @@ enum expect { MUST_DIE, MUST_LIVE, EITHER };
 static const struct family {
 	const char *name;
 	family_fn spoil;
-	bool joined; /* after HELLOs */
+	bool joined; /* after HELLOs; before them it is the link's end, not the machine's */
 	enum expect expect;
 	int ms;
 	unsigned int share; /* of a hundred of the cases asked for */
@@ -450,7 +466,9 @@ static enum verdict run_case(const struct family *f, bool with_user)
 	if (with_user)
 		user = user_of(&p);
 	f->spoil(&p);
-	if (f->expect == MUST_DIE)
+	if (!f->joined)
+		v = await_refusal(&p, f->ms);
+	else if (f->expect == MUST_DIE)
 		v = await_down(&p, f->ms);
 	else
 		v = alive_or_down(&p, f->ms);
@@ -474,7 +492,7 @@ static bool as_expected(const struct family *f, enum verdict v)
 
 /* What the workers of a family have seen, in memory that they share. */
 struct tally {
-	unsigned int count[4];
+	unsigned int count[SHUT + 1];
 	unsigned int bad;
 };
 
@@ -551,7 +569,7 @@ static void other_dvmm(uint16_t min, uint16_t max, uint64_t required, const char
 	o.version_max = cpu_to_le16(max);
 	o.required = cpu_to_le64(required);
 	peer_send(&p, DVMM_LANE_CTL, &h, &o, sizeof(o));
-	await_down(&p, DOWN_MS);
+	await_event(&p, DVMM_EVENT_LINK_DOWN, DOWN_MS);
 	while (!told && peer_recv(&p, DVMM_LANE_CTL, &f, DOWN_MS) == 1)
 		told = f.hdr.type == DVMM_WIRE_BYE &&
 		       !memcmp(f.data, reason, le32_to_cpu(f.hdr.length));
@@ -627,7 +645,7 @@ static void no_hello(void)
 	reason[0] = 0;
 	if (peer_open(&p))
 		tap_bail("machine: %s", strerror(errno));
-	await_down(&p, 20000);
+	await_event(&p, DVMM_EVENT_LINK_DOWN, 20000);
 	tap_ok(strstr(reason, "no HELLO from node 1 within 10 s"),
 	       "a peer that says no HELLO is dropped after %.1f s: %s", (now_ns() - start) / 1e9,
 	       reason);

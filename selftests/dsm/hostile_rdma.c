@@ -459,7 +459,7 @@ static void one_lane(void)
 
 	if (open_machine() || ask_well(2))
 		tap_bail("machine: %s", strerror(errno));
-	tap_ok(event_want(me.machine, DVMM_EVENT_STOPPED, &ev, 20000) == 1 &&
+	tap_ok(event_want(me.machine, DVMM_EVENT_LINK_DOWN, &ev, 20000) == 1 &&
 	       strstr(ev.reason, "has not connected all lanes within 10 s"),
 	       "a peer of one lane is dropped: %s", ev.reason);
 	close_machine();

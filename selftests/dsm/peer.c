@@ -56,7 +56,7 @@ static int greet_all(struct peer *p)
 	return 0;
 }
 
-int peer_connect(struct peer *p)
+static int connect_link(struct peer *p)
 {
 	int theirs[DVMM_LINK_LANES] = { -1, -1, -1, -1 }, end[2], i, ret;
 
@@ -67,10 +67,21 @@ int peer_connect(struct peer *p)
 		theirs[i] = end[0];
 		p->sock[i] = end[1];
 	}
-	p->link = link_create(p->machine, p->self, "tcp");
 	ret = p->link < 0 ? -1 : link_connect(p->link, theirs);
 	memcpy(p->kept, theirs, sizeof(p->kept));
 	return ret ? ret : greet_all(p);
+}
+
+int peer_connect(struct peer *p)
+{
+	p->link = link_create(p->machine, p->self, "tcp");
+	return connect_link(p);
+}
+
+int peer_again(struct peer *p)
+{
+	peer_hang_up(p);
+	return connect_link(p);
 }
 
 int peer_open(struct peer *p)

@@ -56,6 +56,8 @@ struct peer_frame {
 int peer_open(struct peer *p);
 /** peer_connect - a link for one whose @self, @nodes, @machine and @uuid are set; 0 or -1 */
 int peer_connect(struct peer *p);
+/** peer_again - the same link, which has gone down before it was up; 0 or -1 */
+int peer_again(struct peer *p);
 /** peer_greeting - a sound one of ours; @magic has 8 letters */
 struct peer_greeting peer_greeting(const char *magic, const uint8_t uuid[16], int lane);
 /** peer_hang_up - close our ends */

@@ -242,7 +242,7 @@ static void replay(void)
 	tap_ok(lured && !granted, "a proof of another time, said again: refused");
 	pretend(listener);
 	rdma_destroy_id(listener);
-	tap_ok(event_want(victim.machine, DVMM_EVENT_STOPPED, &ev, UP_MS) == 1 &&
+	tap_ok(event_want(victim.machine, DVMM_EVENT_LINK_DOWN, &ev, UP_MS) == 1 &&
 	       strstr(ev.reason, "does not have our key"),
 	       "who says to be the other node and proves nothing is found out");
 	tap_diag("%s", ev.reason);
@@ -254,7 +254,7 @@ static void other_key(void)
 	uint8_t other[DVMM_KEY_LEN] = "Not known to whoever has no key";
 	struct node n = open_node(1, PORT, other);
 	struct dvmm_event_record ev = {};
-	int ret = event_want(n.machine, DVMM_EVENT_STOPPED, &ev, UP_MS);
+	int ret = event_want(n.machine, DVMM_EVENT_LINK_DOWN, &ev, UP_MS);
 
 	tap_ok(ret == 1 && strstr(ev.reason, "does not take our key"),
 	       "a node with another key is refused, and says why");
