@@ -201,6 +201,58 @@ static bool join(struct peer *p, int self, int nodes, int machine, const uint8_t
 	return !peer_connect(p) && !peer_join(p);
 }
 
+static int *signals; /* that the child has handled */
+
+static void on_usr1(int sig)
+{
+	(void)sig;
+	++*(volatile int *)signals;
+}
+
+static pid_t reader(int region)
+{
+	pid_t pid = fork();
+	char *m;
+
+	if (pid)
+		return pid;
+	signal(SIGUSR1, on_usr1);
+	alarm(60);
+	m = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, region, 0);
+	if (m != MAP_FAILED)
+		(void)*(volatile char *)(m + AT * PAGE);
+	_exit(0);
+}
+
+#define SIGNALS	50
+
+/* Each signal makes the thread come back and ask again; the page is busy all the while. */
+static void asks_once(const uint8_t *uuid, int region)
+{
+	pid_t pid;
+	int i, ms, waiting = -1;
+	char buf[4096] = "", *at;
+
+	signals = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid = signals == MAP_FAILED ? -1 : reader(region);
+	if (pid < 0)
+		tap_bail("no reader: %s", strerror(errno));
+	usleep(200000 * tap_patience());
+	for (i = 0; i < SIGNALS; i++) {
+		kill(pid, SIGUSR1);
+		for (ms = 0; ms < 1000 && *(volatile int *)signals <= i; ms++)
+			usleep(1000);
+	}
+	if (!node_debugfs(uuid, 0, "flights", buf, sizeof(buf)) && (at = strstr(buf, "waiting: ")))
+		waiting = atoi(at + strlen("waiting: "));
+	tap_ok(*signals == SIGNALS && waiting >= 1 && waiting <= 2,
+	       "a thread that is interrupted %d times waits for a busy page with %d requests",
+	       *signals, waiting);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	munmap(signals, PAGE);
+}
+
 /* Node 1 gets the page, node 2 asks for it, and both are silent ever after. */
 static void withheld(void)
 {
@@ -219,6 +271,7 @@ static void withheld(void)
 	tap_ok(peer_recv(&one, DVMM_LANE_FWD, &f, 5000) == 1 && f.hdr.type == DVMM_MSG_DATA,
 	       "a peer gets a page");
 	ask(&two);
+	asks_once(mp.uuid, region);
 	event_says(machine, DVMM_EVENT_STALLED, REPORT_MS, "UNBLOCK withheld",
 		   "in H_FM: node 0 waits for UNBLOCK of node 2, served by node 1");
 	event_says(machine, DVMM_EVENT_STOPPED, STOP_MS, "UNBLOCK withheld",
