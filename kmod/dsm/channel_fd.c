@@ -192,7 +192,7 @@ static void user_free(struct user_channel *u)
 	dvmm_channel_close(u->c);
 	list_for_each_entry_safe(d, tmp, &u->unread, list)
 		datagram_free(u, d);
-	dvmm_machine_drop(u->m);
+	dvmm_machine_put(u->m);
 	kfree(u);
 }
 
@@ -232,7 +232,7 @@ int dvmm_channel_create_fd(struct dvmm_machine *m, const struct dvmm_create_chan
 		kfree(u);
 		return ret == -EBUSY ? -EEXIST : ret;
 	}
-	dvmm_machine_hold(m);
+	dvmm_machine_get(m);
 	ret = anon_inode_getfd("dvmm-channel", &channel_fops, u, O_RDWR | O_CLOEXEC);
 	if (ret < 0)
 		user_free(u);

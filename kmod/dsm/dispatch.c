@@ -46,14 +46,14 @@ struct flight {
 	bool running;
 	bool reoffer;			/* the deferred ones are due */
 	bool from_deferred;		/* where @item came from */
-	bool timer;			/* @hold is armed or @timer_work pending */
+	bool timer;			/* @hold_timer is armed or @timer_work pending */
 	struct event_item *item;	/* being worked on */
 	struct dvmm_actions acts;
 	unsigned int next;		/* first action not yet done */
 	struct work_struct work;	/* the runner, when it had to move */
 	struct hrtimer again;		/* starts @work while the page is pinned */
 	u32 again_us;			/* after how long it did so last */
-	struct hrtimer hold;
+	struct hrtimer hold_timer;
 	struct work_struct timer_work;
 };
 
@@ -76,7 +76,7 @@ static void timer_work(struct work_struct *work);
 
 static enum hrtimer_restart hold_expired(struct hrtimer *t)
 {
-	struct flight *f = container_of(t, struct flight, hold);
+	struct flight *f = container_of(t, struct flight, hold_timer);
 
 	queue_work(f->r->m->wq, &f->timer_work);
 	return HRTIMER_NORESTART;
@@ -104,7 +104,7 @@ static struct flight *flight_alloc(struct dvmm_region *r, u64 index)
 	INIT_WORK(&f->work, run_work);
 	dvmm_hrtimer_setup(&f->again, flight_again);
 	INIT_WORK(&f->timer_work, timer_work);
-	dvmm_hrtimer_setup(&f->hold, hold_expired);
+	dvmm_hrtimer_setup(&f->hold_timer, hold_expired);
 	return f;
 }
 
@@ -189,7 +189,7 @@ static void item_free(struct dvmm_machine *m, struct event_item *item)
 	if (item->page)
 		put_page(item->page);
 	if (item_of_peer(item))
-		atomic_dec(&m->peers[item->ev.msg.src].held);
+		atomic_dec(&m->peers[item->ev.msg.src].parked);
 	kmem_cache_free(items, item);
 }
 
@@ -395,7 +395,7 @@ static void act_fill(struct flight *f, const struct dvmm_action *a)
 
 static void start_hold(struct flight *f, u32 us)
 {
-	hrtimer_start(&f->hold, ns_to_ktime(us * 1000ull), HRTIMER_MODE_REL);
+	hrtimer_start(&f->hold_timer, ns_to_ktime(us * 1000ull), HRTIMER_MODE_REL);
 }
 
 static void act_timer(struct flight *f, const struct dvmm_action *a)
@@ -608,7 +608,7 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 
 	item->ev.msg = *msg;
 	item->page = page;
-	peer_more(r->m, msg->src, &r->m->peers[msg->src].held, "too many of its messages wait");
+	peer_more(r->m, msg->src, &r->m->peers[msg->src].parked, "too many of its messages wait");
 	f = deliver(r, index, item);
 	if (f)
 		run(f);
@@ -659,7 +659,7 @@ static void flight_free(struct flight *f)
 
 	/* Each may start the other; the second time round it knows that the machine has stopped. */
 	for (i = 0; i < 2; i++) {
-		hrtimer_cancel(&f->hold);
+		hrtimer_cancel(&f->hold_timer);
 		cancel_work_sync(&f->timer_work);
 		hrtimer_cancel(&f->again);
 		cancel_work_sync(&f->work);

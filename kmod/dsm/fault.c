@@ -147,7 +147,7 @@ static bool lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
 
 /*
  * The caller holds a reference on the folio all the while, and a peer's
- * invalidation that comes first must not take it for a pin: hence the holder.
+ * invalidation that comes first must not take it for a pin: hence it is announced.
  * Zapping the PTE and letting the access come back through ->fault would not
  * do: an emulator that reads before it writes would map it read-only for ever.
  */
@@ -156,14 +156,14 @@ static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 	const struct dvmm_wait wait = { TASK_KILLABLE, msecs_to_jiffies(MKWRITE_MS) };
 	struct folio *folio = page_folio(vmf->page);
 	struct dvmm_region *r = vmf_region(vmf);
-	struct dvmm_holder holder;
+	struct dvmm_folio_ref ref;
 	int ret;
 
 	if (lock_writable(r, folio, vmf->pgoff))
 		return VM_FAULT_LOCKED;
-	dvmm_region_hold(r, &holder, folio);
+	dvmm_region_announce(r, &ref, folio);
 	ret = dvmm_region_acquire(r, vmf->pgoff, DVMM_PERM_WRITE, &wait);
-	dvmm_region_unhold(r, &holder);
+	dvmm_region_withdraw(r, &ref);
 	if (ret == -ETIME)
 		return VM_FAULT_NOPAGE;
 	if (ret)

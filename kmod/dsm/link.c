@@ -36,7 +36,7 @@ static void link_free(struct kref *ref)
 	struct dvmm_link *l = container_of(ref, struct dvmm_link, ref);
 
 	dvmm_transport_put(l->x.ops);
-	dvmm_machine_drop(l->m);
+	dvmm_machine_put(l->m);
 	kfree_rcu(l, rcu);
 }
 
@@ -632,7 +632,7 @@ static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
 	if (!l)
 		return NULL;
 	kref_init(&l->ref);
-	l->m = dvmm_machine_hold(m);
+	l->m = dvmm_machine_get(m);
 	l->peer = peer;
 	l->x.up = &upcalls;
 	l->x.ops = ops;

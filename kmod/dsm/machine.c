@@ -50,13 +50,13 @@ static void machine_free(struct kref *ref)
 	kfree(m);
 }
 
-struct dvmm_machine *dvmm_machine_hold(struct dvmm_machine *m)
+struct dvmm_machine *dvmm_machine_get(struct dvmm_machine *m)
 {
 	kref_get(&m->ref);
 	return m;
 }
 
-void dvmm_machine_drop(struct dvmm_machine *m)
+void dvmm_machine_put(struct dvmm_machine *m)
 {
 	kref_put(&m->ref, machine_free);
 }
@@ -68,7 +68,7 @@ struct dvmm_machine *dvmm_machine_next(u64 serial)
 	mutex_lock(&machines_lock);
 	list_for_each_entry(m, &machines, list)
 		if (m->serial >= serial) {
-			found = dvmm_machine_hold(m);
+			found = dvmm_machine_get(m);
 			break;
 		}
 	mutex_unlock(&machines_lock);
@@ -138,7 +138,7 @@ static void stop_work(struct work_struct *work)
 	dvmm_machine_event(m, DVMM_EVENT_STOPPED, m->self, m->reason);
 	dvmm_regions_wake(m);
 	dvmm_channels_wake(m);
-	dvmm_machine_drop(m);
+	dvmm_machine_put(m);
 }
 
 void dvmm_machine_stop(struct dvmm_machine *m, const char *reason)
@@ -152,7 +152,7 @@ void dvmm_machine_stop(struct dvmm_machine *m, const char *reason)
 		strscpy(m->reason, reason, sizeof(m->reason));
 		m->since = ktime_get_boottime_ns();
 		WRITE_ONCE(m->stopped, true);
-		dvmm_machine_hold(m);	/* dropped by stop_work() */
+		dvmm_machine_get(m);	/* put by stop_work() */
 		/*
 		 * Under the lock: whoever finds the machine stopped can flush the
 		 * work.  Not on m->wq: the work may drop the last reference, which
@@ -341,7 +341,7 @@ static int machine_release(struct inode *inode, struct file *file)
 	dvmm_regions_release(m);
 	machine_unlist(m);
 	dvmm_debugfs_remove(m);
-	dvmm_machine_drop(m);
+	dvmm_machine_put(m);
 	return 0;
 }
 
@@ -467,6 +467,6 @@ int dvmm_machine_create(const struct dvmm_create_machine *arg)
 unlist:
 	machine_unlist(m);
 drop:
-	dvmm_machine_drop(m);
+	dvmm_machine_put(m);
 	return ret;
 }

@@ -10,7 +10,7 @@
  * Locks: @lock (mutex) orders changes of regions, links, channels and the KVM
  * attachment; @event_lock (spinlock) guards the event list and the reason.
  * Teardown: stop -> detach KVM -> disconnect links -> end the watch -> drain @wq ->
- * drop reference.
+ * put reference.
  */
 #ifndef DVMM_MACHINE_H
 #define DVMM_MACHINE_H
@@ -95,14 +95,14 @@ static inline bool dvmm_machine_stopped(const struct dvmm_machine *m)
 
 /** dvmm_machine_create - DVMM_CREATE_MACHINE; a descriptor or -errno */
 int dvmm_machine_create(const struct dvmm_create_machine *arg);
-struct dvmm_machine *dvmm_machine_hold(struct dvmm_machine *m);
-void dvmm_machine_drop(struct dvmm_machine *m);
+struct dvmm_machine *dvmm_machine_get(struct dvmm_machine *m);
+void dvmm_machine_put(struct dvmm_machine *m);
 /**
  * dvmm_machine_next - for who looks at all machines in turn
  * @serial: where to begin
  *
  * Return: the first machine that has this serial or a higher one, to be given back with
- * dvmm_machine_drop(), or NULL.  It MAY leave or be gone from the list meanwhile: what it
+ * dvmm_machine_put(), or NULL.  It MAY leave or be gone from the list meanwhile: what it
  * is made of is valid under its lock.
  */
 struct dvmm_machine *dvmm_machine_next(u64 serial);

@@ -50,7 +50,7 @@ static int frame_mapcount(const struct folio *folio)
 static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 {
 	int expected = 2 + frame_mapcount(folio) + (folio_test_lru(folio) ? 0 : 1) +
-		       dvmm_region_holders(r, folio);
+		       dvmm_region_announced(r, folio);
 
 	if (folio_test_hwpoison(folio))
 		return false;

@@ -73,7 +73,7 @@ static int netlink_seek(const struct sk_buff *request, struct nlattr **attrs,
 				return 0;
 			}
 		}
-		dvmm_machine_drop(m);
+		dvmm_machine_put(m);
 	}
 	return ret;
 }
@@ -102,7 +102,7 @@ static int netlink_start(struct netlink_callback *cb)
 	if (attrs[DVMM_A_UUID]) {
 		ret = netlink_find(cb->skb, attrs, cb->extack, &m);
 		if (!ret)
-			dvmm_machine_drop(m);
+			dvmm_machine_put(m);
 		return ret;
 	}
 	if (!attrs[DVMM_A_NODE])
@@ -163,7 +163,7 @@ static int netlink_dump(struct sk_buff *skb, struct netlink_callback *cb, netlin
 			ret = tell(skb, cb, m);
 		if (!ret)
 			*at = (struct netlink_place){ .serial = m->serial + 1 };
-		dvmm_machine_drop(m);
+		dvmm_machine_put(m);
 	}
 	return skb->len ?: ret;
 }
@@ -522,7 +522,7 @@ static int netlink_clock(struct sk_buff *skb, struct genl_info *info)
 	if (ret)
 		return ret;
 	ret = netlink_measure(info, m);
-	dvmm_machine_drop(m);
+	dvmm_machine_put(m);
 	return ret;
 }
 

@@ -16,11 +16,11 @@
 
 /**
  * struct dvmm_peer - counts of one node, kept by another
- * @held: its messages that wait in a flight
+ * @parked: its messages that wait in a flight
  * @served: transactions that its UNBLOCK has to end
  */
 struct dvmm_peer {
-	atomic_t held;
+	atomic_t parked;
 	atomic_t served;
 };
 

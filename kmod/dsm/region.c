@@ -64,34 +64,34 @@ static struct dvmm_bucket *folio_bucket(struct dvmm_region *r, const struct foli
 	return dvmm_region_bucket(r, folio->index);
 }
 
-void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, struct folio *folio)
+void dvmm_region_announce(struct dvmm_region *r, struct dvmm_folio_ref *ref, struct folio *folio)
 {
 	struct dvmm_bucket *b = folio_bucket(r, folio);
 
-	h->folio = folio;
+	ref->folio = folio;
 	spin_lock(&b->lock);
-	list_add(&h->list, &b->holders);
+	list_add(&ref->list, &b->announced);
 	spin_unlock(&b->lock);
 }
 
-void dvmm_region_unhold(struct dvmm_region *r, struct dvmm_holder *h)
+void dvmm_region_withdraw(struct dvmm_region *r, struct dvmm_folio_ref *ref)
 {
-	struct dvmm_bucket *b = folio_bucket(r, h->folio);
+	struct dvmm_bucket *b = folio_bucket(r, ref->folio);
 
 	spin_lock(&b->lock);
-	list_del(&h->list);
+	list_del(&ref->list);
 	spin_unlock(&b->lock);
 }
 
-int dvmm_region_holders(struct dvmm_region *r, const struct folio *folio)
+int dvmm_region_announced(struct dvmm_region *r, const struct folio *folio)
 {
 	struct dvmm_bucket *b = folio_bucket(r, folio);
-	struct dvmm_holder *h;
+	struct dvmm_folio_ref *ref;
 	int n = 0;
 
 	spin_lock(&b->lock);
-	list_for_each_entry(h, &b->holders, list)
-		n += h->folio == folio;
+	list_for_each_entry(ref, &b->announced, list)
+		n += ref->folio == folio;
 	spin_unlock(&b->lock);
 	return n;
 }
@@ -279,7 +279,7 @@ static void region_unmake(struct dvmm_region *r)
 {
 	vfree(r->pages);
 	mem_cgroup_put(r->memcg);
-	dvmm_machine_drop(r->m);
+	dvmm_machine_put(r->m);
 	kvfree(r);
 }
 
@@ -394,7 +394,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	int i;
 
 	kref_init(&r->ref);
-	r->m = dvmm_machine_hold(m);
+	r->m = dvmm_machine_get(m);
 	r->memcg = get_mem_cgroup_from_mm(current->mm);
 	r->mem = &dvmm_mem_vma;
 	r->id = arg->id;
@@ -408,7 +408,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	for (i = 0; i < DVMM_BUCKETS; i++) {
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);
-		INIT_LIST_HEAD(&r->buckets[i].holders);
+		INIT_LIST_HEAD(&r->buckets[i].announced);
 		INIT_LIST_HEAD(&r->buckets[i].flights);
 		INIT_LIST_HEAD(&r->buckets[i].waiters.list);
 	}

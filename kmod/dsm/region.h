@@ -32,14 +32,14 @@
 #define DVMM_BUCKETS	256
 
 /* A fault that holds a reference on a page's folio while it waits for WRITE. */
-struct dvmm_holder {
+struct dvmm_folio_ref {
 	struct list_head list;
 	struct folio *folio;
 };
 
 struct dvmm_bucket {
 	spinlock_t lock;		/* guards all of this, priv words and flights */
-	struct list_head holders;	/* of struct dvmm_holder */
+	struct list_head announced;	/* of struct dvmm_folio_ref */
 	struct list_head flights;	/* dispatch.c: those of its pages */
 	struct dvmm_waiters waiters;
 	u32 wakes;			/* counts WAKE actions */
@@ -135,15 +135,15 @@ void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm);
 /** dvmm_page_set_frame - record that a frame came or went, and account for it */
 void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there);
 
-/** dvmm_region_hold - announce a reference that is no pin; @h is the caller's */
-void dvmm_region_hold(struct dvmm_region *r, struct dvmm_holder *h, struct folio *folio);
-void dvmm_region_unhold(struct dvmm_region *r, struct dvmm_holder *h);
+/** dvmm_region_announce - announce a reference that is no pin; @ref is the caller's */
+void dvmm_region_announce(struct dvmm_region *r, struct dvmm_folio_ref *ref, struct folio *folio);
+void dvmm_region_withdraw(struct dvmm_region *r, struct dvmm_folio_ref *ref);
 /**
- * dvmm_region_holders - how many references on the folio were announced
+ * dvmm_region_announced - how many references on the folio were announced
  *
  * Those on a folio that was the page's frame before do not count.
  */
-int dvmm_region_holders(struct dvmm_region *r, const struct folio *folio);
+int dvmm_region_announced(struct dvmm_region *r, const struct folio *folio);
 
 int dvmm_region_init(void);
 void dvmm_region_exit(void);
