@@ -116,84 +116,90 @@ static void test_wrong_id(void)
 }
 
 /* One hostile message each: @homed, state, and what is wrong with it. */
+/* What a peer may say that no sound one does, on a page in a state. */
+static const struct hostile {
+	const char *what;
+	u8 row;
+	struct dvmm_msg m;
+} hostiles[] = {
+	{ "sender beyond the machine", DVMM_ST_H_U,
+	  { .type = DVMM_MSG_GET_S, .src = 4, .requester = 4 } },
+	{ "sender is this node", DVMM_ST_H_U, { .type = DVMM_MSG_GET_S } },
+	{ "answer from beyond the machine", DVMM_ST_IM_AD,
+	  { .type = DVMM_MSG_OWN_DATA, .src = 4, .requester = 1, .id = 5,
+	    .flags = DVMM_MSGF_PAGE | DVMM_MSGF_EXCL } },
+	{ "requester beyond the machine", DVMM_ST_S,
+	  { .type = DVMM_MSG_INV, .requester = 0xffff } },
+	{ "request for someone else", DVMM_ST_H_U,
+	  { .type = DVMM_MSG_GET_M, .src = 2, .requester = 3 } },
+	{ "INV not from the home", DVMM_ST_S,
+	  { .type = DVMM_MSG_INV, .src = 3, .requester = 2 } },
+	{ "forwarded to its own requester", DVMM_ST_M,
+	  { .type = DVMM_MSG_FWD_GET_M, .requester = 1 } },
+	{ "DATA not from the home", DVMM_ST_IS_D, { .type = DVMM_MSG_DATA, .src = 2,
+	  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE } },
+	{ "DATA without a page", DVMM_ST_IS_D,
+	  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5 } },
+	{ "DATA for a reader with acknowledgements", DVMM_ST_IS_D, { .type = DVMM_MSG_DATA,
+	  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE, .acks = 1 } },
+	{ "DATA for a writer without the right", DVMM_ST_IM_AD, { .type = DVMM_MSG_DATA,
+	  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE } },
+	{ "DATA with too many acknowledgements", DVMM_ST_IM_AD, { .type = DVMM_MSG_DATA,
+	  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE | DVMM_MSGF_EXCL, .acks = 4 } },
+	{ "OWN_DATA without a page", DVMM_ST_IM_AD, { .type = DVMM_MSG_OWN_DATA, .src = 2,
+	  .requester = 1, .id = 5, .flags = DVMM_MSGF_EXCL } },
+	{ "OWN_DATA for a writer without the right", DVMM_ST_IM_AD,
+	  { .type = DVMM_MSG_OWN_DATA, .src = 2, .requester = 1, .id = 5,
+	    .flags = DVMM_MSGF_PAGE } },
+	{ "PUT_M without a page", DVMM_ST_H_R,
+	  { .type = DVMM_MSG_PUT_M, .src = 2, .requester = 2 } },
+	{ "page and zero at once", DVMM_ST_IS_D, { .type = DVMM_MSG_DATA, .requester = 1,
+	  .id = 5, .flags = DVMM_MSGF_PAGE | DVMM_MSGF_ZERO } },
+	{ "contents where an untouched page was asked for", DVMM_ST_IZ_D,
+	  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE } },
+	{ "a refusal that announces acknowledgements", DVMM_ST_IZ_D,
+	  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5, .acks = 1 } },
+	{ "GET_Z with a page", DVMM_ST_H_U, { .type = DVMM_MSG_GET_Z, .src = 2,
+	  .requester = 2, .flags = DVMM_MSGF_PAGE } },
+	{ "GET_S with a page", DVMM_ST_H_U, { .type = DVMM_MSG_GET_S, .src = 2,
+	  .requester = 2, .flags = DVMM_MSGF_PAGE } },
+	{ "UNBLOCK from another than the requester", DVMM_ST_H_FM,
+	  { .type = DVMM_MSG_UNBLOCK, .src = 3, .requester = 3, .id = 0 } },
+	{ "UNBLOCK of a read without the page", DVMM_ST_H_FS,
+	  { .type = DVMM_MSG_UNBLOCK, .src = 2, .requester = 2, .id = 0 } },
+	{ "the owner asks for what it has", DVMM_ST_H_R,
+	  { .type = DVMM_MSG_GET_S, .src = 2, .requester = 2 } },
+	{ "the owner drops a shared copy", DVMM_ST_H_R,
+	  { .type = DVMM_MSG_PUT_S, .src = 2, .requester = 2 } },
+	{ "a sharer asks to read", DVMM_ST_H_S,
+	  { .type = DVMM_MSG_GET_S, .src = 2, .requester = 2 } },
+	{ "OWN_DATA from another than the owner", DVMM_ST_H_RS_D,
+	  { .type = DVMM_MSG_OWN_DATA, .src = 3, .id = 5, .flags = DVMM_MSGF_PAGE } },
+	{ "OWN_DATA with more right than asked for", DVMM_ST_H_RS_D,
+	  { .type = DVMM_MSG_OWN_DATA, .src = 2, .id = 5,
+	    .flags = DVMM_MSGF_PAGE | DVMM_MSGF_EXCL } },
+};
+
+static void be_hostile(const struct hostile *h)
+{
+	struct bench b;
+
+	bench_init(&b, h->row >= DVMM_ST_HOME_FIRST, h->row);
+	b.pg.peer = 2;
+	b.dir.sharers = 1 << 2;
+	if (h->row == DVMM_ST_H_FM || h->row == DVMM_ST_H_FS) {
+		b.txn.id = 0;
+		b.txn.requester = 2;
+	}
+	tap(!send(&b, &h->m), "fenced: %s", h->what);
+}
+
 static void test_hostile(void)
 {
-	static const struct {
-		const char *what;
-		u8 row;
-		struct dvmm_msg m;
-	} t[] = {
-		{ "sender beyond the machine", DVMM_ST_H_U,
-		  { .type = DVMM_MSG_GET_S, .src = 4, .requester = 4 } },
-		{ "sender is this node", DVMM_ST_H_U, { .type = DVMM_MSG_GET_S } },
-		{ "answer from beyond the machine", DVMM_ST_IM_AD,
-		  { .type = DVMM_MSG_OWN_DATA, .src = 4, .requester = 1, .id = 5,
-		    .flags = DVMM_MSGF_PAGE | DVMM_MSGF_EXCL } },
-		{ "requester beyond the machine", DVMM_ST_S,
-		  { .type = DVMM_MSG_INV, .requester = 0xffff } },
-		{ "request for someone else", DVMM_ST_H_U,
-		  { .type = DVMM_MSG_GET_M, .src = 2, .requester = 3 } },
-		{ "INV not from the home", DVMM_ST_S,
-		  { .type = DVMM_MSG_INV, .src = 3, .requester = 2 } },
-		{ "forwarded to its own requester", DVMM_ST_M,
-		  { .type = DVMM_MSG_FWD_GET_M, .requester = 1 } },
-		{ "DATA not from the home", DVMM_ST_IS_D, { .type = DVMM_MSG_DATA, .src = 2,
-		  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE } },
-		{ "DATA without a page", DVMM_ST_IS_D,
-		  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5 } },
-		{ "DATA for a reader with acknowledgements", DVMM_ST_IS_D, { .type = DVMM_MSG_DATA,
-		  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE, .acks = 1 } },
-		{ "DATA for a writer without the right", DVMM_ST_IM_AD, { .type = DVMM_MSG_DATA,
-		  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE } },
-		{ "DATA with too many acknowledgements", DVMM_ST_IM_AD, { .type = DVMM_MSG_DATA,
-		  .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE | DVMM_MSGF_EXCL, .acks = 4 } },
-		{ "OWN_DATA without a page", DVMM_ST_IM_AD, { .type = DVMM_MSG_OWN_DATA, .src = 2,
-		  .requester = 1, .id = 5, .flags = DVMM_MSGF_EXCL } },
-		{ "OWN_DATA for a writer without the right", DVMM_ST_IM_AD,
-		  { .type = DVMM_MSG_OWN_DATA, .src = 2, .requester = 1, .id = 5,
-		    .flags = DVMM_MSGF_PAGE } },
-		{ "PUT_M without a page", DVMM_ST_H_R,
-		  { .type = DVMM_MSG_PUT_M, .src = 2, .requester = 2 } },
-		{ "page and zero at once", DVMM_ST_IS_D, { .type = DVMM_MSG_DATA, .requester = 1,
-		  .id = 5, .flags = DVMM_MSGF_PAGE | DVMM_MSGF_ZERO } },
-		{ "contents where an untouched page was asked for", DVMM_ST_IZ_D,
-		  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE } },
-		{ "a refusal that announces acknowledgements", DVMM_ST_IZ_D,
-		  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5, .acks = 1 } },
-		{ "GET_Z with a page", DVMM_ST_H_U, { .type = DVMM_MSG_GET_Z, .src = 2,
-		  .requester = 2, .flags = DVMM_MSGF_PAGE } },
-		{ "GET_S with a page", DVMM_ST_H_U, { .type = DVMM_MSG_GET_S, .src = 2,
-		  .requester = 2, .flags = DVMM_MSGF_PAGE } },
-		{ "UNBLOCK from another than the requester", DVMM_ST_H_FM,
-		  { .type = DVMM_MSG_UNBLOCK, .src = 3, .requester = 3, .id = 0 } },
-		{ "UNBLOCK of a read without the page", DVMM_ST_H_FS,
-		  { .type = DVMM_MSG_UNBLOCK, .src = 2, .requester = 2, .id = 0 } },
-		{ "the owner asks for what it has", DVMM_ST_H_R,
-		  { .type = DVMM_MSG_GET_S, .src = 2, .requester = 2 } },
-		{ "the owner drops a shared copy", DVMM_ST_H_R,
-		  { .type = DVMM_MSG_PUT_S, .src = 2, .requester = 2 } },
-		{ "a sharer asks to read", DVMM_ST_H_S,
-		  { .type = DVMM_MSG_GET_S, .src = 2, .requester = 2 } },
-		{ "OWN_DATA from another than the owner", DVMM_ST_H_RS_D,
-		  { .type = DVMM_MSG_OWN_DATA, .src = 3, .id = 5, .flags = DVMM_MSGF_PAGE } },
-		{ "OWN_DATA with more right than asked for", DVMM_ST_H_RS_D,
-		  { .type = DVMM_MSG_OWN_DATA, .src = 2, .id = 5,
-		    .flags = DVMM_MSGF_PAGE | DVMM_MSGF_EXCL } },
-	};
 	unsigned int i;
 
-	for (i = 0; i < sizeof(t) / sizeof(*t); i++) {
-		struct bench b;
-
-		bench_init(&b, t[i].row >= DVMM_ST_HOME_FIRST, t[i].row);
-		b.pg.peer = 2;
-		b.dir.sharers = 1 << 2;
-		if (t[i].row == DVMM_ST_H_FM || t[i].row == DVMM_ST_H_FS) {
-			b.txn.id = 0;
-			b.txn.requester = 2;
-		}
-		tap(!send(&b, &t[i].m), "fenced: %s", t[i].what);
-	}
+	for (i = 0; i < sizeof(hostiles) / sizeof(*hostiles); i++)
+		be_hostile(&hostiles[i]);
 }
 
 static void test_too_many_acks(void)
