@@ -614,6 +614,65 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 		run(f);
 }
 
+/* ---- runs of untouched pages ---- */
+
+/* Become the runner of a page that nobody has touched or asks for. */
+static bool flight_claim(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_page *pg = dvmm_region_page(r, index);
+	struct flight *f = flight_alloc(r, index);
+	bool free;
+
+	spin_lock(&b->lock);
+	free = !pg->priv && !pg->state;
+	if (free) {
+		f->running = true;
+		WRITE_ONCE(pg->priv, (unsigned long)f);
+		list_add_tail(&f->live, &b->flights);
+	}
+	spin_unlock(&b->lock);
+	if (!free)
+		kmem_cache_free(flights, f);
+	return free;
+}
+
+static struct flight *flight_claimed(struct dvmm_region *r, u64 index)
+{
+	return priv_flight(READ_ONCE(dvmm_region_page(r, index)->priv));
+}
+
+u64 dvmm_dispatch_claim(struct dvmm_region *r, u64 first, u64 n)
+{
+	u64 i;
+
+	for (i = 0; i < n; i++)
+		if (!flight_claim(r, first + i))
+			break;
+	return i;
+}
+
+void dvmm_dispatch_touch(struct dvmm_region *r, u64 first, u64 n)
+{
+	u64 i;
+
+	for (i = first; i < first + n; i++) {
+		struct flight *f = flight_claimed(r, i);
+
+		f->item = item_alloc(DVMM_EV_TOUCH);
+		step(f);
+		execute(f);
+	}
+}
+
+void dvmm_dispatch_release(struct dvmm_region *r, u64 first, u64 n)
+{
+	u64 i;
+
+	for (i = first; i < first + n; i++)
+		run(flight_claimed(r, i));
+}
+
 /* ---- seeing ---- */
 
 static void flight_view(const struct flight *f, struct dvmm_flight_view *v)

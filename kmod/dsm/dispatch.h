@@ -28,6 +28,22 @@ void dvmm_dispatch_exit(void);
 void dvmm_dispatch_local(struct dvmm_region *r, u64 index, u8 type);
 
 /**
+ * dvmm_dispatch_claim - keep all events from a run of untouched pages
+ * @r: region, homed here
+ * @first: first page
+ * @n: how many
+ *
+ * Process context; may sleep for memory.  Return: how many there are from @first on
+ * which are untouched and of which nobody wants anything; their events wait for
+ * dvmm_dispatch_release(), which MUST follow.
+ */
+u64 dvmm_dispatch_claim(struct dvmm_region *r, u64 first, u64 n);
+/** dvmm_dispatch_touch - TOUCH for each page of a run that this thread has claimed */
+void dvmm_dispatch_touch(struct dvmm_region *r, u64 first, u64 n);
+/** dvmm_dispatch_release - end a claim; what has come meanwhile is done now */
+void dvmm_dispatch_release(struct dvmm_region *r, u64 first, u64 n);
+
+/**
  * dvmm_dispatch_message - a peer's message, decoded and checked
  * @r: region
  * @index: page number, below @r->npages

@@ -10,6 +10,7 @@
  * And ->page_mkwrite is not told what its caller allows: it gives up after a
  * moment, and the access that comes again finds its request under way.
  */
+#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
@@ -17,18 +18,20 @@
 
 #include <dvmm/channel.h>
 
+#include "block.h"
 #include "region.h"
 #include "stats.h"
 
 #define MKWRITE_MS	100	/* mmap_lock is held for so long at most */
 #define REFUSE_MS	100
+#define APART_US	20
 
 static struct dvmm_region *vmf_region(struct vm_fault *vmf)
 {
 	return vmf->vma->vm_file->private_data;
 }
 
-/* Lock the page's frame if the permission is (still) there. */
+/* Lock the page's frame if the permission is (still) there, and its block is whole. */
 static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 {
 	struct folio *folio = filemap_lock_folio(r->mapping, index);
@@ -36,7 +39,7 @@ static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 	/* NULL on kernels before 6.4 */
 	if (IS_ERR_OR_NULL(folio))
 		return NULL;
-	if (dvmm_page_perm(dvmm_region_page(r, index)) >= need)
+	if (dvmm_page_perm(dvmm_region_page(r, index)) >= need && dvmm_block_whole(r, folio))
 		return folio;
 	folio_unlock(folio);
 	folio_put(folio);
@@ -45,21 +48,36 @@ static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 
 /*
  * A frame comes before its permission and leaves after it, and the bucket lock
- * keeps the permission as it is: there is no frame that it could belong to.
+ * keeps the permission as it is: there is no frame that it could belong to.  But
+ * one that is being taken out of its block says so.
  */
 static bool frame_lost(struct dvmm_region *r, u64 index)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	const struct dvmm_page *pg = dvmm_region_page(r, index);
 	bool lost;
 
 	spin_lock(&b->lock);
-	lost = dvmm_page_perm(dvmm_region_page(r, index)) != DVMM_PERM_NONE &&
+	lost = dvmm_page_perm(pg) != DVMM_PERM_NONE && dvmm_page_has_frame(pg) &&
 	       !xa_load(&r->mapping->i_pages, index);
 	spin_unlock(&b->lock);
 	if (lost)
 		dvmm_machine_fail(r->m, "node %u lost the frame of page %llu of region %u",
 				  r->m->self, index, r->id);
 	return lost;
+}
+
+/*
+ * The frame was not to be had: is it worth another look?  Where the permission is there
+ * still, it is the page's block that is being made single pages, by another thread.
+ */
+static bool fault_again(struct dvmm_region *r, u64 index, u8 need)
+{
+	if (dvmm_machine_stopped(r->m) || frame_lost(r, index))
+		return false;
+	if (dvmm_page_perm(dvmm_region_page(r, index)) >= need)
+		usleep_range(APART_US, 2 * APART_US);
+	return true;
 }
 
 static bool may_unlock(const struct vm_fault *vmf)
@@ -116,7 +134,8 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	if (dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need) {
 		if (!dvmm_region_open(r))
 			return refuse(vmf);
-		if (may_unlock(vmf))
+		dvmm_block_touch(r, vmf->vma, vmf->pgoff);
+		if (may_unlock(vmf) && dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need)
 			return wait_unlocked(vmf, need);
 	}
 	do {
@@ -124,12 +143,12 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 		    dvmm_region_acquire(r, vmf->pgoff, need, &wait))
 			return refuse(vmf);
 		folio = lock_permitted(r, vmf->pgoff, need);
-	} while (!folio && !dvmm_machine_stopped(r->m) && !frame_lost(r, vmf->pgoff));
+	} while (!folio && fault_again(r, vmf->pgoff, need));
 	if (!folio)
 		return refuse(vmf);
 	if (need == DVMM_PERM_WRITE)
 		dvmm_page_set_wrote(r, vmf->pgoff);
-	vmf->page = folio_page(folio, 0);
+	vmf->page = folio_file_page(folio, vmf->pgoff);
 	return VM_FAULT_LOCKED;
 }
 
@@ -137,7 +156,8 @@ static bool lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
 {
 	folio_lock(folio);
 	if (folio->mapping == r->mapping &&
-	    dvmm_page_perm(dvmm_region_page(r, index)) == DVMM_PERM_WRITE) {
+	    dvmm_page_perm(dvmm_region_page(r, index)) == DVMM_PERM_WRITE &&
+	    dvmm_block_whole(r, folio)) {
 		dvmm_page_set_wrote(r, index);
 		return true;
 	}
@@ -161,6 +181,9 @@ static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 
 	if (lock_writable(r, folio, vmf->pgoff))
 		return VM_FAULT_LOCKED;
+	/* Our reference keeps the block from becoming single pages. */
+	if (folio_test_large(folio))
+		return VM_FAULT_NOPAGE;
 	dvmm_region_announce(r, &ref, folio);
 	ret = dvmm_region_acquire(r, vmf->pgoff, DVMM_PERM_WRITE, &wait);
 	dvmm_region_withdraw(r, &ref);

@@ -18,7 +18,8 @@ struct seq_file;
  *	call.  When it returns 0, no CPU can use more and no I/O is under way
  *	that could; -EAGAIN: somebody has the page pinned, try again
  * @fill: make @page (zeroes if NULL) the frame; consumes the caller's reference
- *	on @page in any case.  0 or -ENOMEM
+ *	on @page in any case.  0 or -ENOMEM.  @page MAY be the first one of a folio of
+ *	untouched pages, zeroed, which becomes the frames of all of them at their home
  * @read_out: give the contents as a page that nobody will write to; the
  *	caller drops it.  @last: the frame may be given away itself.  NULL if there
  *	is no frame, or memory is broken, for which the machine was stopped

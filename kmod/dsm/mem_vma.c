@@ -18,6 +18,7 @@
 #include <dvmm/channel.h>
 
 #include "region.h"
+#include "stats.h"
 
 /* Memory for a frame must not wait for I/O that may need this very machine. */
 #define FRAME_GFP	(GFP_NOIO | __GFP_HARDWALL | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOFAIL)
@@ -57,6 +58,60 @@ static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 	return folio_maybe_dma_pinned(folio) || folio_ref_count(folio) > expected;
 }
 
+/* ---- blocks (block.h) ---- */
+
+static struct page *copy_of(struct folio *folio, u64 index);
+static int vma_fill(struct dvmm_region *r, u64 index, struct page *page);
+
+/* Nobody maps or holds a folio of many pages: the kernel splits it for no one else. */
+static bool block_idle(struct dvmm_region *r, struct folio *folio)
+{
+	unmap_mapping_pages(r->mapping, folio->index, folio_nr_pages(folio), false);
+	return folio_ref_count(folio) == 1 + folio_nr_pages(folio);
+}
+
+static bool block_left(struct dvmm_region *r, u64 index)
+{
+	struct folio *folio = lock_frame(r, index);
+	bool left;
+
+	if (!folio)
+		return true;
+	left = !folio_test_large(folio);
+	unlock_frame(folio);
+	return left;
+}
+
+/*
+ * A page leaves its block.  What the kernel lets modules do is to truncate part of a
+ * folio, which makes single pages of it and drops those in question: the page's
+ * contents come back in a frame of its own.  The kernel may fail; then it has
+ * cleared the page, which is put back as it was.
+ *
+ * @folio: locked, with a reference; neither afterwards.  0, or -EAGAIN.
+ */
+static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
+{
+	loff_t at = (loff_t)index << PAGE_SHIFT;
+	struct page *own = block_idle(r, folio) ? copy_of(folio, index) : NULL;
+	unsigned int noio;
+
+	if (own)
+		dvmm_page_set_frame(r, index, false);
+	unlock_frame(folio);
+	if (!own)
+		return -EAGAIN;
+	noio = memalloc_noio_save();
+	truncate_inode_pages_range(r->mapping, at, at + PAGE_SIZE - 1);
+	memalloc_noio_restore(noio);
+	vma_fill(r, index, own);
+	dvmm_page_set_frame(r, index, true);
+	if (!block_left(r, index))
+		return -EAGAIN;
+	dvmm_stats_count(r->m, blocks_split);
+	return 0;
+}
+
 /*
  * The new permission is published already, so a fault that takes the folio lock
  * after us maps no more than that; one that took it before us has its PTE in
@@ -71,6 +126,8 @@ static int vma_lower(struct dvmm_region *r, u64 index, u8 perm)
 
 	if (!folio)
 		return 0;
+	if (folio_test_large(folio))
+		return block_leave(r, index, folio);
 	if (perm != DVMM_PERM_NONE)
 		folio_mkclean(folio);
 	else if (frame_mapcount(folio))
@@ -88,16 +145,17 @@ static int refill(struct dvmm_region *r, u64 index, struct page *page)
 
 	if (!folio)
 		return -EIO;
-	copy_highpage(folio_page(folio, 0), page);
+	copy_highpage(folio_file_page(folio, index), page);
 	unlock_frame(folio);
 	return 0;
 }
 
-/* Charged to the machine's owner, whoever brings the page. */
+/* Charged to the machine's owner, whoever brings the page.  A block may be refused. */
 static int add_frame(struct dvmm_region *r, u64 index, struct folio *folio)
 {
+	gfp_t how = folio_test_large(folio) ? __GFP_NORETRY | __GFP_NOWARN : __GFP_NOFAIL;
 	struct mem_cgroup *old = set_active_memcg(r->memcg);
-	int ret = filemap_add_folio(r->mapping, folio, index, GFP_NOIO | __GFP_NOFAIL);
+	int ret = filemap_add_folio(r->mapping, folio, index, GFP_NOIO | how);
 
 	set_active_memcg(old);
 	return ret;
@@ -108,6 +166,9 @@ static int vma_fill(struct dvmm_region *r, u64 index, struct page *page)
 	struct folio *folio;
 	int ret;
 
+	/* At the home zeroes are for an untouched page, whose block may have come already. */
+	if (!page && dvmm_region_is_home(r) && xa_load(&r->mapping->i_pages, index))
+		return 0;
 	if (!page)
 		page = alloc_page(FRAME_GFP | __GFP_ZERO);
 	folio = page_folio(page);
@@ -116,7 +177,7 @@ static int vma_fill(struct dvmm_region *r, u64 index, struct page *page)
 	if (!ret) {
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
-	} else if (ret == -EEXIST) {
+	} else if (ret == -EEXIST && !folio_test_large(folio)) {
 		ret = refill(r, index, page);
 	}
 	folio_put(folio);
@@ -132,11 +193,11 @@ static void drop_locked(struct dvmm_region *r, struct folio *folio)
 }
 
 /* Reading broken memory with an ordinary copy would be the end of this host. */
-static struct page *copy_of(struct folio *folio)
+static struct page *copy_of(struct folio *folio, u64 index)
 {
 	struct page *copy = alloc_page(GFP_NOIO | __GFP_HIGHMEM | __GFP_NOFAIL);
 
-	if (!copy_mc_highpage(copy, folio_page(folio, 0)))
+	if (!copy_mc_highpage(copy, folio_file_page(folio, index)))
 		return copy;
 	__free_page(copy);
 	return NULL;
@@ -156,7 +217,7 @@ static struct page *vma_read_out(struct dvmm_region *r, u64 index, bool last)
 		drop_locked(r, folio);
 		return folio_page(folio, 0);
 	}
-	page = copy_of(folio);
+	page = copy_of(folio, index);
 broken:
 	unlock_frame(folio);
 	if (!page)

@@ -382,6 +382,7 @@ static struct inode *region_inode(u64 bytes)
 		return inode;
 	i_size_write(inode, bytes);
 	inode->i_mapping->a_ops = &dvmm_frame_aops;
+	mapping_set_large_folios(inode->i_mapping);
 	mapping_set_gfp_mask(inode->i_mapping, GFP_HIGHUSER_MOVABLE);
 	/* Frames leave by the protocol only, not by reclaim. */
 	mapping_set_unevictable(inode->i_mapping);

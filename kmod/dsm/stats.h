@@ -33,7 +33,9 @@
 /* Those that only debugfs shows. */
 #define DVMM_STATS_MORE(X)	\
 	X(pin_waits)		\
-	X(zeros_asked)
+	X(zeros_asked)		\
+	X(blocks)		\
+	X(blocks_split)
 
 struct dvmm_stats_cpu {
 #define X(field) u64 field;
@@ -59,6 +61,8 @@ void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out);
  * struct dvmm_stats_more - sums of what only debugfs shows
  * @pin_waits: how often a page was asked for while pinned
  * @zeros_asked: untouched pages asked for ahead of need
+ * @blocks: untouched blocks of 2 MiB taken at their home
+ * @blocks_split: how many of them are single pages since
  */
 struct dvmm_stats_more {
 #define X(field) u64 field;

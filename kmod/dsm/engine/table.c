@@ -84,7 +84,7 @@ dvmm_static_assert(DVMM_EV_COUNT == 19, "a new event needs a column in ROW()");
 #define ROW_H_U ROW2(							\
 	touch_far, touch_far, impossible, impossible, impossible, touch_far,	\
 	TO_CACHE, impossible, impossible,				\
-	touch, touch, ignore, ignore, impossible)
+	touch, touch, touch, ignore, impossible)
 #define ROW_H_M ROW2(							\
 	m_read, m_write, put_s, put_m_late, impossible, refuse,		\
 	TO_CACHE, impossible, impossible,				\
