@@ -41,6 +41,38 @@ def agrees(t, node):
     t.diag(f'host {node}: {rate}')
 
 
+# nodes have no sshd: a shell behind a port, for as long as the test takes
+FILE = f"""[machine]
+name = two
+uuid = {UUID}
+security = none
+[node node0]
+address = 10.77.0.1
+cpus = 1
+memory = 2M
+[node node1]
+address = 10.77.0.2
+cpus = 1
+memory = 2M
+"""
+NETSH = '#!/bin/sh\\necho "$2 2>&1" | busybox nc $1 9000\\n'
+
+
+def both_traced(t):
+    """What both hosts do, by the clock of one."""
+    must(1, 'busybox nc -ll -p 9000 -e sh > /dev/null 2>&1 < /dev/null & echo $! > /tmp/nc.pid')
+    for node in range(2):
+        must(node, f"mkdir -p /tmp/etc && echo '{FILE}' > /tmp/etc/two.conf")
+    must(0, f"printf '{NETSH}' > /tmp/netsh && chmod +x /tmp/netsh")
+    status, text = on(0, f'DVMM_SSH=/tmp/netsh {TOOL} trace two -d 1 --dir /tmp/etc > /tmp/trace 2>&1; s=$?; '
+                      'head -n 3 /tmp/trace; exit $s', 60)
+    t.diag(text)
+    sent = must(0, "awk '/dvmm_send: / && / GET/ {print $2}' /tmp/trace").split()
+    got = must(0, "awk '/dvmm_receive: / && / GET/ {print $2}' /tmp/trace").split()
+    t.ok(not status and set(sent + got) == {'node0', 'node1'}, 'trace has frames of both hosts', (status, text))
+    must(1, 'kill $(cat /tmp/nc.pid)')
+
+
 def test(t):
     """Everything."""
     load(range(2))
@@ -49,6 +81,7 @@ def test(t):
     m.runs()
     for node in range(2):
         agrees(t, node)
+    both_traced(t)
     must(1, 'busybox killall -9 dvmm-node')
     ends = f'for i in $(seq {100 * PATIENCE}); do grep -q stopped /tmp/events && exit 0; usleep 100000; done; exit 1'
     ended = on(0, ends, 60)[0]

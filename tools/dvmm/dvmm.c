@@ -20,6 +20,7 @@ static const char *const usage =
 	"       dvmm is-active MACHINE [--dir DIR]\n"
 	"       dvmm top [MACHINE] [-n COUNT] [-d SECONDS] [--json] [--dir DIR]\n"
 	"       dvmm hot [MACHINE] [-n COUNT] [-d SECONDS] [--symbols FILE] [--json] [--dir DIR]\n"
+	"       dvmm trace MACHINE [-d SECONDS] [--page REGION:NUMBER] [--dir DIR]\n"
 	"       dvmm events [MACHINE] [-n COUNT] [--json] [--dir DIR]\n"
 	"       dvmm metrics [MACHINE] [--dir DIR]\n"
 	"       dvmm clock [MACHINE] [-n ROUNDS] [-d SECONDS] [--json] [--dir DIR]\n"
@@ -77,6 +78,7 @@ static const struct {
 	{ "is-active", verb_is_active, 1, 1 },
 	{ "top", verb_top, 0, 1 },
 	{ "hot", verb_hot, 0, 1 },
+	{ "trace", verb_trace, 1, 1 },
 	{ "events", verb_events, 0, 1 },
 	{ "metrics", verb_metrics, 0, 1 },
 	{ "clock", verb_clock, 0, 1 },
@@ -137,7 +139,7 @@ static bool *flag_of(struct options *o, int c)
 static const char **text_of(struct options *o, int c)
 {
 	return c == 'D' ? &o->dir : c == 'S' ? &o->state : c == 'T' ? &o->transport :
-	       c == 'Y' ? &o->symbols : NULL;
+	       c == 'P' ? &o->page : c == 'Y' ? &o->symbols : NULL;
 }
 
 /* Return: 0, or 'h' for help, 'V' for the version, or '?' */
@@ -178,6 +180,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "state", required_argument, NULL, 'S' },
 		{ "detach", no_argument, NULL, 'b' },
 		{ "symbols", required_argument, NULL, 'Y' },
+		{ "page", required_argument, NULL, 'P' },
 		{ "here", no_argument, NULL, 'H' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "timeout", required_argument, NULL, 't' },

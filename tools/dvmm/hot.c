@@ -1,17 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* dvmm hot: pages that messages are about, and what the guest's kernel has there. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "json.h"
 #include "kernel.h"
+#include "tracefs.h"
 
-#define TRACEFS		"/sys/kernel/tracing"
 #define TRIGGER		"hist:keys=index,page:size=65536 if kind == 1"
 #define DEFAULT_COUNT	20
 #define KERNEL_MAP	0xffffffff80000000ull
@@ -29,60 +25,21 @@ struct symbol {
 	char *name;
 };
 
-/* ---- counting, in an instance of our own so that no other user of tracefs notices ---- */
-
-static volatile sig_atomic_t over;
-
-static void on_signal(int signal)
-{
-	(void)signal;
-	over = 1;
-}
-
-static bool write_trigger(const char *dir, const char *text)
-{
-	char *path = g_strdup_printf("%s/events/dvmm/dvmm_send/trigger", dir);
-	FILE *f = fopen(path, "w");
-	bool ok = f && fputs(text, f) >= 0;
-
-	if (f)
-		ok &= !fclose(f);
-	g_free(path);
-	return ok;
-}
-
-static void sleep_for(double seconds)
-{
-	struct timespec t = { .tv_sec = seconds, .tv_nsec = (seconds - (long)seconds) * 1e9 };
-	struct sigaction a = { .sa_handler = on_signal };
-
-	sigaction(SIGINT, &a, NULL);
-	sigaction(SIGTERM, &a, NULL);
-	if (!over)
-		nanosleep(&t, NULL);
-}
+/* ---- counting ---- */
 
 /* The histogram's text, to be freed; NULL after a line on stderr */
 static char *count_messages(double seconds)
 {
-	char *dir = g_strdup_printf(TRACEFS "/instances/dvmm-hot-%d", getpid()), *text = NULL;
-	char *path = g_strdup_printf("%s/events/dvmm/dvmm_send/hist", dir);
+	char *dir = tracefs_make(), *text = NULL;
 
-	if (mkdir(dir, 0700)) {
-		verb_fail(0, TRACEFS, errno == EACCES || errno == EPERM ? "run as root" :
-			  "mount -t tracefs tracefs " TRACEFS);
-	} else {
-		if (!write_trigger(dir, TRIGGER)) {
-			verb_fail(0, dir, "this kernel has no histograms (CONFIG_HIST_TRIGGERS)");
-		} else {
-			sleep_for(seconds);
-			g_file_get_contents(path, &text, NULL, NULL);
-			write_trigger(dir, "!" TRIGGER);
-		}
-		rmdir(dir);
+	if (!dir)
+		return NULL;
+	if (tracefs_write(dir, "events/dvmm/dvmm_send/trigger", TRIGGER)) {
+		tracefs_sleep(seconds);
+		text = tracefs_read(dir, "events/dvmm/dvmm_send/hist");
+		tracefs_write(dir, "events/dvmm/dvmm_send/trigger", "!" TRIGGER);
 	}
-	g_free(path);
-	g_free(dir);
+	tracefs_end(dir);
 	return text;
 }
 

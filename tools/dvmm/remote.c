@@ -104,8 +104,7 @@ static int text_file(const char *text)
 	return fd;
 }
 
-/* all that comes through it */
-static char *drain(int fd)
+char *remote_drain(int fd)
 {
 	GString *s = g_string_new(NULL);
 	char data[4096];
@@ -138,7 +137,7 @@ int remote_run(const char *name, char **argv, const char *input, char **output)
 			close(fds[0]);
 	} else {
 		if (output)
-			*output = drain(fds[0]);
+			*output = remote_drain(fds[0]);
 		while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 			;
 	}

@@ -33,6 +33,9 @@ int remote_run(const char *name, char **argv, const char *input, char **output);
 /** remote_status - exit status of what remote_argv() was run as, said on stderr if it never ran */
 int remote_status(const char *name, int wait_status);
 
+/** remote_drain - all that comes through a pipe, which is closed; to be freed */
+char *remote_drain(int fd);
+
 /** remote_forward - become it; does not return but after a line on stderr */
 int remote_forward(const struct options *o, const struct file *f, unsigned int node,
 		   const char *const *words, bool terminal);

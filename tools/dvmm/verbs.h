@@ -25,6 +25,7 @@ struct options {
 	const char *dir;	/* of machine files */
 	const char *state;	/* of what runs */
 	const char *transport;
+	const char *page;	/* "REGION:NUMBER" */
 	const char *symbols;	/* of the guest's kernel: a file */
 	char **nodes;		/* of --node, ended by NULL */
 	char **guest;		/* "KEY = VALUE" of [guest], ended by NULL */
@@ -60,6 +61,7 @@ int verb_status(const struct options *o, int argc, char **argv);
 int verb_is_active(const struct options *o, int argc, char **argv);
 int verb_top(const struct options *o, int argc, char **argv);
 int verb_hot(const struct options *o, int argc, char **argv);
+int verb_trace(const struct options *o, int argc, char **argv);
 int verb_events(const struct options *o, int argc, char **argv);
 int verb_clock(const struct options *o, int argc, char **argv);
 int verb_metrics(const struct options *o, int argc, char **argv);
