@@ -67,9 +67,15 @@ def both_traced(t):
     status, text = on(0, f'DVMM_SSH=/tmp/netsh {TOOL} trace two -d 1 --dir /tmp/etc > /tmp/trace 2>&1; s=$?; '
                       'head -n 3 /tmp/trace; exit $s', 60)
     t.diag(text)
-    sent = must(0, "awk '/dvmm_send: / && / GET/ {print $2}' /tmp/trace").split()
-    got = must(0, "awk '/dvmm_receive: / && / GET/ {print $2}' /tmp/trace").split()
-    t.ok(not status and set(sent + got) == {'node0', 'node1'}, 'trace has frames of both hosts', (status, text))
+    # A frame is told once it was sent, which may be late; when it came is certain.
+    got = [line.split() for line in must(0, "grep -E 'dvmm_receive: .* (GET_S|GET_M|DATA) ' /tmp/trace").splitlines()]
+    t.ok(not status and {line[1] for line in got} == {'node0', 'node1'}, 'trace has frames of both hosts', (status, text))
+    asked = {tuple(line[6:]): line for line in got if line[5].startswith('GET')}
+    took = [(asked[key][1], float(line[0]) - float(asked[key][0])) for line in got if line[5] == 'DATA'
+            for key in [tuple(line[6:])] if key in asked and asked[key][1] != line[1]]
+    least = {node: min((s for n, s in took if n == node), default=-1) for node in ('node0', 'node1')}
+    t.ok(all(0 < s < 0.5 for s in least.values()), 'by its clock a page comes to one host after the other one was asked for it, '
+         f'both ways: {len(took)} pages, least ' + ', '.join(f'{s * 1e3:.2f} ms' for s in least.values()), took[:9])
     must(1, 'kill $(cat /tmp/nc.pid)')
 
 
