@@ -243,7 +243,10 @@ static void asks_once(const uint8_t *uuid, int region)
 		for (ms = 0; ms < 1000 && *(volatile int *)signals <= i; ms++)
 			usleep(1000);
 	}
-	if (!node_debugfs(uuid, 0, "flights", buf, sizeof(buf)) && (at = strstr(buf, "waiting: ")))
+	if (node_debugfs(uuid, 0, "flights", buf, sizeof(buf)))
+		tap_bail("debugfs: %s", strerror(errno));
+	at = strstr(buf, "waiting: ");
+	if (at)
 		waiting = atoi(at + strlen("waiting: "));
 	tap_ok(*signals == SIGNALS && waiting >= 1 && waiting <= 2,
 	       "a thread that is interrupted %d times waits for a busy page with %d requests",
