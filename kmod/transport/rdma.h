@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What the two halves of the RDMA transport share: rdma.c moves frames, rdma_cm.c
- * makes, watches and ends connections.
+ * What the parts of the RDMA transport share: rdma.c has the life of a link, rdma_lane.c
+ * moves frames, rdma_cm.c makes, watches and ends connections, rdma_proof.c proves keys.
  *
  * Concurrency: rdma_lane.lock guards what it says.  Everything about the life of a
  * link - announcing it, trying again, giving its device back - is done by one work
@@ -189,6 +189,8 @@ enum {
 };
 
 extern struct workqueue_struct *dvmm_rdma_wq;
+/* Apart: whoever hands frames up may stand still in the core. */
+extern struct workqueue_struct *dvmm_rdma_rx_wq;
 
 static inline bool dvmm_rdma_dead(const struct rdma_link *l)
 {
@@ -206,6 +208,13 @@ static inline bool dvmm_rdma_dead(const struct rdma_link *l)
 void dvmm_rdma_fail(struct rdma_link *l, const char *why);
 /** dvmm_rdma_kick - let the life work look at the link, @delay jiffies from now */
 void dvmm_rdma_kick(struct rdma_link *l, unsigned long delay);
+
+/* rdma_lane.c */
+
+/** dvmm_rdma_send - send() of the transport */
+int dvmm_rdma_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait);
+/** dvmm_rdma_lane_give_up - give back what was not posted; the rest comes back by itself */
+void dvmm_rdma_lane_give_up(struct rdma_lane *t);
 /** dvmm_rdma_lane_init - no memory yet */
 void dvmm_rdma_lane_init(struct rdma_link *l, unsigned int number);
 /** dvmm_rdma_lane_fill - memory for all slots, and room for messages; 0 or negative errno */
