@@ -333,7 +333,7 @@ static const struct {
 /* All but the lengths and flags at the beginning, and those of struct dvmm_stats_more. */
 static_assert(ARRAY_SIZE(counters) ==
 	      (sizeof(struct dvmm_stats) - offsetof(struct dvmm_stats, faults_read)) / sizeof(u64));
-static_assert(ARRAY_SIZE(counters) + 2 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
+static_assert(ARRAY_SIZE(counters) + 4 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
 
 struct netlink_stats {
 	struct dvmm_stats sum;
@@ -356,6 +356,8 @@ static int netlink_put_stats(struct sk_buff *skb, const void *thing)
 					  *(const u64 *)((const void *)&s->sum + counters[i].at));
 	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_PIN_WAITS, s->more.pin_waits);
 	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_ZEROS_ASKED, s->more.zeros_asked);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_BLOCKS, s->more.blocks);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_BLOCKS_SPLIT, s->more.blocks_split);
 	if (!ret)
 		nla_nest_end(skb, nest);
 	return ret;

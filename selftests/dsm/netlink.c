@@ -195,6 +195,8 @@ static const struct {
 	{ DVMM_A_STATS_LATENCY_P99, "latency_ns_p99" },
 	{ DVMM_A_STATS_LATENCY_MAX, "latency_ns_max" },
 	{ DVMM_A_STATS_ZEROS_ASKED, "zeros_asked" },
+	{ DVMM_A_STATS_BLOCKS, "blocks" },
+	{ DVMM_A_STATS_BLOCKS_SPLIT, "blocks_split" },
 };
 
 /* Pages go to node 1 and come back; then nothing moves any more. */

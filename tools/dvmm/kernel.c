@@ -40,6 +40,8 @@ const char *const stats_names[DVMM_A_STATS_MAX + 1] = {
 	[DVMM_A_STATS_LATENCY_P99] = "latency_ns_p99",
 	[DVMM_A_STATS_LATENCY_MAX] = "latency_ns_max",
 	[DVMM_A_STATS_ZEROS_ASKED] = "zeros_asked",
+	[DVMM_A_STATS_BLOCKS] = "blocks",
+	[DVMM_A_STATS_BLOCKS_SPLIT] = "blocks_split",
 };
 
 struct kernel {

@@ -181,7 +181,9 @@ enum dvmm_attr {
  * @DVMM_A_STATS_PIN_WAITS: how often a page was asked for while pinned,
  * @DVMM_A_STATS_LATENCY_P50, @DVMM_A_STATS_LATENCY_P90, @DVMM_A_STATS_LATENCY_P99 and
  * @DVMM_A_STATS_LATENCY_MAX: wait of a remote fault in ns,
- * @DVMM_A_STATS_ZEROS_ASKED: untouched pages of other nodes asked for ahead of need.
+ * @DVMM_A_STATS_ZEROS_ASKED: untouched pages of other nodes asked for ahead of need,
+ * @DVMM_A_STATS_BLOCKS: untouched blocks of 2 MiB taken at their home,
+ * @DVMM_A_STATS_BLOCKS_SPLIT: how many of them are single pages since.
  */
 enum dvmm_stats_attr {
 	DVMM_A_STATS_PAD = 1,
@@ -209,6 +211,8 @@ enum dvmm_stats_attr {
 	DVMM_A_STATS_LATENCY_P99,
 	DVMM_A_STATS_LATENCY_MAX,
 	DVMM_A_STATS_ZEROS_ASKED,
+	DVMM_A_STATS_BLOCKS,
+	DVMM_A_STATS_BLOCKS_SPLIT,
 
 	__DVMM_A_STATS_MAX,
 	DVMM_A_STATS_MAX = (__DVMM_A_STATS_MAX - 1)
