@@ -85,7 +85,7 @@ static struct kvm_cpuid2 *supported_cpuid(void)
 	return c;
 }
 
-static void set_cpuid(struct vcpu *cpu)
+static void set_cpuid(struct vcpu *cpu, int fd)
 {
 	struct kvm_cpuid2 *c = supported_cpuid();
 	unsigned int i;
@@ -103,8 +103,22 @@ static void set_cpuid(struct vcpu *cpu)
 	c->entries[c->nent++] = (struct kvm_cpuid_entry2) {
 		.function = GUEST_CPUID, .eax = cpu->index,
 	};
-	must(ioctl(cpu->fd, KVM_SET_CPUID2, c), "KVM_SET_CPUID2");
+	must(ioctl(fd, KVM_SET_CPUID2, c), "KVM_SET_CPUID2");
 	free(c);
+}
+
+void guest_vcpu(struct vcpu *cpu, uint16_t node)
+{
+	int fd = cpu->fds[node];
+
+	if (fd >= 0)
+		return;
+	fd = must(ioctl(cpu->g->vm[node], KVM_CREATE_VCPU, (long)cpu->id), "KVM_CREATE_VCPU");
+	cpu->runs[node] = mmap(NULL, cpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (cpu->runs[node] == MAP_FAILED)
+		tap_bail("mmap of a vCPU: %s", strerror(errno));
+	cpu->fds[node] = fd;
+	set_cpuid(cpu, fd);
 }
 
 static void create_vcpu(struct guest *g, unsigned int index, const struct place *place)
@@ -118,14 +132,12 @@ static void create_vcpu(struct guest *g, unsigned int index, const struct place 
 	cpu->index = index;
 	cpu->id = place->id;
 	cpu->node = place->node;
-	cpu->fd = must(ioctl(g->vm[place->node], KVM_CREATE_VCPU, (long)place->id),
-		       "KVM_CREATE_VCPU");
-	cpu->run = mmap(NULL, cpu->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, cpu->fd, 0);
-	if (cpu->run == MAP_FAILED)
-		tap_bail("mmap of a vCPU: %s", strerror(errno));
+	memset(cpu->fds, -1, sizeof(cpu->fds));
+	guest_vcpu(cpu, place->node);
+	cpu->fd = cpu->fds[place->node];
+	cpu->run = cpu->runs[place->node];
 	pthread_mutex_init(&cpu->lock, NULL);
 	pthread_cond_init(&cpu->changed, NULL);
-	set_cpuid(cpu);
 }
 
 /* The boot processor begins where the others begin after their SIPI. */
@@ -186,14 +198,29 @@ static bool handle_exit(struct vcpu *cpu)
 	}
 }
 
+/* A KVM_RUN that was left for a signal has done what the last exit was about. */
+static void rest(struct vcpu *cpu)
+{
+	pthread_mutex_lock(&cpu->lock);
+	while (cpu->g->stop && !cpu->quit) {
+		cpu->stopped = true;
+		pthread_cond_broadcast(&cpu->changed);
+		pthread_cond_wait(&cpu->changed, &cpu->lock);
+	}
+	cpu->stopped = false;
+	pthread_mutex_unlock(&cpu->lock);
+}
+
 static void *vcpu_thread(void *arg)
 {
 	struct vcpu *cpu = arg;
 
 	while (!cpu->quit) {
 		if (ioctl(cpu->fd, KVM_RUN, 0) < 0) {
-			if (errno == EINTR || errno == EAGAIN)
+			if (errno == EINTR || errno == EAGAIN) {
+				rest(cpu);
 				continue;
+			}
 			tap_bail("vCPU %u: KVM_RUN: %s", cpu->index, strerror(errno));
 		}
 		if (!handle_exit(cpu))
@@ -290,6 +317,45 @@ void guest_run(struct guest *g)
 	}
 }
 
+static void await_rest(struct vcpu *cpu)
+{
+	struct timespec wait = { .tv_nsec = 1000000 };
+	bool stopped;
+
+	cpu->run->immediate_exit = 1;
+	for (;;) {
+		pthread_mutex_lock(&cpu->lock);
+		stopped = cpu->stopped;
+		pthread_mutex_unlock(&cpu->lock);
+		if (stopped)
+			return;
+		pthread_kill(cpu->thread, SIGUSR1);
+		nanosleep(&wait, NULL);
+	}
+}
+
+void guest_stop(struct guest *g)
+{
+	unsigned int i;
+
+	g->stop = true;
+	for (i = 0; i < g->cpus; i++)
+		await_rest(&g->cpu[i]);
+}
+
+void guest_go(struct guest *g)
+{
+	unsigned int i;
+
+	g->stop = false;
+	for (i = 0; i < g->cpus; i++) {
+		g->cpu[i].run->immediate_exit = 0;
+		pthread_mutex_lock(&g->cpu[i].lock);
+		pthread_cond_broadcast(&g->cpu[i].changed);
+		pthread_mutex_unlock(&g->cpu[i].lock);
+	}
+}
+
 void guest_leave(struct guest *g, unsigned int node)
 {
 	unsigned int i;
@@ -305,6 +371,7 @@ void guest_leave(struct guest *g, unsigned int node)
 static void stop_vcpu(struct vcpu *cpu)
 {
 	struct timespec wait = { .tv_nsec = 1000000 };
+	unsigned int node;
 
 	cpu->quit = true;
 	cpu->run->immediate_exit = 1;
@@ -313,8 +380,12 @@ static void stop_vcpu(struct vcpu *cpu)
 		pthread_kill(cpu->thread, SIGUSR1);
 		nanosleep(&wait, NULL);
 	}
-	munmap(cpu->run, cpu->run_size);
-	close(cpu->fd);
+	for (node = 0; node < GUEST_NODES; node++) {
+		if (cpu->fds[node] < 0)
+			continue;
+		munmap(cpu->runs[node], cpu->run_size);
+		close(cpu->fds[node]);
+	}
 }
 
 void guest_destroy(struct guest *g)

@@ -15,7 +15,11 @@
 
 struct guest;
 
-/** struct vcpu - a vCPU and the thread that runs it */
+/**
+ * struct vcpu - a vCPU and the thread that runs it
+ * @fd: its KVM vCPU of @node, where it runs; @run likewise
+ * @fds: those of all nodes, -1 where it has not been
+ */
 struct vcpu {
 	struct guest *g;
 	unsigned int index;
@@ -24,6 +28,9 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run;
 	unsigned int run_size;
+	int fds[GUEST_NODES];
+	struct kvm_run *runs[GUEST_NODES];
+	bool stopped;
 	pthread_t thread;
 	bool started;
 	pthread_mutex_t lock;
@@ -36,6 +43,7 @@ struct vcpu {
 
 /** struct guest - @machine, @link: descriptors of /dev/dvmm, -1 where there is none */
 struct guest {
+	volatile bool stop;
 	unsigned int nodes;
 	unsigned int cpus;
 	uint8_t *memory;
@@ -67,6 +75,11 @@ void guest_link(struct guest *g, unsigned int a, unsigned int b);
 int guest_attach(struct guest *g, unsigned int node, int vm);
 /** guest_run - let all vCPUs run; the first begins, the others wait for SIPI */
 void guest_run(struct guest *g);
+/** guest_stop - no vCPU runs, or has anything half done, until guest_go() */
+void guest_stop(struct guest *g);
+void guest_go(struct guest *g);
+/** guest_vcpu - make a vCPU's KVM vCPU of a node, if it has none */
+void guest_vcpu(struct vcpu *cpu, uint16_t node);
 /** guest_leave - close a node's descriptors of /dev/dvmm */
 void guest_leave(struct guest *g, unsigned int node);
 void guest_destroy(struct guest *g);

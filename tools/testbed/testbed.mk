@@ -27,7 +27,7 @@ check-long:
 	@first=0; tools/testbed/check --limit 25000 dsm/faults.py "dsm/torn 500" guest/two-machines.py \
 		"guest/two-nodes.py one" "guest/two-nodes.py one quick small rdma" \
 		"guest/two-nodes.py two quick rdma" "guest/boots.py 10 1" "guest/boots.py 10 2" \
-		guest/trials.py ipi/ipi_traced.sh \
+		guest/trials.py ipi/ipi_traced.sh "ipi/ipi_move.sh 5000" \
 		build/debian-host.sh || first=1; \
 	tools/testbed/check --memory 1024 guest/large.py && exit $$first
 
