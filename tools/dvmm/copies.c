@@ -45,7 +45,8 @@ static void show_difference(const struct options *o, const struct file *f, unsig
 	const char *words[] = { "dump", word, NULL };
 	const char *name = file_node(f, node)->name;
 	char *ours = file_text(f, FILE_TOOL | FILE_LOCAL), *theirs = NULL, *path;
-	char *argv[] = { "diff", "-u", "--label", "here", "--label", (char *)name, NULL, "-", NULL };
+	char *argv[] = { "diff", "-u", "--label", "here", "--label", (char *)name, NULL, "-",
+			 NULL };
 	int fd = g_file_open_tmp("dvmm-XXXXXX", &path, NULL);
 
 	if (!remote_run(name, remote_argv(o, f, node, words), NULL, &theirs) && fd >= 0) {

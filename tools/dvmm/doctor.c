@@ -90,8 +90,10 @@ static void check_qemu(struct doctor *d)
 	const char *program = guest_program();
 	char *argv[] = { (char *)program, "-object", "memory-backend-dvmm,help", NULL };
 	int status = 1;
-	bool there = g_spawn_sync(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
-				  G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, NULL, NULL, &status, NULL);
+	bool there = g_spawn_sync(NULL, argv, NULL,
+				  G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL |
+				  G_SPAWN_STDERR_TO_DEV_NULL,
+				  NULL, NULL, NULL, NULL, &status, NULL);
 
 	verdict(d, "qemu", there && !status ? PASS : FAIL,
 		"install qemu-system-dvmm, or set DVMM_QEMU", "%s%s", program,
@@ -366,7 +368,8 @@ int verb_doctor(const struct options *o, int argc, char **argv)
 		json_object_object_add(all, host ? host : "", checks);
 	}
 	if (o->json)
-		puts(json_object_to_json_string_ext(argc > 1 ? all : first, JSON_C_TO_STRING_PLAIN));
+		puts(json_object_to_json_string_ext(argc > 1 ? all : first,
+						    JSON_C_TO_STRING_PLAIN));
 	else
 		printf("%u passed, %u warnings, %u failed\n", count[PASS], count[WARN],
 		       count[FAIL]);

@@ -124,7 +124,8 @@ static char *names_at(const GArray *symbols, uint64_t address)
 
 	for (i = 0; symbols && i < symbols->len && n < NAMES; i++) {
 		const struct symbol *a = &g_array_index(symbols, struct symbol, i);
-		bool last_before = a->address <= address && i + 1 < symbols->len && a[1].address > address;
+		bool last_before = a->address <= address && i + 1 < symbols->len &&
+				   a[1].address > address;
 
 		if (a->address >= address + 4096)
 			break;
@@ -158,7 +159,8 @@ static void show(const struct options *o, const struct machine *m, const GArray 
 	unsigned int i, count = o->count ? o->count : DEFAULT_COUNT;
 
 	if (!o->json)
-		printf("%10s %6s %10s %12s  %s\n", "MESSAGES/s", "REGION", "PAGE", "ADDRESS", "WHAT");
+		printf("%10s %6s %10s %12s  %s\n", "MESSAGES/s", "REGION", "PAGE", "ADDRESS",
+		       "WHAT");
 	for (i = 0; i < pages->len && i < count; i++) {
 		const struct hot_page *p = &g_array_index(pages, struct hot_page, i);
 		uint64_t address = m->file ? guest_address(m->file, p) : 0;
@@ -174,8 +176,8 @@ static void show(const struct options *o, const struct machine *m, const GArray 
 			json_text(row, "what", names);
 		json_object_array_add(list, row);
 		if (!o->json)
-			printf("%10.1f %6u %10" G_GUINT64_FORMAT " %#12" G_GINT64_MODIFIER "x  %s\n",
-			       p->messages / o->delay, p->region, p->page, address, names);
+			printf("%10.1f %6u %10llu %#12llx  %s\n", p->messages / o->delay, p->region,
+			       (unsigned long long)p->page, (unsigned long long)address, names);
 		g_free(names);
 	}
 	if (o->json)

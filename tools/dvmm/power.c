@@ -76,7 +76,8 @@ static int wait_for(const struct options *o, const struct place *p, const char *
 		usleep(STEP_US);
 	}
 	if (ret < 0)
-		ret = verb_fail(EXIT_SILENT, name, "not ready in time: wait longer with -t SECONDS");
+		ret = verb_fail(EXIT_SILENT, name,
+				"not ready in time: wait longer with -t SECONDS");
 	close(log);
 	g_free(path);
 	return ret;

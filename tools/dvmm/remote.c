@@ -87,8 +87,8 @@ int remote_status(const char *name, int wait_status)
 	else if (status == 127)
 		fprintf(stderr, "dvmm: %s: there is no dvmm: install it there\n", name);
 	else if (status == EXIT_USAGE)
-		fprintf(stderr, "dvmm: %s: its dvmm does not know that: install the same release on "
-			"all hosts\n", name);
+		fprintf(stderr, "dvmm: %s: its dvmm does not know that: "
+			"install the same release on all hosts\n", name);
 	return status == 255 || status == 127 ? EXIT_SILENT : status;
 }
 

@@ -82,7 +82,8 @@ static void add_records(GArray *records, const char *host, const char *text, gin
 
 	for (i = 0; lines[i]; i++) {
 		at = strchr(lines[i], ']');
-		if (*lines[i] == '#' || !at || sscanf(at, "] %*s %lld: %n", &tsc, &end) != 1 || !end)
+		if (*lines[i] == '#' || !at ||
+		    sscanf(at, "] %*s %lld: %n", &tsc, &end) != 1 || !end)
 			continue;
 		r = (struct record){ tsc - offset, host, g_strdup(at + end) };
 		g_array_append_val(records, r);
@@ -197,8 +198,9 @@ int verb_trace(const struct options *o, int argc, char **argv)
 	else if (m && o->here)
 		status = trace_here(o);
 	else if (m && (!m->file || m->nodes < 2))
-		status = verb_fail(EXIT_FAILED, argv[1], !m->file ? "its machine file is not here: give "
-				   "--dir" : "it has one node: use tracefs itself");
+		status = verb_fail(EXIT_FAILED, argv[1], m->file ?
+				   "it has one node: use tracefs itself" :
+				   "its machine file is not here: give --dir");
 	else if (m)
 		status = trace(o, k, m, argv[1]);
 	if (list)

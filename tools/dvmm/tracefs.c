@@ -28,7 +28,7 @@ char *tracefs_make(void)
 	if (!mkdir(dir, 0700))
 		return dir;
 	verb_fail(0, TRACEFS, errno == EACCES || errno == EPERM ? "run as root" :
-		  "mount -t tracefs tracefs " TRACEFS);
+		  "mount -t tracefs none " TRACEFS);
 	g_free(dir);
 	return NULL;
 }
