@@ -77,6 +77,11 @@ def clock(t, m):
     t.diag(f'clocksource {text.strip()}; our time is {m.slow:.0f} times the guest\'s')
     text = m.run("dmesg | grep -iE 'tsc.*(warp|unstable|unsynchron)|Measured.*cycles TSC|clocksource.*unstable'")[1]
     t.ok(not text.strip(), 'the kernel has nothing against the TSC', text)
+    warps(t, m)
+
+
+def warps(t, m):
+    """No CPU sees the TSC go backwards when it comes from another one."""
     cpus = ' '.join(map(str, m.interleaved()))
     status, text = m.run(f'tscwarp {m.seconds(10):.3f} {cpus}', 120, m.all())
     t.ok(status == 0, 'no CPU sees another one\'s TSC in its future', text)

@@ -166,7 +166,7 @@ def all_of_it(t, m):
     refused(t, m)
     registers(t, m)
     under_moves(t, m, 'litmus', lambda t, m: checks.litmus(t, m, 10))
-    under_moves(t, m, 'clocks', checks.clock)
+    under_moves(t, m, 'clocks', checks.warps)
     under_moves(t, m, 'a disk', checks.disk_write)
     paused(t, m)
     offline(t, m)
