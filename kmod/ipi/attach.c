@@ -139,17 +139,17 @@ static void detach(void *priv)
 static int place(void *priv, u32 id, u16 node, u32 *eoi)
 {
 	struct dvmm_ipi *a = priv;
-	bool leaves;
+	bool here;
 	int err;
 
 	if (id >= a->table.count || a->table.node_of[id] >= a->table.nodes)
 		return -EINVAL;
-	leaves = a->table.node_of[id] == a->table.self && node != a->table.self;
+	here = a->table.node_of[id] == a->table.self;
 	dvmm_ipi_send_place(a, id, node);
 	err = dvmm_ipi_send_flush(a);
 	if (err)
 		return err;
-	*eoi = leaves ? dvmm_kvm_take_eoi(a->vm, id) : DVMM_NO_VECTOR;
+	*eoi = here ? dvmm_kvm_take_eoi(a->vm, id) : DVMM_NO_VECTOR;
 	WRITE_ONCE(a->walks, dvmm_walk_set(a->vm));
 	return 0;
 }

@@ -78,13 +78,21 @@ static void park(int fd)
 	set_apic_base(fd, s.sregs.apic_base & ~(uint64_t)APIC_BASE_ON);
 }
 
-static void route(struct mover *m, unsigned int at, uint16_t node)
+static uint32_t route(struct mover *m, unsigned int at, uint16_t node)
 {
 	struct dvmm_place_vcpu p = { .size = sizeof(p), .id = m->cpu->id, .node = node };
 
 	must(ioctl(m->g->machine[at], DVMM_PLACE_VCPU, &p), "DVMM_PLACE_VCPU");
-	if (p.eoi != DVMM_NO_VECTOR && m->fault != FAULT_NO_EOI)
-		__atomic_fetch_add(&m->cpu->eois[p.eoi], 1, __ATOMIC_SEQ_CST);
+	return p.eoi;
+}
+
+/* A device may answer it with the next interrupt, which has to take the old way. */
+static void finish_eoi(struct mover *m)
+{
+	uint32_t vector = route(m, m->cpu->node, m->cpu->node);
+
+	if (vector != DVMM_NO_VECTOR && m->fault != FAULT_NO_EOI)
+		__atomic_fetch_add(&m->cpu->eois[vector], 1, __ATOMIC_SEQ_CST);
 }
 
 /* Every node has heard all others' marks behind their last interrupts. */
@@ -106,7 +114,7 @@ static void change_routes(struct mover *m, uint16_t to)
 {
 	unsigned int at;
 
-	route(m, m->cpu->node, m->cpu->node);
+	finish_eoi(m);
 	for (at = 0; at < m->g->nodes; at++)
 		if (at || m->fault != FAULT_ONE_ROUTE)
 			route(m, at, to);

@@ -238,9 +238,9 @@ struct dvmm_attach_kvm {
  * @id: its APIC id
  * @node: where its interrupts go from now on
  * @reserved: must be 0
- * @eoi: result, where the vCPU has run so far: vector of an end of interrupt that KVM
- *	has accepted and not reported, which is the caller's from now on;
- *	otherwise DVMM_NO_VECTOR
+ * @eoi: result, where the vCPU has run so far, also if it stays: vector of an end of
+ *	interrupt that KVM has accepted and not reported, which is the caller's from
+ *	now on; otherwise DVMM_NO_VECTOR
  *
  * To be called on every node, while no vCPU of the machine runs.  On return every
  * interrupt that was seen here is on its way, in front of whatever this node sends
