@@ -4,6 +4,7 @@
 import os
 import re
 import tempfile
+import time
 
 import benchjobs
 import benchtrace
@@ -39,6 +40,25 @@ def plain(t, like):
         return times
     finally:
         m.end()
+
+
+def packed(t, like):
+    """Boot with all CPUs from the start: on one host, and over two, where they begin on one and then spread."""
+    one = Plain(like.total, like.memory * len(like.hosts), at_once=True)
+    two = Machine(like.hosts, cpus=like.cpus, memory=like.memory, name='k', keys=['start = packed'], at_once=True)
+    try:
+        alone = booted(t, one, f'one host, {one.total} vCPUs at once, plain KVM')
+        one.end()
+        took = booted(t, two, f'two hosts, {two.total} vCPUs at once, packed')
+        begin = time.monotonic()
+        n, ms = two.spread()
+        took += time.monotonic() - begin
+        t.diag(f'{n} vCPUs spread, pause {ms:.0f} ms; {took:.0f} s until all are on their hosts, {took / alone:.2f} of '
+               f'one host; {two.stats(0)["messages_sent"]} messages')
+        return {'one': alone, 's': took, 'gain': alone / took}
+    finally:
+        one.end()
+        two.end()
 
 
 def one_node(t, like):
@@ -125,7 +145,9 @@ def test(t):
     try:
         own = one_node(t, m)
         t.diag(f'boot of a machine of one node / plain: {own / one["boot"]:.2f}')
+        spread = packed(t, m)
         table = two_hosts(t, m, one)
+        table['boot packed'] = spread
         table['one node'] = {'one': one['boot'], 's': own, 'gain': one['boot'] / own}
         report(t, table)
         t.ok(True, 'measured')

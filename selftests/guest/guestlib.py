@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Guests over the nodes of a kept cluster ($DVMM_CLUSTER), and TAP about them."""
+import json
 import os
 import re
 import shlex
@@ -210,6 +211,25 @@ class Machine:
         """Answers of QMP commands of the boot node."""
         return must(self.hosts[0], f'guest qmp {self.process(0)} ' + ' '.join(shlex.quote(c) for c in commands))
 
+    def ask_to_move(self, *pairs):
+        """Asks for moves of vCPUs, (vCPU, node's name) each: the whole answer."""
+        vcpus = [{'cpu-index': cpu, 'node': name} for cpu, name in pairs]
+        command = json.dumps({'execute': 'dvmm-move', 'arguments': {'vcpus': vcpus}})
+        return must(self.hosts[0], f'guest qmp {self.process(0)} {shlex.quote(command)} 2>&1 || true')
+
+    def move(self, *pairs):
+        """Moves vCPUs: how many had been elsewhere, and the pause in ms."""
+        text = self.ask_to_move(*pairs)
+        for line in text.splitlines():
+            if '"pause-us"' in line:
+                moved = json.loads(line)['return']
+                return moved['vcpus'], moved['pause-us'] / 1000
+        raise Failed(f'no move: {text}')
+
+    def spread(self):
+        """Each vCPU to the node of its memory: as move()."""
+        return self.move(*((cpu, f'node{node}') for node in range(len(self.hosts)) for cpu in self.local(node)))
+
     def kill(self, node):
         """SIGKILL for a node's QEMU."""
         must(self.hosts[node], f'guest kill {self.process(node)}')
@@ -245,8 +265,8 @@ class Machine:
 class Plain(Machine):
     """A guest on host 0 by the same QEMU and with the same kernel line, without dvmm."""
 
-    def __init__(self, cpus, memory):
-        super().__init__([0], cpus=cpus, memory=memory, name='p')
+    def __init__(self, cpus, memory, at_once=False):
+        super().__init__([0], cpus=cpus, memory=memory, name='p', at_once=at_once)
 
     def place(self, node):
         """Of no machine."""
@@ -258,10 +278,11 @@ class Plain(Machine):
         Without an invariant TSC, which emulated hosts do not offer, each CPU would count its loops for many ticks of slow
         time when it comes up: some ten seconds a CPU.
         """
-        said = must(0, 'guest words').strip()
+        said = ' '.join(w for w in must(0, 'guest words').split() if w != 'maxcpus=1')
         khz = re.search(r'tsc_early_khz=(\d+)', said)
         loops = f'lpj={int(khz.group(1)) * 1000 // HZ}' if khz else ''
-        self.start_node(0, f'{said} {loops} no-kvmclock maxcpus=1 {words}', arguments)
+        late = '' if self.at_once else 'maxcpus=1'
+        self.start_node(0, f'{said} {loops} no-kvmclock {late} {words}', arguments)
 
 
 def main(test):

@@ -20,23 +20,6 @@ REFUSED = [
 ]
 
 
-def ask(m, pairs):
-    """Asks for moves of vCPUs: the whole answer."""
-    vcpus = [{'cpu-index': cpu, 'node': name} for cpu, name in pairs]
-    command = json.dumps({'execute': 'dvmm-move', 'arguments': {'vcpus': vcpus}})
-    return must(m.hosts[0], f"guest qmp {m.process(0)} '{command}' 2>&1 || true")
-
-
-def move(m, *pairs):
-    """Moves vCPUs: how many had been elsewhere, and the pause in ms."""
-    text = ask(m, pairs)
-    found = re.search(r'"vcpus": (\d+), "pause-us": (\d+)|"pause-us": (\d+), "vcpus": (\d+)', text)
-    if not found:
-        raise Failed(f'no move: {text}')
-    n, us, us2, n2 = found.groups()
-    return int(n or n2), int(us or us2) / 1000
-
-
 def places(m):
     """Which vCPUs each node has, by query-dvmm."""
     text = m.qmp('{"execute": "query-dvmm"}')
@@ -56,7 +39,7 @@ class Restless(threading.Thread):
         try:
             while not self.enough.is_set():
                 for name in ('node0', 'node1'):
-                    self.pauses.append(move(self.m, (VCPU, name))[1])
+                    self.pauses.append(self.m.move((VCPU, name))[1])
         except Failed as e:
             self.error = e
 
@@ -91,10 +74,10 @@ def packed(t, m):
 
 def spread(t, m):
     """And then each is where its memory is."""
-    n, ms = move(m, (VCPU, 'node1'))
+    n, ms = m.spread()
     t.ok(n == 1 and places(m) == [[0], [1]], 'a vCPU moves to its memory', places(m))
     t.diag(f'pause {ms:.0f} ms')
-    n, ms = move(m, (VCPU, 'node1'))
+    n, ms = m.move((VCPU, 'node1'))
     t.ok((n, ms) == (0, 0), 'a vCPU that is there already does not move', (n, ms))
     m.must('setsid sh -c "while :; do :; done" > /dev/null 2>&1 < /dev/null & echo $! > /tmp/spinner', cpus=str(VCPU))
     before = checks.vcpu_seconds(m, 1)
@@ -107,7 +90,7 @@ def refused(t, m):
     """What cannot be is said, and nothing moves."""
     before = places(m)
     for pairs, want in REFUSED:
-        text = ask(m, pairs)
+        text = m.ask_to_move(*pairs)
         t.ok(want in text and places(m) == before, f'refused: {want}', text)
 
 
@@ -122,7 +105,7 @@ def registers(t, m):
     """A vCPU's registers are told wherever it is, and are the same after a move."""
     m.qmp('{"execute": "stop"}')
     away, nodes = registers_of(m)
-    move(m, (VCPU, 'node0'))
+    m.move((VCPU, 'node0'))
     here, none = registers_of(m)
     m.qmp('{"execute": "cont"}')
     t.ok(nodes == ['node1'] and not none, 'the monitor says which vCPU is elsewhere', f'{nodes} {none}')
@@ -134,7 +117,7 @@ def registers(t, m):
 def paused(t, m):
     """A machine that stands still stays so."""
     m.qmp('{"execute": "stop"}')
-    move(m, (VCPU, 'node0'))
+    m.move((VCPU, 'node0'))
     text = m.qmp('{"execute": "query-status"}')
     t.ok('"paused"' in text and places(m) == [[0, 1], []], 'a paused machine moves a vCPU and stays paused', text)
     m.qmp('{"execute": "cont"}')
@@ -145,7 +128,7 @@ def offline(t, m):
     """A CPU that is off moves too, and is started elsewhere."""
     cpu = f'{checks.SYS_CPU}/cpu{VCPU}/online'
     m.must(f'echo 0 > {cpu}', 120)
-    move(m, (VCPU, 'node1'))
+    m.move((VCPU, 'node1'))
     text = m.must(f'echo 1 > {cpu} && cat {checks.SYS_CPU}/online', 120)
     t.ok(text.strip() == '0-1', 'a CPU that was off when it moved comes online', text)
 

@@ -84,6 +84,7 @@ class Demo:
         self.args, self.cluster, self.stage = args, cluster, stage
         self.vcpus = args.nodes * args.cpus
         self.memory = args.nodes * args.memory
+        self.packed = not args.plain and args.guest == 'busybox'
 
     def must(self, node, script, bound=60, quiet=False, who=None):
         """Runs a script on a node; its output is shown; it must succeed."""
@@ -122,10 +123,11 @@ class Demo:
         else:
             self.stage.heading(f'Starting one guest: {self.vcpus} vCPUs and {self.memory} MiB, '
                                f'{self.args.cpus} vCPUs and {self.args.memory} MiB on each host')
-            self.must(0, f'machine-file -n {self.args.nodes} -c {self.args.cpus} -m {self.args.memory} '
+            key, option = ("-k 'start = packed'", '-a') if self.packed else ('', '')
+            self.must(0, f'machine-file -n {self.args.nodes} -c {self.args.cpus} -m {self.args.memory} {key} '
                       '-K /log/machine.key > /log/machine && cat /log/machine')
             for node in self.cluster.nodes:
-                self.must(node.index, f'guest start -c {self.vcpus} -m {self.memory} -M /log/machine {extra}')
+                self.must(node.index, f'guest start -c {self.vcpus} -m {self.memory} -M /log/machine {option} {extra}')
         self.must(0, 'tail -n 1 /log/guest-demo.node0.qemu')
 
     def guest_options(self):
@@ -146,10 +148,21 @@ class Demo:
                 self.must(0, 'until grep -q login: /log/guest-demo.node0.console; do usleep 200000; done', bound)
         finally:
             console.stop()
-        self.stage.heading(f'The guest is up after {time.monotonic() - begin:.0f} s. What it sees:')
+        self.stage.heading(f'The guest is up after {time.monotonic() - begin:.0f} s')
+
+    def spread(self):
+        """Each vCPU goes where its memory is."""
+        self.stage.heading('Its vCPUs have all begun on the first host; now they move to the hosts of their memory')
+        vcpus = [{'cpu-index': node.index * self.args.cpus + i, 'node': f'node{node.index}'}
+                 for node in self.cluster.nodes for i in range(self.args.cpus)]
+        command = json.dumps({'execute': 'dvmm-move', 'arguments': {'vcpus': vcpus}})
+        text = self.must(0, f"guest qmp demo '{command}'")
+        if '"pause-us"' not in text:
+            raise Failed(f'the vCPUs do not move: {text.strip()}')
 
     def look_around(self):
         """The guest's own view."""
+        self.stage.heading('What it sees')
         self.in_guest('uname -sr; lscpu | grep -E "^CPU\\(s\\)|On-line|Model name|Hypervisor|NUMA"')
         self.in_guest('numactl --hardware 2>/dev/null || grep . /sys/devices/system/node/node*/cpulist')
         self.in_guest('grep -E "^(processor|apicid)" /proc/cpuinfo | paste - - 2>/dev/null || '
@@ -206,6 +219,8 @@ class Demo:
             self.load_modules()
         self.start_guest()
         self.wait_for_guest()
+        if self.packed:
+            self.spread()
         self.look_around()
         self.work()
         self.contributions()
