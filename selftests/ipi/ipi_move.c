@@ -3,7 +3,7 @@
  * A vCPU moves between nodes under interrupts that are counted: none is lost, none
  * comes twice; and movers with a fault are found out.
  *
- * usage: ipi_move [ROUNDS]	of each kind of interrupt
+ * usage: ipi_move [ROUNDS [KIND]]	of each kind of interrupt, or of one, counted from 0
  */
 #include <errno.h>
 #include <stdio.h>
@@ -198,14 +198,14 @@ static const struct {
 	{ lasts, "interrupts that are under way when it stops" },
 };
 
-static void sound(unsigned int rounds)
+static void sound(unsigned int rounds, unsigned int first, unsigned int last)
 {
 	struct guest *g = make_guest();
 	struct mover m;
 	unsigned int i, moves = 0;
 
 	mover_start(&m, g, MOVING, FAULT_NONE);
-	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+	for (i = first; i <= last; i++) {
 		clear_counts(g);
 		tap_ok(kinds[i].run(&m, rounds), "a CPU moves, counts are exact: %s",
 		       kinds[i].what);
@@ -213,7 +213,7 @@ static void sound(unsigned int rounds)
 		moves = m.moves;
 	}
 	mover_stop(&m);
-	tap_ok(m.moves >= rounds / 8, "there were moves all the while: %u", m.moves);
+	tap_ok(m.moves >= 20, "there were moves all the while: %u", m.moves);
 	guest_destroy(g);
 }
 
@@ -232,9 +232,18 @@ static void faulty(enum fault fault, bool (*run)(struct mover *m, unsigned int r
 	guest_destroy(g);
 }
 
+#define KINDS	(sizeof(kinds) / sizeof(kinds[0]))
+
 int main(int argc, char **argv)
 {
-	sound(argc > 1 ? strtoul(argv[1], NULL, 10) : 800);
+	unsigned int rounds = argc > 1 ? strtoul(argv[1], NULL, 10) : 800;
+	unsigned int kind = argc > 2 ? strtoul(argv[2], NULL, 10) : KINDS;
+
+	if (kind < KINDS) {
+		sound(rounds, kind, kind);
+		return tap_end();
+	}
+	sound(rounds, 0, KINDS - 1);
 	faulty(FAULT_NO_MARKS, lasts, "a state that is taken before the last interrupts came");
 	faulty(FAULT_NO_IRR, to_mover, "interrupts that are pending are left behind");
 	faulty(FAULT_ONE_ROUTE, to_mover, "a node that goes on sending to the old place");

@@ -35,11 +35,11 @@ static void must(int ret, const char *what)
 		tap_bail("%s: %s", what, strerror(errno));
 }
 
-/* The events first: KVM takes INIT and SIPI when it is asked for the state of the vCPU. */
+/* What KVM does for INIT and SIPI it does when it is asked for this; it changes all else. */
 static void save(int fd, struct state *s)
 {
-	must(ioctl(fd, KVM_GET_VCPU_EVENTS, &s->events), "KVM_GET_VCPU_EVENTS");
 	must(ioctl(fd, KVM_GET_MP_STATE, &s->mp), "KVM_GET_MP_STATE");
+	must(ioctl(fd, KVM_GET_VCPU_EVENTS, &s->events), "KVM_GET_VCPU_EVENTS");
 	must(ioctl(fd, KVM_GET_REGS, &s->regs), "KVM_GET_REGS");
 	must(ioctl(fd, KVM_GET_SREGS, &s->sregs), "KVM_GET_SREGS");
 	must(ioctl(fd, KVM_GET_FPU, &s->fpu), "KVM_GET_FPU");
