@@ -191,7 +191,7 @@ class Demo:
         """vCPUs, CPU seconds, faults, messages and bytes of a node."""
         text = self.must(node.index, 'guest vcpus demo', quiet=True)
         seconds = [float(row.split()[2]) for row in text.splitlines()]
-        cells = [str(len(seconds)), f'{sum(seconds):.1f} s', '-', '-', '-']
+        cells = [str(self.vcpus if self.args.plain else self.args.cpus), f'{sum(seconds):.1f} s', '-', '-', '-']
         if self.args.plain:
             return cells
         status, text = node.sh('dvmm status --json', 20)
