@@ -191,14 +191,20 @@ class Demo:
         """vCPUs, CPU seconds, faults, messages and bytes of a node."""
         text = self.must(node.index, 'guest vcpus demo', quiet=True)
         seconds = [float(row.split()[2]) for row in text.splitlines()]
-        cells = [str(self.vcpus if self.args.plain else self.args.cpus), f'{sum(seconds):.1f} s', '-', '-', '-']
+        cells = [str(len(seconds)), f'{sum(seconds):.1f} s', '-', '-', '-']
         if self.args.plain:
             return cells
         status, text = node.sh('dvmm status --json', 20)
         if status:
             self.stage.lines(f'node{node.index}', text)
             return cells
-        return cells[:2] + counters(json.loads(text))
+        return [str(len(self.places()[node.index])), cells[1]] + counters(json.loads(text))
+
+    def places(self):
+        """The vCPUs that each node runs now, as its QEMU tells it."""
+        text = self.must(0, f"guest qmp demo '{json.dumps({'execute': 'query-dvmm'})}'", quiet=True)
+        row = next(json.loads(line) for line in text.splitlines() if '"nodes"' in line)
+        return [node['vcpus'] for node in row['return']['nodes']]
 
     def leave(self):
         """Power off; nothing stays behind."""
