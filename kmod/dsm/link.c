@@ -37,6 +37,7 @@ static void link_free(struct kref *ref)
 
 	dvmm_transport_put(l->x.ops);
 	dvmm_machine_put(l->m);
+	free_percpu(l->counts);
 	kfree_rcu(l, rcu);
 }
 
@@ -96,8 +97,8 @@ static void count_sent(struct dvmm_link *l, const struct dvmm_frame *f)
 {
 	struct dvmm_machine *m = l->m;
 
-	atomic64_inc(&l->sent);
-	atomic64_add(DVMM_XPORT_HDR + f->length, &l->bytes_sent);
+	this_cpu_inc(l->counts->sent);
+	this_cpu_add(l->counts->bytes_sent, DVMM_XPORT_HDR + f->length);
 	dvmm_stats_count(m, messages_sent);
 	dvmm_stats_add(m, bytes_sent, DVMM_XPORT_HDR + f->length);
 	if (f->msg.flags & DVMM_MSGF_PAGE)
@@ -358,7 +359,8 @@ static int link_rx(struct dvmm_xport_link *x, unsigned int lane, const void *hdr
 	struct dvmm_link *l = x->core;
 	u32 length = get_unaligned_le32(hdr + DVMM_XPORT_LENGTH_AT);
 
-	atomic64_add(DVMM_XPORT_HDR + length, &l->bytes_received);
+	this_cpu_inc(l->counts->received);
+	this_cpu_add(l->counts->bytes_received, DVMM_XPORT_HDR + length);
 	return dvmm_receive(x, lane, hdr, page);
 }
 
@@ -455,14 +457,30 @@ static const char * const state_names[] = {
 	[DVMM_LINK_DOWN] = "down",
 };
 
+struct dvmm_link_counts dvmm_link_sum(const struct dvmm_link *l)
+{
+	struct dvmm_link_counts sum = {}, *c;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		c = per_cpu_ptr(l->counts, cpu);
+		sum.sent += READ_ONCE(c->sent);
+		sum.received += READ_ONCE(c->received);
+		sum.bytes_sent += READ_ONCE(c->bytes_sent);
+		sum.bytes_received += READ_ONCE(c->bytes_received);
+	}
+	return sum;
+}
+
 static void link_show(struct dvmm_link *l, struct seq_file *seq)
 {
+	struct dvmm_link_counts sum = dvmm_link_sum(l);
 	enum dvmm_link_state state = READ_ONCE(l->state);
 	char features[100];
 
-	seq_printf(seq, "peer: %u transport: %s state: %s sent: %lld received: %lld",
+	seq_printf(seq, "peer: %u transport: %s state: %s sent: %llu received: %llu",
 		   l->peer, l->x.ops->name, state_names[state],
-		   atomic64_read(&l->sent), atomic64_read(&l->received));
+		   sum.sent, sum.received);
 	if (state == DVMM_LINK_UP) {
 		dvmm_features_print(l->terms.features, features, sizeof(features));
 		seq_printf(seq, " version: %u features: %s", l->terms.version, features);
@@ -631,6 +649,11 @@ static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
 
 	if (!l)
 		return NULL;
+	l->counts = alloc_percpu(struct dvmm_link_counts);
+	if (!l->counts) {
+		kfree(l);
+		return NULL;
+	}
 	kref_init(&l->ref);
 	l->m = dvmm_machine_get(m);
 	l->peer = peer;

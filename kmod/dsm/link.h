@@ -16,6 +16,7 @@
 #define DVMM_LINK_H
 
 #include <linux/kref.h>
+#include <linux/percpu.h>
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -38,6 +39,14 @@ enum dvmm_link_state {
 	DVMM_LINK_DOWN,
 };
 
+/* Headers and payload in the bytes. */
+struct dvmm_link_counts {
+	u64 sent;
+	u64 received;
+	u64 bytes_sent;
+	u64 bytes_received;
+};
+
 struct dvmm_link {
 	struct kref ref;
 	struct rcu_head rcu;
@@ -58,11 +67,8 @@ struct dvmm_link {
 	atomic_t bulk;			/* of these, datagrams of userspace */
 	struct dvmm_batch batch[DVMM_BATCH_LANES];
 	u32 due[DVMM_LANES];		/* number of the next frame; each lane's reader's own */
-	atomic64_t sent;
-	atomic64_t received;
-	atomic64_t bytes_sent;		/* headers and payload, as in @bytes_received */
-	atomic64_t bytes_received;
-	wait_queue_head_t wait;		/* state and these counts */
+	struct dvmm_link_counts __percpu *counts;
+	wait_queue_head_t wait;		/* state, in_flight, answers, bulk */
 };
 
 int dvmm_link_init(void);
@@ -132,6 +138,8 @@ bool dvmm_link_is_up(struct dvmm_machine *m, u16 node);
 void dvmm_links_bye(struct dvmm_machine *m, const char *reason);
 /** dvmm_links_close - let what is queued leave (bounded), then disconnect */
 void dvmm_links_close(struct dvmm_machine *m);
+/** dvmm_link_sum - what has gone over a link so far */
+struct dvmm_link_counts dvmm_link_sum(const struct dvmm_link *l);
 void dvmm_links_show(struct dvmm_machine *m, struct seq_file *seq);
 /** dvmm_lanes_show - a row a lane, as its transport tells */
 void dvmm_lanes_show(struct dvmm_machine *m, struct seq_file *seq);

@@ -221,15 +221,16 @@ static int netlink_dump_machines(struct sk_buff *skb, struct netlink_callback *c
 static int netlink_put_link(struct sk_buff *skb, const void *thing)
 {
 	const struct dvmm_link *l = thing;
+	struct dvmm_link_counts sum = dvmm_link_sum(l);
 
 	if (nla_put_u16(skb, DVMM_A_PEER, l->peer) ||
 	    nla_put_string(skb, DVMM_A_TRANSPORT, l->x.ops->name) ||
 	    nla_put_u32(skb, DVMM_A_LINK_STATUS, READ_ONCE(l->state)) ||
 	    nla_put_u32(skb, DVMM_A_IN_FLIGHT, atomic_read(&l->in_flight)) ||
-	    netlink_put_u64(skb, DVMM_A_SENT, atomic64_read(&l->sent)) ||
-	    netlink_put_u64(skb, DVMM_A_RECEIVED, atomic64_read(&l->received)) ||
-	    netlink_put_u64(skb, DVMM_A_BYTES_SENT, atomic64_read(&l->bytes_sent)) ||
-	    netlink_put_u64(skb, DVMM_A_BYTES_RECEIVED, atomic64_read(&l->bytes_received)))
+	    netlink_put_u64(skb, DVMM_A_SENT, sum.sent) ||
+	    netlink_put_u64(skb, DVMM_A_RECEIVED, sum.received) ||
+	    netlink_put_u64(skb, DVMM_A_BYTES_SENT, sum.bytes_sent) ||
+	    netlink_put_u64(skb, DVMM_A_BYTES_RECEIVED, sum.bytes_received))
 		return -EMSGSIZE;
 	return 0;
 }

@@ -176,7 +176,6 @@ static void count_received(struct dvmm_link *l, const struct dvmm_frame *f)
 {
 	struct dvmm_machine *m = l->m;
 
-	atomic64_inc(&l->received);
 	dvmm_stats_count(m, messages_received);
 	dvmm_stats_add(m, bytes_received, DVMM_XPORT_HDR + f->length);
 	if (f->msg.flags & DVMM_MSGF_PAGE)
