@@ -88,7 +88,8 @@ static int regions_show(struct seq_file *seq, void *unused)
 	mutex_lock(&m->lock);
 	xa_for_each(&m->regions, id, r) {
 		seq_printf(seq, "region: %lu home: %u bytes: %llu frames: %llu limit: %llu\n",
-			   id, r->home, r->npages << PAGE_SHIFT, READ_ONCE(r->frames), r->limit);
+			   id, r->home, r->npages << PAGE_SHIFT, (u64)atomic64_read(&r->frames),
+			   r->limit);
 		if (r->mem->show)
 			r->mem->show(r, seq);
 	}

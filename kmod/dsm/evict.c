@@ -12,7 +12,7 @@ static bool try_reserve(struct dvmm_region *r)
 	bool ok;
 
 	spin_lock(&r->room_lock);
-	ok = r->frames + r->reserved < r->limit;
+	ok = atomic64_read(&r->frames) + r->reserved < r->limit;
 	r->reserved += ok;
 	spin_unlock(&r->room_lock);
 	return ok;
@@ -61,7 +61,7 @@ static void evict_some(struct dvmm_region *r)
 
 static bool has_room(struct dvmm_region *r)
 {
-	return READ_ONCE(r->frames) + READ_ONCE(r->reserved) < r->limit ||
+	return atomic64_read(&r->frames) + READ_ONCE(r->reserved) < r->limit ||
 	       dvmm_machine_stopped(r->m);
 }
 

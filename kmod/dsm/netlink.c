@@ -268,7 +268,7 @@ static int netlink_put_region(struct sk_buff *skb, const void *thing)
 
 	if (nla_put_u16(skb, DVMM_A_REGION, r->id) || nla_put_u16(skb, DVMM_A_HOME, r->home) ||
 	    netlink_put_u64(skb, DVMM_A_PAGES, r->npages) ||
-	    netlink_put_u64(skb, DVMM_A_FRAMES, READ_ONCE(r->frames)) ||
+	    netlink_put_u64(skb, DVMM_A_FRAMES, atomic64_read(&r->frames)) ||
 	    netlink_put_u64(skb, DVMM_A_LIMIT, r->limit))
 		return -EMSGSIZE;
 	return 0;

@@ -49,10 +49,8 @@ void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there)
 	if (dvmm_page_has_frame(dvmm_region_page(r, index)) == there)
 		return;
 	priv_change(r, index, DVMM_PRIV_FRAME, there ? DVMM_PRIV_FRAME : 0);
-	spin_lock(&r->room_lock);
-	r->frames += there ? 1 : -1;
-	spin_unlock(&r->room_lock);
-	if (!there)
+	atomic64_add(there ? 1 : -1, &r->frames);
+	if (!there && wq_has_sleeper(&r->room))
 		wake_up_all(&r->room);
 }
 
@@ -426,8 +424,8 @@ static struct dvmm_region *region_alloc(struct dvmm_machine *m,
 	region_init(r, m, arg);
 	entry = dvmm_region_is_home(r) ? sizeof(struct dvmm_home_page) :
 					 sizeof(struct dvmm_page);
-	r->pages = __vmalloc(array_size(r->npages, entry),
-			     GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
+	r->pages = vmalloc_huge(array_size(r->npages, entry),
+				GFP_KERNEL_ACCOUNT | __GFP_ZERO | __GFP_NOWARN);
 	r->inode = region_inode(arg->bytes);
 	if (IS_ERR(r->inode))
 		goto unmake;

@@ -44,7 +44,7 @@ struct dvmm_bucket {
 	struct dvmm_waiters waiters;
 	u32 wakes;			/* counts WAKE actions */
 	wait_queue_head_t wait;
-};
+} ____cacheline_aligned_in_smp;
 
 struct dvmm_region {
 	struct kref ref;
@@ -57,10 +57,11 @@ struct dvmm_region {
 	bool dying;			/* flights are freed by their owner only */
 	struct inode *inode;
 	struct address_space *mapping;
+	atomic64_t frames;		/* in the page cache */
+
 
 	/* Room where not home, under room_lock: see evict.h */
 	u64 limit;			/* pages; 0: none */
-	u64 frames;
 	u64 reserved;
 	u64 hand;			/* where the search for victims goes on */
 	spinlock_t room_lock;

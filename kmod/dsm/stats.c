@@ -89,7 +89,7 @@ static u64 sum_frames(struct dvmm_machine *m)
 
 	mutex_lock(&m->lock);
 	xa_for_each(&m->regions, id, r)
-		frames += READ_ONCE(r->frames);
+		frames += atomic64_read(&r->frames);
 	mutex_unlock(&m->lock);
 	return frames;
 }
