@@ -50,7 +50,7 @@ static void block_take(struct dvmm_region *r, u64 first, struct folio *folio)
 	folio_get(folio);
 	if (claimed < BLOCK_PAGES) {
 		folio_put(folio);
-	} else if (!r->mem->fill(r, first, folio_page(folio, 0))) {
+	} else if (!dvmm_mem_fill(r, first, folio_page(folio, 0))) {
 		dvmm_dispatch_touch(r, first, BLOCK_PAGES);
 		dvmm_stats_count(r->m, faults_first);
 		dvmm_stats_count(r->m, blocks);

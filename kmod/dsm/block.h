@@ -5,7 +5,7 @@
  * The first access to a block of which no page has been touched makes one folio for all
  * of it and takes every page (TOUCH).  The kernel maps such a folio with one
  * entry, and so does KVM.  The first request of another node for one of its
- * pages makes single pages of it, for good (mem_vma.c).
+ * pages makes single pages of it, for good (mem.c).
  *
  * Rule: a folio of many pages is mapped only while this node may write to each of
  * them, which is looked at under its lock; a permission is published before

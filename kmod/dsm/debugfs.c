@@ -90,8 +90,6 @@ static int regions_show(struct seq_file *seq, void *unused)
 		seq_printf(seq, "region: %lu home: %u bytes: %llu frames: %llu limit: %llu\n",
 			   id, r->home, r->npages << PAGE_SHIFT, (u64)atomic64_read(&r->frames),
 			   r->limit);
-		if (r->mem->show)
-			r->mem->show(r, seq);
 	}
 	mutex_unlock(&m->lock);
 	return 0;

@@ -4,7 +4,7 @@
 
 #include "chardev.h"
 #include "debugfs.h"
-#include "dispatch.h"
+#include "flight.h"
 #include "link.h"
 #include "netlink.h"
 #include "region.h"
@@ -17,7 +17,7 @@ static int __init dvmm_init(void)
 	ret = dvmm_reserve_init();
 	if (ret)
 		return ret;
-	ret = dvmm_dispatch_init();
+	ret = dvmm_flight_init();
 	if (ret)
 		goto reserve;
 	ret = dvmm_link_init();
@@ -42,7 +42,7 @@ region:
 link:
 	dvmm_link_exit();
 dispatch:
-	dvmm_dispatch_exit();
+	dvmm_flight_exit();
 reserve:
 	dvmm_reserve_exit();
 	return ret;
@@ -55,7 +55,7 @@ static void __exit dvmm_exit(void)
 	dvmm_netlink_exit();
 	dvmm_region_exit();
 	dvmm_link_exit();
-	dvmm_dispatch_exit();
+	dvmm_flight_exit();
 	dvmm_reserve_exit();
 }
 

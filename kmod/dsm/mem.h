@@ -10,31 +10,43 @@
 
 struct dvmm_region;
 struct page;
-struct seq_file;
 
 /**
- * struct dvmm_mem_ops - a way to keep a region's frames
- * @lower: bring all mappings down to @perm, which was published before the
- *	call.  When it returns 0, no CPU can use more and no I/O is under way
- *	that could; -EAGAIN: somebody has the page pinned, try again
- * @fill: make @page (zeroes if NULL) the frame; consumes the caller's reference
- *	on @page in any case.  0 or -ENOMEM.  @page MAY be the first one of a folio of
- *	untouched pages, zeroed, which becomes the frames of all of them at their home
- * @read_out: give the contents as a page that nobody will write to; the
- *	caller drops it.  @last: the frame may be given away itself.  NULL if there
- *	is no frame, or memory is broken, for which the machine was stopped
- * @drop: free the frame; nobody maps it
- * @show: optional
+ * dvmm_mem_lower - take away what mappings may no longer do
+ * @r: the region
+ * @index: page number
+ * @perm: what they may still do, which was published before the call
+ *
+ * Return: 0: no CPU can use more and no I/O is under way that could; -EAGAIN: somebody
+ * has the page pinned, try again.
  */
-struct dvmm_mem_ops {
-	int (*lower)(struct dvmm_region *r, u64 index, u8 perm);
-	int (*fill)(struct dvmm_region *r, u64 index, struct page *page);
-	struct page *(*read_out)(struct dvmm_region *r, u64 index, bool last);
-	void (*drop)(struct dvmm_region *r, u64 index);
-	void (*show)(struct dvmm_region *r, struct seq_file *m);
-};
+int dvmm_mem_lower(struct dvmm_region *r, u64 index, u8 perm);
 
-extern const struct dvmm_mem_ops dvmm_mem_vma;
+/**
+ * dvmm_mem_fill - make a page the frame
+ * @r: the region
+ * @index: page number
+ * @page: consumed in any case; NULL: zeroes.  It MAY be the first one of a folio of
+ *	untouched pages, zeroed, which becomes the frames of all of them at their home
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int dvmm_mem_fill(struct dvmm_region *r, u64 index, struct page *page);
+
+/**
+ * dvmm_mem_read_out - the contents, as a page that nobody will write to
+ * @r: the region
+ * @index: page number
+ * @last: the frame MAY be given away itself
+ *
+ * Return: a page, which the caller drops; NULL if there is no frame, or memory is broken,
+ * for which the machine was stopped.
+ */
+struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last);
+
+/** dvmm_mem_drop - free the frame; nobody maps it */
+void dvmm_mem_drop(struct dvmm_region *r, u64 index);
+
 extern const struct address_space_operations dvmm_frame_aops;
 extern const struct vm_operations_struct dvmm_vm_ops;
 

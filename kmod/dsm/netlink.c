@@ -3,7 +3,7 @@
 #include <net/genetlink.h>
 
 #include "clock.h"
-#include "dispatch.h"
+#include "flight.h"
 #include "link.h"
 #include "machine.h"
 #include "netlink.h"
@@ -450,7 +450,7 @@ static int netlink_tell_flights(struct sk_buff *skb, struct netlink_callback *cb
 		return -EINTR;
 	xa_for_each_start(&m->regions, id, r, at->region) {
 		f.seen = 0;
-		dvmm_dispatch_visit(r, netlink_tell_flight, &f);
+		dvmm_flights_visit(r, netlink_tell_flight, &f);
 		if (f.ret)
 			break;
 		at->region = id + 1;

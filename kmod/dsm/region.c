@@ -12,6 +12,7 @@
 
 #include "dispatch.h"
 #include "evict.h"
+#include "flight.h"
 #include "reclaim.h"
 #include "region.h"
 #include "stats.h"
@@ -286,7 +287,7 @@ static void region_free(struct kref *ref)
 	struct dvmm_region *r = container_of(ref, struct dvmm_region, ref);
 
 	dvmm_reclaim_exit(r);
-	dvmm_dispatch_forget(r);
+	dvmm_flights_forget(r);
 	iput(r->inode);
 	region_unmake(r);
 }
@@ -395,7 +396,6 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	kref_init(&r->ref);
 	r->m = dvmm_machine_get(m);
 	r->memcg = get_mem_cgroup_from_mm(current->mm);
-	r->mem = &dvmm_mem_vma;
 	r->id = arg->id;
 	r->home = arg->home;
 	r->npages = arg->bytes >> PAGE_SHIFT;

@@ -6,7 +6,7 @@
  * and mapping (through the file) one more; a region holds its machine.
  *
  * Concurrency: struct dvmm_page of a page belongs to whoever runs its flight
- * (dispatch.h); its @priv word is shared and changes only under the page's
+ * (flight.h); its @priv word is shared and changes only under the page's
  * bucket lock:
  *
  *	bits 0-1  enum dvmm_perm that local mappings may have
@@ -40,7 +40,7 @@ struct dvmm_folio_ref {
 struct dvmm_bucket {
 	spinlock_t lock;		/* guards all of this, priv words and flights */
 	struct list_head announced;	/* of struct dvmm_folio_ref */
-	struct list_head flights;	/* dispatch.c: those of its pages */
+	struct list_head flights;	/* of struct dvmm_flight: those of its pages */
 	struct dvmm_waiters waiters;
 	u32 wakes;			/* counts WAKE actions */
 	wait_queue_head_t wait;
@@ -49,7 +49,6 @@ struct dvmm_bucket {
 struct dvmm_region {
 	struct kref ref;
 	struct dvmm_machine *m;
-	const struct dvmm_mem_ops *mem;
 	u16 id;
 	u16 home;
 	u64 npages;
@@ -57,8 +56,8 @@ struct dvmm_region {
 	bool dying;			/* flights are freed by their owner only */
 	struct inode *inode;
 	struct address_space *mapping;
-	atomic64_t frames;		/* in the page cache */
 
+	atomic64_t frames;		/* in the page cache */
 
 	/* Room where not home, under room_lock: see evict.h */
 	u64 limit;			/* pages; 0: none */

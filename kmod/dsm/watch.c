@@ -2,7 +2,7 @@
 /* Flights that do not arrive: who waits for whom, and for how long. */
 #include <linux/seq_file.h>
 
-#include "dispatch.h"
+#include "flight.h"
 #include "machine.h"
 #include "region.h"
 #include "trace.h"
@@ -136,7 +136,7 @@ static void watch_look(struct dvmm_machine *m)
 
 	/* Regions outlast the watch, so their references need not be taken. */
 	xa_for_each(&m->regions, id, r)
-		dvmm_dispatch_visit(r, look_at, &look);
+		dvmm_flights_visit(r, look_at, &look);
 	if (look.r)
 		watch_late(m, &look);
 	m->watch.stalled = look.r;
@@ -188,6 +188,6 @@ void dvmm_watch_show(struct dvmm_machine *m, struct seq_file *seq)
 
 	mutex_lock(&m->lock);
 	xa_for_each(&m->regions, id, r)
-		dvmm_dispatch_visit(r, show_flight, seq);
+		dvmm_flights_visit(r, show_flight, seq);
 	mutex_unlock(&m->lock);
 }

@@ -17,6 +17,7 @@
 
 #include <dvmm/channel.h>
 
+#include "mem.h"
 #include "region.h"
 #include "stats.h"
 
@@ -61,7 +62,6 @@ static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 /* ---- blocks (block.h) ---- */
 
 static struct page *copy_of(struct folio *folio, u64 index);
-static int vma_fill(struct dvmm_region *r, u64 index, struct page *page);
 
 /* Nobody maps or holds a folio of many pages: the kernel splits it for no one else. */
 static bool block_idle(struct dvmm_region *r, struct folio *folio)
@@ -104,7 +104,7 @@ static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
 	noio = memalloc_noio_save();
 	truncate_inode_pages_range(r->mapping, at, at + PAGE_SIZE - 1);
 	memalloc_noio_restore(noio);
-	vma_fill(r, index, own);
+	dvmm_mem_fill(r, index, own);
 	dvmm_page_set_frame(r, index, true);
 	if (!block_left(r, index))
 		return -EAGAIN;
@@ -119,7 +119,7 @@ static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
  * either, and who has only just taken the last PTE away still holds the folio
  * until the TLBs are flushed.
  */
-static int vma_lower(struct dvmm_region *r, u64 index, u8 perm)
+int dvmm_mem_lower(struct dvmm_region *r, u64 index, u8 perm)
 {
 	struct folio *folio = lock_frame(r, index);
 	int ret = 0;
@@ -161,7 +161,7 @@ static int add_frame(struct dvmm_region *r, u64 index, struct folio *folio)
 	return ret;
 }
 
-static int vma_fill(struct dvmm_region *r, u64 index, struct page *page)
+int dvmm_mem_fill(struct dvmm_region *r, u64 index, struct page *page)
 {
 	struct folio *folio;
 	int ret;
@@ -203,7 +203,7 @@ static struct page *copy_of(struct folio *folio, u64 index)
 	return NULL;
 }
 
-static struct page *vma_read_out(struct dvmm_region *r, u64 index, bool last)
+struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last)
 {
 	struct folio *folio = lock_frame(r, index);
 	struct page *page = NULL;
@@ -226,7 +226,7 @@ broken:
 	return page;
 }
 
-static void vma_drop(struct dvmm_region *r, u64 index)
+void dvmm_mem_drop(struct dvmm_region *r, u64 index)
 {
 	loff_t at = (loff_t)index << PAGE_SHIFT;
 
@@ -243,11 +243,4 @@ const struct address_space_operations dvmm_frame_aops = {
 	.dirty_folio = noop_dirty_folio,
 	.migrate_folio = filemap_migrate_folio,
 	DVMM_ERROR_REMOVE(keep_folio),
-};
-
-const struct dvmm_mem_ops dvmm_mem_vma = {
-	.lower = vma_lower,
-	.fill = vma_fill,
-	.read_out = vma_read_out,
-	.drop = vma_drop,
 };
