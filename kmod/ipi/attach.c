@@ -15,7 +15,7 @@
 #include "walk.h"
 #include "watch.h"
 
-static void destroy(struct dvmm_ipi *a)
+static void attach_free(struct dvmm_ipi *a)
 {
 	dvmm_ipi_send_destroy(a);
 	free_percpu(a->counts);
@@ -23,7 +23,8 @@ static void destroy(struct dvmm_ipi *a)
 	kfree(a);
 }
 
-static struct dvmm_ipi *create(struct dvmm_machine *m, const u16 *nodes_of, unsigned int count)
+static struct dvmm_ipi *attach_alloc(struct dvmm_machine *m, const u16 *nodes_of,
+				     unsigned int count)
 {
 	struct dvmm_ipi *a = kzalloc(sizeof(*a), GFP_KERNEL_ACCOUNT);
 
@@ -37,14 +38,14 @@ static struct dvmm_ipi *create(struct dvmm_machine *m, const u16 *nodes_of, unsi
 	a->machine = m;
 	a->ops = &dvmm_kvm_sink;
 	if (!a->counts || !a->table.node_of || dvmm_ipi_send_create(a)) {
-		destroy(a);
+		attach_free(a);
 		return NULL;
 	}
 	memcpy(a->table.node_of, nodes_of, count * sizeof(u16));
 	return a;
 }
 
-static int bind(struct dvmm_ipi *a, struct file *vm)
+static int attach_bind(struct dvmm_ipi *a, struct file *vm)
 {
 	const char *why;
 
@@ -60,7 +61,7 @@ static int bind(struct dvmm_ipi *a, struct file *vm)
 	return -EINVAL;
 }
 
-static int watch(struct dvmm_ipi *a)
+static int attach_watch(struct dvmm_ipi *a)
 {
 	int err;
 
@@ -77,14 +78,14 @@ static int watch(struct dvmm_ipi *a)
 	return err;
 }
 
-static void disconnect(struct dvmm_ipi *a)
+static void attach_disconnect(struct dvmm_ipi *a)
 {
 	dvmm_ipi_send_stop(a);
 	dvmm_channel_close(a->channel);
 }
 
 /* The senders need the channel, and must run before a hook wakes them. */
-static int connect(struct dvmm_ipi *a)
+static int attach_connect(struct dvmm_ipi *a)
 {
 	int err;
 
@@ -93,50 +94,50 @@ static int connect(struct dvmm_ipi *a)
 		return PTR_ERR(a->channel);
 	err = dvmm_ipi_send_start(a);
 	if (err)
-		disconnect(a);
+		attach_disconnect(a);
 	return err;
 }
 
-static void *attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
-		    unsigned int count)
+static void *attach_vm(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
+		       unsigned int count)
 {
-	struct dvmm_ipi *a = create(m, nodes_of, count);
+	struct dvmm_ipi *a = attach_alloc(m, nodes_of, count);
 	int err;
 
 	if (!a)
 		return ERR_PTR(-ENOMEM);
-	err = bind(a, vm);
+	err = attach_bind(a, vm);
 	if (err)
 		goto free;
-	err = connect(a);
+	err = attach_connect(a);
 	if (err)
 		goto unbind;
-	err = watch(a);
+	err = attach_watch(a);
 	if (err)
 		goto disconnect;
 	return a;
 
 disconnect:
-	disconnect(a);
+	attach_disconnect(a);
 unbind:
 	a->ops->unbind(a->sink);
 free:
-	destroy(a);
+	attach_free(a);
 	return ERR_PTR(err);
 }
 
-static void detach(void *priv)
+static void attach_end(void *priv)
 {
 	struct dvmm_ipi *a = priv;
 
 	dvmm_ipi_health_stop(a);
 	dvmm_ipi_unwatch(a);
-	disconnect(a);
+	attach_disconnect(a);
 	a->ops->unbind(a->sink);
-	destroy(a);
+	attach_free(a);
 }
 
-static int place(void *priv, u32 id, u16 node, u32 *eoi)
+static int attach_place(void *priv, u32 id, u16 node, u32 *eoi)
 {
 	struct dvmm_ipi *a = priv;
 	bool here;
@@ -154,7 +155,7 @@ static int place(void *priv, u32 id, u16 node, u32 *eoi)
 	return 0;
 }
 
-static u64 count_sum(const struct dvmm_ipi *a, unsigned int which)
+static u64 attach_count_sum(const struct dvmm_ipi *a, unsigned int which)
 {
 	u64 sum = 0;
 	int cpu;
@@ -164,7 +165,7 @@ static u64 count_sum(const struct dvmm_ipi *a, unsigned int which)
 	return sum;
 }
 
-static void show(void *priv, struct seq_file *m)
+static void attach_show(void *priv, struct seq_file *m)
 {
 	static const char * const names[] = {
 #define X(name) #name,
@@ -175,14 +176,14 @@ static void show(void *priv, struct seq_file *m)
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(names); i++)
-		seq_printf(m, "ipi_%s: %llu\n", names[i], count_sum(a, i));
+		seq_printf(m, "ipi_%s: %llu\n", names[i], attach_count_sum(a, i));
 	seq_printf(m, "ipi_walks: %u\n", READ_ONCE(a->walks));
 }
 
 const struct dvmm_kvm_service dvmm_ipi_service = {
 	.owner = THIS_MODULE,
-	.attach = attach,
-	.place = place,
-	.detach = detach,
-	.show = show,
+	.attach = attach_vm,
+	.place = attach_place,
+	.detach = attach_end,
+	.show = attach_show,
 };

@@ -16,7 +16,7 @@ static void pending_clear(struct dvmm_ipi_pending *p)
 	memset(p->level, 0, sizeof(p->level));
 }
 
-static bool pend_vector(u32 *words, u8 vector)
+static bool pending_add_vector(u32 *words, u8 vector)
 {
 	u32 bit = 1u << vector % 32;
 	bool fresh = !(words[vector / 32] & bit);
@@ -25,7 +25,7 @@ static bool pend_vector(u32 *words, u8 vector)
 	return fresh;
 }
 
-static bool pend_event(struct dvmm_ipi_pending *p, u8 event)
+static bool pending_add_event(struct dvmm_ipi_pending *p, u8 event)
 {
 	bool fresh = !(p->events & event);
 
@@ -33,37 +33,38 @@ static bool pend_event(struct dvmm_ipi_pending *p, u8 event)
 	return fresh;
 }
 
-static bool pend_sipi(struct dvmm_ipi_pending *p, u8 page)
+static bool pending_add_sipi(struct dvmm_ipi_pending *p, u8 page)
 {
 	bool fresh = p->sipi != page;
 
 	p->sipi = page;
-	return pend_event(p, DVMM_IPI_SIPIS) || fresh;
+	return pending_add_event(p, DVMM_IPI_SIPIS) || fresh;
 }
 
-static bool pend(struct dvmm_ipi_pending *p, const struct dvmm_ipi_msg *msg)
+static bool pending_add(struct dvmm_ipi_pending *p, const struct dvmm_ipi_msg *msg)
 {
 	switch (msg->mode) {
 	case DVMM_IPI_FIXED:
 	case DVMM_IPI_LOWEST:
-		return pend_vector(msg->flags & DVMM_IPI_LEVEL ? p->level : p->edge, msg->vector);
+		return pending_add_vector(msg->flags & DVMM_IPI_LEVEL ? p->level : p->edge,
+					  msg->vector);
 	case DVMM_IPI_INIT:
 		pending_clear(p);
-		return pend_event(p, DVMM_IPI_INITS);
+		return pending_add_event(p, DVMM_IPI_INITS);
 	case DVMM_IPI_SIPI:
-		return pend_sipi(p, msg->vector);
+		return pending_add_sipi(p, msg->vector);
 	case DVMM_IPI_NMI:
-		return pend_event(p, DVMM_IPI_NMIS);
+		return pending_add_event(p, DVMM_IPI_NMIS);
 	case DVMM_IPI_SMI:
-		return pend_event(p, DVMM_IPI_SMIS);
+		return pending_add_event(p, DVMM_IPI_SMIS);
 	case DVMM_IPI_REMRD:
-		return pend_event(p, DVMM_IPI_UNHALTS);
+		return pending_add_event(p, DVMM_IPI_UNHALTS);
 	default:
 		return false;
 	}
 }
 
-static bool starts(const struct dvmm_ipi_msg *msg)
+static bool pending_starts(const struct dvmm_ipi_msg *msg)
 {
 	return msg->mode == DVMM_IPI_INIT || msg->mode == DVMM_IPI_SIPI;
 }
@@ -71,17 +72,17 @@ static bool starts(const struct dvmm_ipi_msg *msg)
 bool dvmm_ipi_pend(struct list_head *queue, struct dvmm_ipi_pending *p,
 		   const struct dvmm_ipi_msg *msg)
 {
-	bool fresh = pend(p, msg);
+	bool fresh = pending_add(p, msg);
 
-	if (starts(msg))
+	if (pending_starts(msg))
 		list_move_tail(&p->waiting, queue);
 	else if (fresh && list_empty(&p->waiting))
 		list_add_tail(&p->waiting, queue);
 	return fresh;
 }
 
-static unsigned int pack(void *data, const struct dvmm_ipi_pending *p, u8 events, u8 sipi,
-			 const u32 *vectors)
+static unsigned int pending_pack(void *data, const struct dvmm_ipi_pending *p, u8 events, u8 sipi,
+				 const u32 *vectors)
 {
 	struct dvmm_ipi_record record = {
 		.dest = p->dest,
@@ -94,7 +95,7 @@ static unsigned int pack(void *data, const struct dvmm_ipi_pending *p, u8 events
 	return dvmm_ipi_pack(data, &record);
 }
 
-static bool any(const u32 *words)
+static bool pending_any(const u32 *words)
 {
 	u32 sum = 0;
 	unsigned int i;
@@ -104,16 +105,16 @@ static bool any(const u32 *words)
 	return sum;
 }
 
-static unsigned int take(struct dvmm_ipi_pending *p, char *data, unsigned int *records)
+static unsigned int pending_take(struct dvmm_ipi_pending *p, char *data, unsigned int *records)
 {
 	unsigned int n = 0;
 
-	if (p->events || any(p->edge)) {
-		n += pack(data, p, p->events, p->sipi, p->edge);
+	if (p->events || pending_any(p->edge)) {
+		n += pending_pack(data, p, p->events, p->sipi, p->edge);
 		++*records;
 	}
-	if (any(p->level)) {
-		n += pack(data + n, p, DVMM_IPI_LEVELS, 0, p->level);
+	if (pending_any(p->level)) {
+		n += pending_pack(data + n, p, DVMM_IPI_LEVELS, 0, p->level);
 		++*records;
 	}
 	pending_clear(p);
@@ -127,7 +128,7 @@ unsigned int dvmm_ipi_take(struct list_head *queue, void *data, unsigned int *re
 
 	*records = 0;
 	while (!list_empty(queue) && n + 2 * DVMM_IPI_RECORD_MAX <= DVMM_IPI_WIRE_MAX)
-		n += take(list_first_entry(queue, struct dvmm_ipi_pending, waiting),
-			  (char *)data + n, records);
+		n += pending_take(list_first_entry(queue, struct dvmm_ipi_pending, waiting),
+				  (char *)data + n, records);
 	return n;
 }

@@ -9,24 +9,24 @@
  */
 #include "route.h"
 
-static int remote(const struct dvmm_ipi_table *t, u16 node)
+static int route_remote(const struct dvmm_ipi_table *t, u16 node)
 {
 	if (node == t->self || node >= t->nodes)
 		return DVMM_IPI_NOWHERE;
 	return node;
 }
 
-static u16 node_of(const struct dvmm_ipi_table *t, u32 id)
+static u16 route_node_of(const struct dvmm_ipi_table *t, u32 id)
 {
 	return id < t->count ? READ_ONCE(t->node_of[id]) : DVMM_IPI_NO_NODE;
 }
 
 int dvmm_ipi_remote(const struct dvmm_ipi_table *t, u32 id)
 {
-	return remote(t, node_of(t, id));
+	return route_remote(t, route_node_of(t, id));
 }
 
-static bool is_broadcast(enum dvmm_ipi_space space, u32 dest)
+static bool route_is_broadcast(enum dvmm_ipi_space space, u32 dest)
 {
 	switch (space) {
 	case DVMM_IPI_FLAT:
@@ -40,14 +40,14 @@ static bool is_broadcast(enum dvmm_ipi_space space, u32 dest)
 }
 
 /* The ids that exist among those of a logical x2APIC destination, as its mask. */
-static u32 x2apic_members(const struct dvmm_ipi_table *t, u32 dest)
+static u32 route_x2apic_members(const struct dvmm_ipi_table *t, u32 dest)
 {
 	u32 first = (dest >> 16) * 16;
 	u32 members = 0;
 	u32 bit;
 
 	for (bit = 0; bit < 16; bit++) {
-		if (dest & (1u << bit) && node_of(t, first + bit) < t->nodes)
+		if (dest & (1u << bit) && route_node_of(t, first + bit) < t->nodes)
 			members |= 1u << bit;
 	}
 	return members;
@@ -55,7 +55,7 @@ static u32 x2apic_members(const struct dvmm_ipi_table *t, u32 dest)
 
 static int route_x2apic_logical(const struct dvmm_ipi_table *t, u32 dest)
 {
-	u32 members = x2apic_members(t, dest);
+	u32 members = route_x2apic_members(t, dest);
 	int found = DVMM_IPI_NOWHERE;
 	u32 bit;
 
@@ -75,7 +75,7 @@ static int route_x2apic_logical(const struct dvmm_ipi_table *t, u32 dest)
 }
 
 /* Keep the (vector mod n)th of n bits: what KVM's vector hashing does, too. */
-static u32 pick(u32 mask, u8 vector)
+static u32 route_pick(u32 mask, u8 vector)
 {
 	unsigned int skip = vector % hweight32(mask);
 
@@ -89,8 +89,8 @@ static u32 pick(u32 mask, u8 vector)
  * decide alone would deliver twice.  So the sender decides, from nothing but
  * the message.
  */
-static bool narrow(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
-		   struct dvmm_ipi_msg *msg)
+static bool route_narrow(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
+			 struct dvmm_ipi_msg *msg)
 {
 	u32 mask, field;
 
@@ -105,14 +105,14 @@ static bool narrow(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
 		break;
 	case DVMM_IPI_X2APIC:
 		field = 0xffff;
-		mask = x2apic_members(t, msg->dest);
+		mask = route_x2apic_members(t, msg->dest);
 		break;
 	default:
 		return false;
 	}
 	if (!mask)
 		return false;
-	msg->dest = (msg->dest & ~field) | pick(mask, msg->vector);
+	msg->dest = (msg->dest & ~field) | route_pick(mask, msg->vector);
 	return true;
 }
 
@@ -128,11 +128,11 @@ static int route_dest(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
 		      bool one_only, struct dvmm_ipi_msg *msg)
 {
 	/* Any vCPU will do for one_only, so let the local KVM pick a local one. */
-	if (is_broadcast(space, msg->dest))
+	if (route_is_broadcast(space, msg->dest))
 		return one_only ? DVMM_IPI_NOWHERE : DVMM_IPI_EVERYWHERE;
 	if (!(msg->flags & DVMM_IPI_LOGICAL))
 		return dvmm_ipi_remote(t, msg->dest);
-	if (one_only && !narrow(t, space, msg))
+	if (one_only && !route_narrow(t, space, msg))
 		return DVMM_IPI_NOWHERE;
 	return route_logical(t, space, msg);
 }
@@ -142,7 +142,8 @@ bool dvmm_ipi_is_cluster(enum dvmm_ipi_space space, const struct dvmm_ipi_msg *m
 	if (msg->shorthand != DVMM_IPI_TO_DEST || !(msg->flags & DVMM_IPI_LOGICAL))
 		return false;
 	/* An APIC in xAPIC mode knows eight bits. */
-	return !is_broadcast(space, msg->dest) && (space == DVMM_IPI_X2APIC || msg->dest > 0xff);
+	return !route_is_broadcast(space, msg->dest) &&
+	       (space == DVMM_IPI_X2APIC || msg->dest > 0xff);
 }
 
 bool dvmm_ipi_is_nothing(const struct dvmm_ipi_msg *msg)

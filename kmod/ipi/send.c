@@ -126,7 +126,7 @@ static void send_message(struct dvmm_ipi_peer *peer, unsigned int length, unsign
 				  a->table.self, peer->node, err);
 }
 
-static int sender(void *arg)
+static int send_thread(void *arg)
 {
 	struct dvmm_ipi_peer *peer = arg;
 	unsigned int length, records;
@@ -154,7 +154,7 @@ static int sender(void *arg)
  */
 static int send_start_one(struct dvmm_ipi_peer *peer)
 {
-	struct task_struct *task = kthread_create(sender, peer, "dvmm-ipi/%u-%u",
+	struct task_struct *task = kthread_create(send_thread, peer, "dvmm-ipi/%u-%u",
 						  peer->a->table.self, peer->node);
 	int err;
 
@@ -226,7 +226,7 @@ int dvmm_ipi_send_flush(struct dvmm_ipi *a)
 
 /* ---- receiving ---- */
 
-static void receive_record(struct dvmm_ipi *a, u16 node, const struct dvmm_ipi_record *record)
+static void send_receive_record(struct dvmm_ipi *a, u16 node, const struct dvmm_ipi_record *record)
 {
 	unsigned int reached = a->ops->inject(a->sink, record);
 
@@ -237,7 +237,8 @@ static void receive_record(struct dvmm_ipi *a, u16 node, const struct dvmm_ipi_r
 		dvmm_ipi_count(a, unmatched);
 }
 
-static int receive(void *priv, u16 node, u8 type, u64 id, const void *data, unsigned int length)
+static int send_receive(void *priv, u16 node, u8 type, u64 id, const void *data,
+			unsigned int length)
 {
 	int i, n = dvmm_ipi_check(type, data, length);
 	struct dvmm_ipi_record record;
@@ -250,18 +251,18 @@ static int receive(void *priv, u16 node, u8 type, u64 id, const void *data, unsi
 	dvmm_ipi_count_add(a, received, n);
 	for (i = 0; i < n; i++) {
 		data += dvmm_ipi_unpack(&record, data);
-		receive_record(a, node, &record);
+		send_receive_record(a, node, &record);
 	}
 	return 0;
 }
 
 const struct dvmm_channel_ops dvmm_ipi_channel_ops = {
-	.rx = receive,
+	.rx = send_receive,
 };
 
 /* ---- room ---- */
 
-static void peer_init(struct dvmm_ipi *a, u16 node)
+static void send_peer_init(struct dvmm_ipi *a, u16 node)
 {
 	struct dvmm_ipi_peer *peer = &a->peers[node];
 	u32 dest;
@@ -288,7 +289,7 @@ int dvmm_ipi_send_create(struct dvmm_ipi *a)
 	if (!a->peers || !a->vcpus)
 		return -ENOMEM;
 	for (node = 0; node < a->table.nodes; node++)
-		peer_init(a, node);
+		send_peer_init(a, node);
 	for (id = 0; id < a->table.count; id++)
 		dvmm_ipi_pending_init(&a->vcpus[id], DVMM_IPI_VCPU, id);
 	return 0;

@@ -16,16 +16,16 @@
 static struct hlist_head watched[1 << BUCKET_BITS];
 static DEFINE_SPINLOCK(watched_lock);
 
-static struct hlist_head *bucket(const struct kvm *vm)
+static struct hlist_head *watch_bucket(const struct kvm *vm)
 {
 	return &watched[hash_ptr(vm, BUCKET_BITS)];
 }
 
-static struct dvmm_ipi *find(const struct kvm *vm)
+static struct dvmm_ipi *watch_find(const struct kvm *vm)
 {
 	struct dvmm_ipi *a;
 
-	hlist_for_each_entry_rcu(a, bucket(vm), link, lockdep_is_held(&watched_lock)) {
+	hlist_for_each_entry_rcu(a, watch_bucket(vm), link, lockdep_is_held(&watched_lock)) {
 		if (a->vm == vm)
 			return a;
 	}
@@ -37,10 +37,10 @@ int dvmm_ipi_watch(struct dvmm_ipi *a)
 	int err = 0;
 
 	spin_lock(&watched_lock);
-	if (find(a->vm))
+	if (watch_find(a->vm))
 		err = -EBUSY;
 	else
-		hlist_add_head_rcu(&a->link, bucket(a->vm));
+		hlist_add_head_rcu(&a->link, watch_bucket(a->vm));
 	spin_unlock(&watched_lock);
 	return err;
 }
@@ -53,7 +53,7 @@ void dvmm_ipi_unwatch(struct dvmm_ipi *a)
 	synchronize_rcu();
 }
 
-static void forward(struct dvmm_ipi *a, struct dvmm_kvm_sight *sight, void *irq)
+static void watch_forward(struct dvmm_ipi *a, struct dvmm_kvm_sight *sight, void *irq)
 {
 	struct dvmm_ipi_msg msg = sight->msg;
 	int to = dvmm_ipi_route(&a->table, sight->space, sight->one_only, &msg);
@@ -76,23 +76,23 @@ static void forward(struct dvmm_ipi *a, struct dvmm_kvm_sight *sight, void *irq)
 }
 
 /* What dvmm_kvm_probe() sends; an interrupt may hit the task that sends it. */
-static bool is_probe(const struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg)
+static bool watch_is_probe(const struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg)
 {
 	return READ_ONCE(a->prober) == current && msg->shorthand == DVMM_IPI_TO_SELF &&
 	       msg->flags == DVMM_IPI_LEVEL;
 }
 
-static void deliver(struct dvmm_ipi *a, const void *src, void *irq)
+static void watch_deliver(struct dvmm_ipi *a, const void *src, void *irq)
 {
 	struct dvmm_kvm_sight sight;
 
 	dvmm_kvm_read(&sight, a->vm, src, irq);
-	if (is_probe(a, &sight.msg))
+	if (watch_is_probe(a, &sight.msg))
 		a->probed = true;
 	if (sight.msg.shorthand == DVMM_IPI_TO_SELF)
 		return;
 	dvmm_ipi_count(a, seen);
-	forward(a, &sight, irq);
+	watch_forward(a, &sight, irq);
 }
 
 void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq)
@@ -100,9 +100,9 @@ void dvmm_ipi_deliver(struct kvm *vm, const void *src, void *irq)
 	struct dvmm_ipi *a;
 
 	rcu_read_lock();
-	a = find(vm);
+	a = watch_find(vm);
 	if (a)
-		deliver(a, src, irq);
+		watch_deliver(a, src, irq);
 	rcu_read_unlock();
 }
 
@@ -113,7 +113,7 @@ void dvmm_ipi_hypercall(struct kvm *vm, const struct dvmm_ipi_msg *msg, u32 firs
 	unsigned int i;
 
 	rcu_read_lock();
-	a = find(vm);
+	a = watch_find(vm);
 	for (i = 0; a && i < 2; i++) {
 		dvmm_ipi_count(a, seen);
 		dvmm_ipi_send_vcpus(a, first + i * width, bits[i], msg);
