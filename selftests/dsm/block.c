@@ -217,7 +217,7 @@ int main(void)
 	static const char *const transports[] = { "loop", "tcp" };
 	size_t i;
 
-	tap_start(100);
+	tap_start(250);
 	dev_there();
 	for (i = 0; i < 2; i++) {
 		whole(transports[i]);
