@@ -31,8 +31,8 @@ DEFINE_STATIC_SRCU(channel_srcu);
 
 /* ---- datagrams that come too early ---- */
 
-static const char *keep_early(struct dvmm_machine *m, u16 node, const struct dvmm_frame *f,
-			      const void *data)
+static const char *channel_keep_early(struct dvmm_machine *m, u16 node, const struct dvmm_frame *f,
+				      const void *data)
 {
 	struct early *e;
 
@@ -53,7 +53,7 @@ static const char *keep_early(struct dvmm_machine *m, u16 node, const struct dvm
 	return NULL;
 }
 
-static void deliver_early(struct dvmm_channel *c)
+static void channel_deliver_early(struct dvmm_channel *c)
 {
 	struct dvmm_machine *m = c->m;
 	struct early *e, *tmp;
@@ -80,23 +80,23 @@ void dvmm_channels_free_early(struct dvmm_machine *m)
 
 /* ---- receiving ---- */
 
-static const char *deliver(struct dvmm_channel *c, u16 node, const struct dvmm_frame *f,
-			   const void *data)
+static const char *channel_deliver(struct dvmm_channel *c, u16 node, const struct dvmm_frame *f,
+				   const void *data)
 {
 	int ret = c->ops->rx(c->priv, node, f->msg.type, f->msg.id, data, f->length);
 
 	return ret < 0 ? "malformed datagram" : NULL;
 }
 
-static const char *deliver_or_keep(struct dvmm_machine *m, u16 node,
-				   const struct dvmm_frame *f, const void *data)
+static const char *channel_deliver_or_keep(struct dvmm_machine *m, u16 node,
+					   const struct dvmm_frame *f, const void *data)
 {
 	struct dvmm_channel *c;
 	const char *why;
 
 	mutex_lock(&m->early_lock);
 	c = xa_load(&m->channels, f->index);
-	why = c ? deliver(c, node, f, data) : keep_early(m, node, f, data);
+	why = c ? channel_deliver(c, node, f, data) : channel_keep_early(m, node, f, data);
 	mutex_unlock(&m->early_lock);
 	return why;
 }
@@ -112,7 +112,7 @@ const char *dvmm_channel_receive(struct dvmm_machine *m, u16 node,
 		return "datagram for an impossible channel";
 	idx = srcu_read_lock(&channel_srcu);
 	c = xa_load(&m->channels, f->index);
-	why = c ? deliver(c, node, f, data) : deliver_or_keep(m, node, f, data);
+	why = c ? channel_deliver(c, node, f, data) : channel_deliver_or_keep(m, node, f, data);
 	srcu_read_unlock(&channel_srcu, idx);
 	return why;
 }
@@ -146,7 +146,7 @@ void dvmm_channels_wake(struct dvmm_machine *m)
 
 /* ---- contract ---- */
 
-static void tell_nodes_up(struct dvmm_channel *c)
+static void channel_tell_nodes_up(struct dvmm_channel *c)
 {
 	u16 node;
 
@@ -174,7 +174,7 @@ struct dvmm_channel *dvmm_channel_open(struct dvmm_machine *m, u16 id,
 	/* Reserve the id first: what came early must be delivered by one owner. */
 	ret = xa_insert(&m->channels, id, NULL, GFP_KERNEL);
 	if (!ret) {
-		deliver_early(c);
+		channel_deliver_early(c);
 		xa_store(&m->channels, id, c, GFP_KERNEL);
 	}
 	mutex_unlock(&m->early_lock);
@@ -182,7 +182,7 @@ struct dvmm_channel *dvmm_channel_open(struct dvmm_machine *m, u16 id,
 		kfree(c);
 		return ERR_PTR(ret);
 	}
-	tell_nodes_up(c);
+	channel_tell_nodes_up(c);
 	return c;
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_channel_open, DVMM);

@@ -35,7 +35,7 @@ static void datagram_free(struct user_channel *u, struct datagram *d)
 	kfree(d);
 }
 
-static bool enqueue(struct user_channel *u, struct datagram *d)
+static bool datagram_queue(struct user_channel *u, struct datagram *d)
 {
 	bool room;
 
@@ -63,7 +63,7 @@ static int user_rx(void *priv, u16 node, u8 type, u64 id, const void *data, unsi
 		.node = node, .type = type, .length = length, .id = id,
 	};
 	memcpy(d->data, data, length);
-	if (!enqueue(u, d)) {
+	if (!datagram_queue(u, d)) {
 		datagram_free(u, d);
 		dvmm_machine_fail(u->m, "node %u does not read its channels", u->m->self);
 		return 0;
@@ -87,7 +87,7 @@ static const struct dvmm_channel_ops user_ops = {
 /* ---- descriptor ---- */
 
 /* The oldest datagram if it fits, ERR_PTR(-EMSGSIZE) if it does not. */
-static struct datagram *take(struct user_channel *u, size_t len)
+static struct datagram *datagram_take(struct user_channel *u, size_t len)
 {
 	struct datagram *d;
 
@@ -103,7 +103,7 @@ static struct datagram *take(struct user_channel *u, size_t len)
 	return d;
 }
 
-static bool readable(struct user_channel *u)
+static bool user_readable(struct user_channel *u)
 {
 	return !list_empty_careful(&u->unread) || dvmm_machine_stopped(u->m);
 }
@@ -114,12 +114,12 @@ static ssize_t channel_read(struct file *file, char __user *buf, size_t len, lof
 	struct datagram *d;
 	size_t n;
 
-	while (!(d = take(u, len))) {
+	while (!(d = datagram_take(u, len))) {
 		if (dvmm_machine_stopped(u->m))
 			return 0;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		if (wait_event_interruptible(u->wait, readable(u)))
+		if (wait_event_interruptible(u->wait, user_readable(u)))
 			return -ERESTARTSYS;
 	}
 	if (IS_ERR(d))
@@ -131,7 +131,7 @@ static ssize_t channel_read(struct file *file, char __user *buf, size_t len, lof
 	return n;
 }
 
-static int send_all(struct user_channel *u, const struct dvmm_datagram *h, const void *data)
+static int user_send_all(struct user_channel *u, const struct dvmm_datagram *h, const void *data)
 {
 	int ret = 0;
 	u16 node;
@@ -142,10 +142,10 @@ static int send_all(struct user_channel *u, const struct dvmm_datagram *h, const
 	return ret;
 }
 
-static int send_datagram(struct user_channel *u, const struct dvmm_datagram *h, const void *data)
+static int user_send(struct user_channel *u, const struct dvmm_datagram *h, const void *data)
 {
 	if (h->node == DVMM_NODE_ALL)
-		return send_all(u, h, data);
+		return user_send_all(u, h, data);
 	return dvmm_channel_send(u->c, h->node, h->type, h->id, data, h->length);
 }
 
@@ -172,7 +172,7 @@ static ssize_t channel_write(struct file *file, const char __user *buf, size_t l
 	data = memdup_user(buf + sizeof(h), h.length);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
-	ret = dvmm_machine_stopped(u->m) ? -EPIPE : send_datagram(u, &h, data);
+	ret = dvmm_machine_stopped(u->m) ? -EPIPE : user_send(u, &h, data);
 	kfree(data);
 	return ret ?: len;
 }
@@ -182,7 +182,7 @@ static __poll_t channel_poll(struct file *file, poll_table *wait)
 	struct user_channel *u = file->private_data;
 
 	poll_wait(file, &u->wait, wait);
-	return (readable(u) ? EPOLLIN | EPOLLRDNORM : 0) | EPOLLOUT | EPOLLWRNORM;
+	return (user_readable(u) ? EPOLLIN | EPOLLRDNORM : 0) | EPOLLOUT | EPOLLWRNORM;
 }
 
 static void user_free(struct user_channel *u)

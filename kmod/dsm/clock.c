@@ -23,7 +23,7 @@ struct dvmm_clock_state {
 	struct dvmm_machine *m;
 };
 
-static void rx_answer(struct dvmm_clock_state *s, u16 node, u64 id, const void *data)
+static void clock_rx_answer(struct dvmm_clock_state *s, u16 node, u64 id, const void *data)
 {
 	if (node != READ_ONCE(s->peer) || id != READ_ONCE(s->asked))
 		return;		/* late answer of an exchange that was given up */
@@ -46,14 +46,14 @@ static int clock_rx(void *priv, u16 node, u8 type, u64 id, const void *data, uns
 	}
 	if (type != CLOCK_ANSWER || length != sizeof(tsc))
 		return -EPROTO;
-	rx_answer(s, node, id, data);
+	clock_rx_answer(s, node, id, data);
 	return 0;
 }
 
 static const struct dvmm_channel_ops clock_ops = { .rx = clock_rx };
 
 /* One exchange: 0, -ENOTCONN, -EINTR, or -ETIMEDOUT after a second. */
-static int exchange(struct dvmm_clock_state *s, u64 id, u64 *sent)
+static int clock_exchange(struct dvmm_clock_state *s, u64 id, u64 *sent)
 {
 	long left;
 	int ret;
@@ -69,13 +69,13 @@ static int exchange(struct dvmm_clock_state *s, u64 id, u64 *sent)
 }
 
 /* The fastest round trip has the least room for asymmetry. */
-static int measure(struct dvmm_clock_state *s, struct dvmm_clock *arg)
+static int clock_measure(struct dvmm_clock_state *s, struct dvmm_clock *arg)
 {
 	u64 best = U64_MAX, sent, trip;
 	int i, ret;
 
 	for (i = 0; i < arg->rounds; i++) {
-		ret = exchange(s, atomic64_inc_return(&s->m->next_id), &sent);
+		ret = clock_exchange(s, atomic64_inc_return(&s->m->next_id), &sent);
 		if (ret)
 			return ret;
 		trip = s->back - sent;
@@ -102,7 +102,7 @@ int dvmm_clock_measure(struct dvmm_machine *m, struct dvmm_clock *arg)
 	s = m->clock;
 	if (s) {
 		WRITE_ONCE(s->peer, arg->peer);
-		ret = measure(s, arg);
+		ret = clock_measure(s, arg);
 		WRITE_ONCE(s->asked, 0);
 	}
 	mutex_unlock(&m->clock_lock);

@@ -7,7 +7,7 @@
 #include "dispatch.h"
 #include "evict.h"
 
-static bool try_reserve(struct dvmm_region *r)
+static bool evict_try_reserve(struct dvmm_region *r)
 {
 	bool ok;
 
@@ -18,7 +18,7 @@ static bool try_reserve(struct dvmm_region *r)
 	return ok;
 }
 
-static bool worth_evicting(struct dvmm_region *r, u64 index)
+static bool evict_worth(struct dvmm_region *r, u64 index)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 
@@ -55,11 +55,11 @@ static void evict_some(struct dvmm_region *r)
 
 	n = dvmm_evict_take(r, index) ?: dvmm_evict_take(r, index);
 	for (i = 0; i < n; i++)
-		if (worth_evicting(r, index[i]))
+		if (evict_worth(r, index[i]))
 			dvmm_dispatch_local(r, index[i], DVMM_EV_EVICT);
 }
 
-static bool has_room(struct dvmm_region *r)
+static bool evict_has_room(struct dvmm_region *r)
 {
 	return atomic64_read(&r->frames) + READ_ONCE(r->reserved) < r->limit ||
 	       dvmm_machine_stopped(r->m);
@@ -69,12 +69,12 @@ int dvmm_evict_reserve(struct dvmm_region *r, unsigned int state)
 {
 	if (!r->limit)
 		return 0;
-	while (!try_reserve(r)) {
+	while (!evict_try_reserve(r)) {
 		if (dvmm_machine_stopped(r->m))
 			return -EIO;
 		evict_some(r);
 		/* The bound is for victims that a pin or a new request has saved. */
-		wait_event_killable_timeout(r->room, has_room(r), msecs_to_jiffies(10));
+		wait_event_killable_timeout(r->room, evict_has_room(r), msecs_to_jiffies(10));
 		if (signal_pending_state(state, current))
 			return -EINTR;
 	}

@@ -98,7 +98,7 @@ static unsigned int wait_state(const struct vm_fault *vmf)
 }
 
 /* The VMA may be gone afterwards; whatever came of it, the access comes back. */
-static vm_fault_t wait_unlocked(struct vm_fault *vmf, u8 need)
+static vm_fault_t fault_wait_unlocked(struct vm_fault *vmf, u8 need)
 {
 	struct file *file = get_file(vmf->vma->vm_file);
 	struct dvmm_wait wait = { wait_state(vmf), MAX_SCHEDULE_TIMEOUT };
@@ -115,7 +115,7 @@ static vm_fault_t wait_unlocked(struct vm_fault *vmf, u8 need)
  * that is swapped out: it has a worker ask once more, and the vCPU after that, for
  * ever.  Until the VMM ends it, the vCPU is to sleep.
  */
-static vm_fault_t refuse(const struct vm_fault *vmf)
+static vm_fault_t fault_refuse(const struct vm_fault *vmf)
 {
 	if (vmf->flags & FAULT_FLAG_RETRY_NOWAIT)
 		schedule_timeout_interruptible(msecs_to_jiffies(REFUSE_MS));
@@ -133,19 +133,19 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 		return VM_FAULT_SIGBUS;
 	if (dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need) {
 		if (!dvmm_region_open(r))
-			return refuse(vmf);
+			return fault_refuse(vmf);
 		dvmm_block_touch(r, vmf->vma, vmf->pgoff);
 		if (may_unlock(vmf) && dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need)
-			return wait_unlocked(vmf, need);
+			return fault_wait_unlocked(vmf, need);
 	}
 	do {
 		if (fatal_signal_pending(current) ||
 		    dvmm_region_acquire(r, vmf->pgoff, need, &wait))
-			return refuse(vmf);
+			return fault_refuse(vmf);
 		folio = lock_permitted(r, vmf->pgoff, need);
 	} while (!folio && fault_again(r, vmf->pgoff, need));
 	if (!folio)
-		return refuse(vmf);
+		return fault_refuse(vmf);
 	if (need == DVMM_PERM_WRITE)
 		dvmm_page_set_wrote(r, vmf->pgoff);
 	vmf->page = folio_file_page(folio, vmf->pgoff);

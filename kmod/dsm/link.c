@@ -27,7 +27,15 @@
 
 static struct kmem_cache *xmits;
 
+/* Each layer has a name of its own for these. */
 static_assert(DVMM_KEY_LEN == DVMM_XPORT_KEY);
+static_assert(DVMM_LINK_LANES == DVMM_XPORT_LANES);
+static_assert(DVMM_XPORT_LANE_LAST == (int)DVMM_LANE_CTL);
+static_assert(DVMM_MAX_NODE + 1 == DVMM_MAX_NODES);
+static_assert(DVMM_PAGE_SIZE == DVMM_WIRE_PAYLOAD_MAX);
+static_assert(DVMM_XPORT_PAYLOAD_MAX == DVMM_WIRE_PAYLOAD_MAX);
+static_assert(DVMM_CHANNEL_DATA_MAX == DVMM_WIRE_PAYLOAD_MAX);
+static_assert(sizeof(struct dvmm_wire_hdr) == DVMM_XPORT_HDR);
 
 /* ---- references ---- */
 
@@ -93,7 +101,7 @@ static void link_xmit_done(struct dvmm_xport_link *x, struct dvmm_xmit *xmit)
 		wake_up_all(&l->wait);
 }
 
-static void count_sent(struct dvmm_link *l, const struct dvmm_frame *f)
+static void link_count_sent(struct dvmm_link *l, const struct dvmm_frame *f)
 {
 	struct dvmm_machine *m = l->m;
 
@@ -117,7 +125,7 @@ static enum dvmm_lane frame_lane(const struct dvmm_frame *f)
 	return DVMM_LANE_CTL;
 }
 
-static int send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page, bool nowait)
+static int link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page, bool nowait)
 {
 	struct dvmm_xmit *x = kmem_cache_alloc(xmits, GFP_NOIO | __GFP_NOFAIL);
 	int ret;
@@ -136,13 +144,13 @@ static int send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page,
 	if (ret)
 		link_xmit_done(&l->x, x);
 	else
-		count_sent(l, f);
+		link_count_sent(l, f);
 	return ret;
 }
 
 int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
 {
-	return send_on(l, f, page, true);
+	return link_send_on(l, f, page, true);
 }
 
 static int link_send_in_turn(struct dvmm_link *l, struct dvmm_frame *f, struct page *page,
@@ -150,7 +158,7 @@ static int link_send_in_turn(struct dvmm_link *l, struct dvmm_frame *f, struct p
 {
 	if (f->kind == DVMM_WIRE_COHERENCE && frame_lane(f) < DVMM_BATCH_LANES)
 		return dvmm_batch_send(l, f, page);
-	return send_on(l, f, page, nowait);
+	return link_send_on(l, f, page, nowait);
 }
 
 static bool link_ended(const struct dvmm_link *l)
@@ -166,8 +174,8 @@ static int link_await_bulk(struct dvmm_link *l, const struct dvmm_frame *f)
 	       -EINTR : 0;
 }
 
-static int send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
-		   struct page *page, bool nowait)
+static int link_send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
+			struct page *page, bool nowait)
 {
 	struct dvmm_link *l = dvmm_link_get(m, node);
 	int ret = -ENOTCONN;
@@ -189,7 +197,7 @@ void dvmm_link_await_room(struct dvmm_link *l)
 }
 
 /* A link that was up and goes down says itself why, if not yet then at once. */
-static bool says_why(struct dvmm_machine *m, u16 node)
+static bool link_says_why(struct dvmm_machine *m, u16 node)
 {
 	struct dvmm_link *l = dvmm_link_get(m, node);
 	bool says = l && READ_ONCE(l->agreed);
@@ -201,19 +209,19 @@ static bool says_why(struct dvmm_machine *m, u16 node)
 
 void dvmm_link_sent(struct dvmm_machine *m, u16 node, int ret)
 {
-	if (ret && (ret != -ENOTCONN || !says_why(m, node)))
+	if (ret && (ret != -ENOTCONN || !link_says_why(m, node)))
 		dvmm_machine_fail(m, "node %u cannot reach node %u", m->self, node);
 }
 
 void dvmm_link_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f, struct page *page)
 {
-	dvmm_link_sent(m, node, send_to(m, node, f, page, true));
+	dvmm_link_sent(m, node, link_send_to(m, node, f, page, true));
 }
 
 int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 			struct page *page)
 {
-	return send_to(m, node, f, page, false);
+	return link_send_to(m, node, f, page, false);
 }
 
 int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
@@ -225,7 +233,7 @@ int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 	if (l)
 		dvmm_link_put(l);
 	if (!full)
-		return send_to(m, node, f, page, true);
+		return link_send_to(m, node, f, page, true);
 	if (page)
 		put_page(page);
 	return -EAGAIN;
@@ -518,7 +526,7 @@ void dvmm_lanes_show(struct dvmm_machine *m, struct seq_file *seq)
 
 /* ---- the descriptor ---- */
 
-static void put_socks(struct dvmm_xport_params *p)
+static void link_put_socks(struct dvmm_xport_params *p)
 {
 	int i;
 
@@ -537,7 +545,7 @@ static bool sock_repeats(const struct dvmm_xport_params *p, int lane)
 	return false;
 }
 
-static int get_socks(struct dvmm_xport_params *p, const s32 *fd)
+static int link_get_socks(struct dvmm_xport_params *p, const s32 *fd)
 {
 	int i, err;
 
@@ -553,7 +561,7 @@ static int get_socks(struct dvmm_xport_params *p, const s32 *fd)
 	}
 	return 0;
 put:
-	put_socks(p);
+	link_put_socks(p);
 	return err;
 }
 
@@ -599,14 +607,14 @@ static int link_connect_arg(struct dvmm_link *l, const struct dvmm_link_connect 
 
 	if (strnlen(arg->address, sizeof(arg->address)) == sizeof(arg->address))
 		return -EINVAL;
-	ret = get_socks(&p, arg->sock);
+	ret = link_get_socks(&p, arg->sock);
 	if (ret)
 		return ret;
 	mutex_lock(&l->m->lock);
 	ret = link_connect_locked(l, &p);
 	mutex_unlock(&l->m->lock);
 	if (ret)
-		put_socks(&p);
+		link_put_socks(&p);
 	return ret;
 }
 

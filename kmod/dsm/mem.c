@@ -24,7 +24,7 @@
 /* Memory for a frame must not wait for I/O that may need this very machine. */
 #define FRAME_GFP	(GFP_NOIO | __GFP_HARDWALL | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOFAIL)
 
-static struct folio *lock_frame(struct dvmm_region *r, u64 index)
+static struct folio *frame_lock(struct dvmm_region *r, u64 index)
 {
 	struct folio *folio = filemap_lock_folio(r->mapping, index);
 
@@ -32,7 +32,7 @@ static struct folio *lock_frame(struct dvmm_region *r, u64 index)
 	return IS_ERR_OR_NULL(folio) ? NULL : folio;
 }
 
-static void unlock_frame(struct folio *folio)
+static void frame_unlock(struct folio *folio)
 {
 	folio_unlock(folio);
 	folio_put(folio);
@@ -61,7 +61,7 @@ static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 
 /* ---- blocks (block.h) ---- */
 
-static struct page *copy_of(struct folio *folio, u64 index);
+static struct page *frame_copy(struct folio *folio, u64 index);
 
 /* Nobody maps or holds a folio of many pages: the kernel splits it for no one else. */
 static bool block_idle(struct dvmm_region *r, struct folio *folio)
@@ -72,13 +72,13 @@ static bool block_idle(struct dvmm_region *r, struct folio *folio)
 
 static bool block_left(struct dvmm_region *r, u64 index)
 {
-	struct folio *folio = lock_frame(r, index);
+	struct folio *folio = frame_lock(r, index);
 	bool left;
 
 	if (!folio)
 		return true;
 	left = !folio_test_large(folio);
-	unlock_frame(folio);
+	frame_unlock(folio);
 	return left;
 }
 
@@ -93,12 +93,12 @@ static bool block_left(struct dvmm_region *r, u64 index)
 static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
 {
 	loff_t at = (loff_t)index << PAGE_SHIFT;
-	struct page *own = block_idle(r, folio) ? copy_of(folio, index) : NULL;
+	struct page *own = block_idle(r, folio) ? frame_copy(folio, index) : NULL;
 	unsigned int noio;
 
 	if (own)
 		dvmm_page_set_frame(r, index, false);
-	unlock_frame(folio);
+	frame_unlock(folio);
 	if (!own)
 		return -EAGAIN;
 	noio = memalloc_noio_save();
@@ -121,7 +121,7 @@ static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
  */
 int dvmm_mem_lower(struct dvmm_region *r, u64 index, u8 perm)
 {
-	struct folio *folio = lock_frame(r, index);
+	struct folio *folio = frame_lock(r, index);
 	int ret = 0;
 
 	if (!folio)
@@ -134,24 +134,24 @@ int dvmm_mem_lower(struct dvmm_region *r, u64 index, u8 perm)
 		unmap_mapping_pages(r->mapping, index, 1, false);
 	if (frame_pinned(r, folio))
 		ret = -EAGAIN;
-	unlock_frame(folio);
+	frame_unlock(folio);
 	return ret;
 }
 
 /* A frame is there already: only the contents change. */
-static int refill(struct dvmm_region *r, u64 index, struct page *page)
+static int frame_refill(struct dvmm_region *r, u64 index, struct page *page)
 {
-	struct folio *folio = lock_frame(r, index);
+	struct folio *folio = frame_lock(r, index);
 
 	if (!folio)
 		return -EIO;
 	copy_highpage(folio_file_page(folio, index), page);
-	unlock_frame(folio);
+	frame_unlock(folio);
 	return 0;
 }
 
 /* Charged to the machine's owner, whoever brings the page.  A block may be refused. */
-static int add_frame(struct dvmm_region *r, u64 index, struct folio *folio)
+static int frame_add(struct dvmm_region *r, u64 index, struct folio *folio)
 {
 	gfp_t how = folio_test_large(folio) ? __GFP_NORETRY | __GFP_NOWARN : __GFP_NOFAIL;
 	struct mem_cgroup *old = set_active_memcg(r->memcg);
@@ -173,18 +173,18 @@ int dvmm_mem_fill(struct dvmm_region *r, u64 index, struct page *page)
 		page = alloc_page(FRAME_GFP | __GFP_ZERO);
 	folio = page_folio(page);
 	folio_mark_uptodate(folio);
-	ret = add_frame(r, index, folio);
+	ret = frame_add(r, index, folio);
 	if (!ret) {
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
 	} else if (ret == -EEXIST && !folio_test_large(folio)) {
-		ret = refill(r, index, page);
+		ret = frame_refill(r, index, page);
 	}
 	folio_put(folio);
 	return ret;
 }
 
-static void drop_locked(struct dvmm_region *r, struct folio *folio)
+static void frame_drop(struct dvmm_region *r, struct folio *folio)
 {
 	loff_t at = folio_pos(folio);
 
@@ -193,7 +193,7 @@ static void drop_locked(struct dvmm_region *r, struct folio *folio)
 }
 
 /* Reading broken memory with an ordinary copy would be the end of this host. */
-static struct page *copy_of(struct folio *folio, u64 index)
+static struct page *frame_copy(struct folio *folio, u64 index)
 {
 	struct page *copy = alloc_page(GFP_NOIO | __GFP_HIGHMEM | __GFP_NOFAIL);
 
@@ -205,7 +205,7 @@ static struct page *copy_of(struct folio *folio, u64 index)
 
 struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last)
 {
-	struct folio *folio = lock_frame(r, index);
+	struct folio *folio = frame_lock(r, index);
 	struct page *page = NULL;
 
 	if (!folio)
@@ -214,12 +214,12 @@ struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last)
 		goto broken;
 	if (last) {
 		/* Nobody maps or pins it: the frame itself can travel. */
-		drop_locked(r, folio);
+		frame_drop(r, folio);
 		return folio_page(folio, 0);
 	}
-	page = copy_of(folio, index);
+	page = frame_copy(folio, index);
 broken:
-	unlock_frame(folio);
+	frame_unlock(folio);
 	if (!page)
 		dvmm_machine_fail(r->m, "memory error of node %u in page %llu of region %u",
 				  r->m->self, index, r->id);

@@ -19,7 +19,7 @@ void dvmm_prefetch_init(struct dvmm_region *r)
 }
 
 /* The pages to ask for now: from @first to below the result. */
-static u64 advance(struct dvmm_stream *s, u64 index, u64 npages, u64 *first)
+static u64 prefetch_advance(struct dvmm_stream *s, u64 index, u64 npages, u64 *first)
 {
 	u64 end;
 
@@ -42,7 +42,7 @@ static u64 advance(struct dvmm_stream *s, u64 index, u64 npages, u64 *first)
  * Nothing is held, nothing is under way, and as far as this node knows somebody
  * has data: the home knows of each page that nobody has touched.
  */
-static bool worth_asking(struct dvmm_region *r, u64 index)
+static bool prefetch_worth_asking(struct dvmm_region *r, u64 index)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 
@@ -57,9 +57,9 @@ void dvmm_prefetch(struct dvmm_region *r, u64 index)
 
 	if (!r->m->prefetch || r->limit)
 		return;
-	end = advance(&r->streams[current->pid % DVMM_STREAMS], index, r->npages, &first);
+	end = prefetch_advance(&r->streams[current->pid % DVMM_STREAMS], index, r->npages, &first);
 	for (; first < end; first++) {
-		if (!worth_asking(r, first))
+		if (!prefetch_worth_asking(r, first))
 			continue;
 		dvmm_dispatch_local(r, first, DVMM_EV_LOAD);
 		dvmm_stats_count(r->m, prefetches);

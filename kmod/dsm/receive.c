@@ -132,8 +132,8 @@ static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
 }
 
 /* Each message as if it had come alone; what answers them leaves together, too. */
-static const char *batch_each(struct dvmm_link *l, unsigned int lane, const void *data,
-			      unsigned int count)
+static const char *rx_batch_each(struct dvmm_link *l, unsigned int lane, const void *data,
+				 unsigned int count)
 {
 	const struct dvmm_wire_hdr *hdr = data;
 	struct page *none = NULL;
@@ -160,19 +160,19 @@ static const char *rx_batch(struct dvmm_link *l, unsigned int lane, const struct
 		return "batch from a node that does not know them";
 	if (lane == DVMM_LANE_REQ)
 		answers = dvmm_batch_open(l->m, l->peer, DVMM_LANE_FWD);
-	why = batch_each(l, lane, data, f->length / sizeof(struct dvmm_wire_hdr));
+	why = rx_batch_each(l, lane, data, f->length / sizeof(struct dvmm_wire_hdr));
 	dvmm_batch_close(answers, DVMM_LANE_FWD);
 	return why;
 }
 
 /* HELLO comes on the CTL lane; what overtook it on another lane waits here. */
-static bool wait_up(struct dvmm_link *l)
+static bool rx_wait_up(struct dvmm_link *l)
 {
 	/* One that is down was up, or has said why not. */
 	return wait_event_timeout(l->wait, READ_ONCE(l->state) >= DVMM_LINK_UP, 5 * HZ);
 }
 
-static void count_received(struct dvmm_link *l, const struct dvmm_frame *f)
+static void rx_count(struct dvmm_link *l, const struct dvmm_frame *f)
 {
 	struct dvmm_machine *m = l->m;
 
@@ -184,15 +184,15 @@ static void count_received(struct dvmm_link *l, const struct dvmm_frame *f)
 			   f->msg.id);
 }
 
-static const char *receive(struct dvmm_link *l, unsigned int lane,
-			   const struct dvmm_frame *f, struct page **page)
+static const char *rx_frame(struct dvmm_link *l, unsigned int lane,
+			    const struct dvmm_frame *f, struct page **page)
 {
 	const void *data = *page ? page_address(*page) : NULL;
 
-	count_received(l, f);
+	rx_count(l, f);
 	if (f->kind == DVMM_WIRE_LINK)
 		return rx_link(l, f, data);
-	if (!wait_up(l))
+	if (!rx_wait_up(l))
 		return "message before HELLO";
 	if (lane == DVMM_LANE_REQ)
 		dvmm_link_await_room(l);
@@ -208,7 +208,7 @@ static const char *receive(struct dvmm_link *l, unsigned int lane,
 }
 
 /* A frame that was lost, doubled or overtaken is a peer or a transport that is broken. */
-static const char *check_number(struct dvmm_link *l, unsigned int lane, u32 number)
+static const char *rx_check_number(struct dvmm_link *l, unsigned int lane, u32 number)
 {
 	u32 due = l->due[lane]++;
 
@@ -230,9 +230,9 @@ int dvmm_receive(struct dvmm_xport_link *x, unsigned int lane, const void *hdr,
 	if (!why && !!f.length != !!page)
 		why = "payload is missing";
 	if (!why)
-		why = check_number(l, lane, f.number);
+		why = rx_check_number(l, lane, f.number);
 	if (!why)
-		why = receive(l, lane, &f, &page);
+		why = rx_frame(l, lane, &f, &page);
 	if (page)
 		put_page(page);
 	if (!why)

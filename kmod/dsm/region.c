@@ -97,14 +97,14 @@ int dvmm_region_announced(struct dvmm_region *r, const struct folio *folio)
 
 /* ---- waiting ---- */
 
-static bool look_again(struct dvmm_region *r, struct dvmm_bucket *b, u64 index,
-		       u8 need, u32 wakes)
+static bool region_look_again(struct dvmm_region *r, struct dvmm_bucket *b, u64 index,
+			      u8 need, u32 wakes)
 {
 	return dvmm_page_perm(dvmm_region_page(r, index)) >= need ||
 	       READ_ONCE(b->wakes) != wakes || dvmm_machine_stopped(r->m);
 }
 
-static int wait_ready(struct dvmm_machine *m, unsigned int state)
+static int region_wait_ready(struct dvmm_machine *m, unsigned int state)
 {
 	if (likely(dvmm_machine_ready(m)))
 		return 0;
@@ -153,7 +153,7 @@ static int region_sleep(struct dvmm_region *r, u64 index, u8 need, u32 wakes,
 	s.entry.func = region_wake_sleeper;
 	while (!ret) {
 		ret = prepare_to_wait_event(&b->wait, &s.entry, w->state) ? -EINTR : 0;
-		if (look_again(r, b, index, need, wakes)) {
+		if (region_look_again(r, b, index, need, wakes)) {
 			ret = 0;
 			break;
 		}
@@ -167,7 +167,7 @@ static int region_sleep(struct dvmm_region *r, u64 index, u8 need, u32 wakes,
 }
 
 /* Ask, and wait until the engine has something to say about the page. */
-static int ask(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
+static int region_ask(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
 {
 	u8 type = need == DVMM_PERM_WRITE ? DVMM_EV_STORE : DVMM_EV_LOAD;
 	u32 wakes = READ_ONCE(dvmm_region_bucket(r, index)->wakes);
@@ -178,10 +178,10 @@ static int ask(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait
 	return region_sleep(r, index, need, wakes, w);
 }
 
-static int acquire_slow(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
+static int region_acquire_slow(struct dvmm_region *r, u64 index, u8 need, const struct dvmm_wait *w)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
-	int ret = wait_ready(r->m, w->state);
+	int ret = region_wait_ready(r->m, w->state);
 
 	while (!ret && dvmm_page_perm(pg) < need) {
 		bool reserved = false;
@@ -192,7 +192,7 @@ static int acquire_slow(struct dvmm_region *r, u64 index, u8 need, const struct 
 			ret = dvmm_evict_reserve(r, w->state);
 			reserved = !ret;
 		}
-		ret = ret ?: ask(r, index, need, w);
+		ret = ret ?: region_ask(r, index, need, w);
 		if (reserved)
 			dvmm_evict_unreserve(r);
 	}
@@ -227,7 +227,7 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 	}
 	start = ktime_get_ns();
 	dvmm_waiter_begin(r, &waiter, index, need);
-	ret = acquire_slow(r, index, need, w);
+	ret = region_acquire_slow(r, index, need, w);
 	dvmm_waiter_end(r, &waiter);
 	end = ktime_get_ns();
 	if (first)
@@ -331,7 +331,12 @@ static int region_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (vma->vm_pgoff >= r->npages || vma_pages(vma) > r->npages - vma->vm_pgoff)
 		return -ENXIO;
-	/* VM_RAND_READ: an unmapped young page is not worth an LRU activation. */
+	/*
+	 * VM_DONTEXPAND carries more than its name: KSM, khugepaged, mlock() and
+	 * userfaultfd leave a VMA that has it alone, and each of them would take
+	 * references or mappings that the protocol does not know.
+	 * VM_RAND_READ: an unmapped young page is not worth an LRU activation.
+	 */
 	vm_flags_set(vma, VM_DONTCOPY | VM_DONTEXPAND | VM_DONTDUMP | VM_RAND_READ);
 	vma->vm_ops = &dvmm_vm_ops;
 	return 0;

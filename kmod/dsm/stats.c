@@ -47,7 +47,7 @@ void dvmm_stats_taken(struct dvmm_machine *m, u8 perm)
 		dvmm_stats_count(m, downgrades);
 }
 
-static u64 percentile(const u64 *hist, u64 total, unsigned int percent)
+static u64 stats_percentile(const u64 *hist, u64 total, unsigned int percent)
 {
 	u64 seen = 0, want = DIV_ROUND_UP_ULL(total * percent, 100);
 	int i;
@@ -60,7 +60,7 @@ static u64 percentile(const u64 *hist, u64 total, unsigned int percent)
 	return 0;
 }
 
-static void sum_latency(struct dvmm_machine *m, struct dvmm_stats *out)
+static void stats_sum_latency(struct dvmm_machine *m, struct dvmm_stats *out)
 {
 	static const u8 percents[] = { 50, 90, 99 };
 	u64 *hist = kcalloc(DVMM_LATENCY_BUCKETS, sizeof(*hist), GFP_KERNEL);
@@ -77,11 +77,11 @@ static void sum_latency(struct dvmm_machine *m, struct dvmm_stats *out)
 		}
 	}
 	for (i = 0; hist && i < ARRAY_SIZE(percents); i++)
-		out->latency_ns[i] = percentile(hist, total, percents[i]);
+		out->latency_ns[i] = stats_percentile(hist, total, percents[i]);
 	kfree(hist);
 }
 
-static u64 sum_frames(struct dvmm_machine *m)
+static u64 stats_sum_frames(struct dvmm_machine *m)
 {
 	struct dvmm_region *r;
 	unsigned long id;
@@ -106,8 +106,8 @@ void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out)
 		DVMM_STATS(X)
 #undef X
 	}
-	sum_latency(m, out);
-	out->frames = sum_frames(m);
+	stats_sum_latency(m, out);
+	out->frames = stats_sum_frames(m);
 }
 
 void dvmm_stats_more(struct dvmm_machine *m, struct dvmm_stats_more *out)

@@ -16,7 +16,7 @@ struct transport {
 static LIST_HEAD(transports);
 static DEFINE_MUTEX(transports_lock);
 
-static struct transport *find(const char *name)
+static struct transport *transport_find(const char *name)
 {
 	struct transport *t;
 
@@ -56,7 +56,7 @@ int dvmm_transport_register(const struct dvmm_transport_ops *ops)
 		return -ENOMEM;
 	t->ops = ops;
 	mutex_lock(&transports_lock);
-	if (find(ops->name))
+	if (transport_find(ops->name))
 		ret = -EEXIST;
 	else
 		list_add_tail(&t->list, &transports);
@@ -72,7 +72,7 @@ void dvmm_transport_unregister(const struct dvmm_transport_ops *ops)
 	struct transport *t;
 
 	mutex_lock(&transports_lock);
-	t = find(ops->name);
+	t = transport_find(ops->name);
 	if (!WARN_ON(!t || t->ops != ops))
 		list_del(&t->list);
 	mutex_unlock(&transports_lock);
@@ -80,13 +80,13 @@ void dvmm_transport_unregister(const struct dvmm_transport_ops *ops)
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_transport_unregister, DVMM);
 
-static const struct dvmm_transport_ops *get_loaded(const char *name)
+static const struct dvmm_transport_ops *transport_get_loaded(const char *name)
 {
 	const struct dvmm_transport_ops *ops = NULL;
 	struct transport *t;
 
 	mutex_lock(&transports_lock);
-	t = find(name);
+	t = transport_find(name);
 	if (t && try_module_get(t->ops->owner))
 		ops = t->ops;
 	mutex_unlock(&transports_lock);
@@ -95,12 +95,12 @@ static const struct dvmm_transport_ops *get_loaded(const char *name)
 
 const struct dvmm_transport_ops *dvmm_transport_get(const char *name)
 {
-	const struct dvmm_transport_ops *ops = get_loaded(name);
+	const struct dvmm_transport_ops *ops = transport_get_loaded(name);
 
 	if (ops)
 		return ops;
 	request_module("dvmm-transport-%s", name);
-	return get_loaded(name);
+	return transport_get_loaded(name);
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_transport_get, DVMM);
 

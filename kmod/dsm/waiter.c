@@ -41,7 +41,7 @@ void dvmm_waiter_end(struct dvmm_region *r, struct dvmm_waiter *w)
 }
 
 /* Has the page what a thread waits for, which has not run since? */
-static bool to_come(const struct dvmm_waiters *ws, u64 index, u8 perm)
+static bool waiter_to_come(const struct dvmm_waiters *ws, u64 index, u8 perm)
 {
 	const struct dvmm_waiter *w;
 
@@ -52,12 +52,12 @@ static bool to_come(const struct dvmm_waiters *ws, u64 index, u8 perm)
 }
 
 /* From the grant until the access had its chance. */
-static u32 served_after(const struct dvmm_bucket *b, const struct dvmm_page *pg, u64 index,
-			u32 age)
+static u32 waiter_served_after(const struct dvmm_bucket *b, const struct dvmm_page *pg, u64 index,
+			       u32 age)
 {
 	u32 since;
 
-	if (to_come(&b->waiters, index, dvmm_page_perm(pg)))
+	if (waiter_to_come(&b->waiters, index, dvmm_page_perm(pg)))
 		return age;
 	since = b->waiters.served_us - READ_ONCE(pg->stamp);
 	return b->waiters.served == index && since < age ? since : 0;
@@ -74,7 +74,7 @@ u32 dvmm_waiter_hold_us(struct dvmm_region *r, u64 index, u32 now)
 	if (!least || age >= DVMM_HOLD_MAX_US)
 		return least;
 	spin_lock(&b->lock);
-	hold = least + served_after(b, pg, index, age);
+	hold = least + waiter_served_after(b, pg, index, age);
 	spin_unlock(&b->lock);
 	return max_t(u32, least, min_t(u32, hold, DVMM_HOLD_MAX_US));
 }

@@ -120,21 +120,20 @@ struct loop_end {
 
 enum { END_UP, END_DEAD };
 
-#define LANE_CTL	3
 
 static LIST_HEAD(pairs);
 static DEFINE_MUTEX(pairs_lock);
 
 /* ---- frames and queues ---- */
 
-static void free_frame(struct loop_frame *f)
+static void loop_free_frame(struct loop_frame *f)
 {
 	if (f->page)
 		__free_page(f->page);
 	kfree(f);
 }
 
-static struct loop_frame *copy_frame(const struct dvmm_xmit *x)
+static struct loop_frame *loop_copy_frame(const struct dvmm_xmit *x)
 {
 	struct loop_frame *f = kmalloc(sizeof(*f), GFP_NOIO);
 
@@ -153,7 +152,7 @@ static struct loop_frame *copy_frame(const struct dvmm_xmit *x)
 	return f;
 }
 
-static void init_queue(struct queue *q)
+static void loop_init_queue(struct queue *q)
 {
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->frames);
@@ -161,7 +160,7 @@ static void init_queue(struct queue *q)
 	init_waitqueue_head(&q->work);
 }
 
-static int push(struct loop_end *e, struct dvmm_xmit *x, struct loop_frame *f)
+static int loop_push(struct loop_end *e, struct dvmm_xmit *x, struct loop_frame *f)
 {
 	struct pair *p = e->pair;
 	struct queue *q = &p->pipe[e->side][x->lane];
@@ -182,7 +181,7 @@ static int push(struct loop_end *e, struct dvmm_xmit *x, struct loop_frame *f)
 	return 0;
 }
 
-static struct loop_frame *pop(struct queue *q)
+static struct loop_frame *loop_pop(struct queue *q)
 {
 	struct loop_frame *f;
 
@@ -197,17 +196,17 @@ static struct loop_frame *pop(struct queue *q)
 	return f;
 }
 
-static void drain(struct queue *q)
+static void loop_drain(struct queue *q)
 {
 	struct loop_frame *f;
 
-	while ((f = pop(q)))
-		free_frame(f);
+	while ((f = loop_pop(q)))
+		loop_free_frame(f);
 }
 
 /* ---- pairs ---- */
 
-static struct pair *find_pair(const u8 *machine, const u16 *node)
+static struct pair *loop_find_pair(const u8 *machine, const u16 *node)
 {
 	struct pair *p;
 
@@ -219,7 +218,7 @@ static struct pair *find_pair(const u8 *machine, const u16 *node)
 	return NULL;
 }
 
-static struct pair *new_pair(const u8 *machine, const u16 *node)
+static struct pair *loop_new_pair(const u8 *machine, const u16 *node)
 {
 	struct pair *p = kzalloc(sizeof(*p), GFP_KERNEL);
 	unsigned int i, k;
@@ -233,12 +232,12 @@ static struct pair *new_pair(const u8 *machine, const u16 *node)
 	init_waitqueue_head(&p->started);
 	for (i = 0; i < 2; i++)
 		for (k = 0; k < DVMM_XPORT_LANES; k++)
-			init_queue(&p->pipe[i][k]);
+			loop_init_queue(&p->pipe[i][k]);
 	list_add(&p->list, &pairs);
 	return p;
 }
 
-static void put_pair(struct pair *p)
+static void loop_put_pair(struct pair *p)
 {
 	unsigned int i, k;
 
@@ -246,20 +245,20 @@ static void put_pair(struct pair *p)
 		return;
 	for (i = 0; i < 2; i++)
 		for (k = 0; k < DVMM_XPORT_LANES; k++)
-			drain(&p->pipe[i][k]);
+			loop_drain(&p->pipe[i][k]);
 	kfree(p);
 }
 
 /* Returns the pair that the other end waits with, or a new one to wait with. */
-static struct pair *join_pair(const struct dvmm_xport_params *params, unsigned int side)
+static struct pair *loop_join_pair(const struct dvmm_xport_params *params, unsigned int side)
 {
 	u16 node[2] = { min(params->self, params->peer), max(params->self, params->peer) };
 	struct pair *p;
 
 	mutex_lock(&pairs_lock);
-	p = find_pair(params->machine, node);
+	p = loop_find_pair(params->machine, node);
 	if (!p) {
-		p = new_pair(params->machine, node) ?: ERR_PTR(-ENOMEM);
+		p = loop_new_pair(params->machine, node) ?: ERR_PTR(-ENOMEM);
 	} else if (test_bit(side, &p->ends)) {
 		p = ERR_PTR(-EADDRINUSE);
 	} else {
@@ -272,13 +271,13 @@ static struct pair *join_pair(const struct dvmm_xport_params *params, unsigned i
 	return p;
 }
 
-static bool both_there(const struct pair *p)
+static bool loop_both_there(const struct pair *p)
 {
 	return (READ_ONCE(p->ends) & 3) == 3;
 }
 
 /* Nothing more is sent either way; both ends' threads find out. */
-static void bring_down(struct pair *p)
+static void loop_bring_down(struct pair *p)
 {
 	unsigned int i, k;
 
@@ -290,7 +289,7 @@ static void bring_down(struct pair *p)
 		for (k = 0; k < DVMM_XPORT_LANES; k++) {
 			struct queue *q = &p->pipe[i][k];
 
-			/* after this, push() has seen p->down */
+			/* after this, loop_push() has seen p->down */
 			spin_lock_bh(&q->lock);
 			spin_unlock_bh(&q->lock);
 			wake_up_all(&q->room);
@@ -303,11 +302,11 @@ static void bring_down(struct pair *p)
 /* ---- receiving ---- */
 
 /* From receivers only, so that disconnect() can wait for it. */
-static void fail(struct loop_end *e, const char *why)
+static void loop_fail(struct loop_end *e, const char *why)
 {
 	if (test_and_set_bit(END_DEAD, &e->flags))
 		return;
-	bring_down(e->pair);
+	loop_bring_down(e->pair);
 	mutex_lock(&e->upcall);
 	e->link->up->link_down(e->link, why);
 	mutex_unlock(&e->upcall);
@@ -317,10 +316,10 @@ static void fail(struct loop_end *e, const char *why)
  * The first receiver to come here announces the link, the others wait until
  * that is done.
  */
-static void announce(struct loop_end *e)
+static void loop_announce(struct loop_end *e)
 {
-	wait_event_idle(e->pair->started, both_there(e->pair) || READ_ONCE(e->pair->down));
-	if (!both_there(e->pair))
+	wait_event_idle(e->pair->started, loop_both_there(e->pair) || READ_ONCE(e->pair->down));
+	if (!loop_both_there(e->pair))
 		return;
 	mutex_lock(&e->upcall);
 	if (!test_bit(END_DEAD, &e->flags) && !test_and_set_bit(END_UP, &e->flags))
@@ -328,16 +327,16 @@ static void announce(struct loop_end *e)
 	mutex_unlock(&e->upcall);
 }
 
-static struct loop_frame *next_frame(struct loop_end *e, struct queue *q)
+static struct loop_frame *loop_next_frame(struct loop_end *e, struct queue *q)
 {
 	struct loop_frame *f = NULL;
 
-	wait_event_idle(q->work, (f = pop(q)) || READ_ONCE(e->pair->down));
+	wait_event_idle(q->work, (f = loop_pop(q)) || READ_ONCE(e->pair->down));
 	/* Nothing is pushed once the pair is down: this is the rest. */
-	return f ?: pop(q);
+	return f ?: loop_pop(q);
 }
 
-static int hand_up(struct receiver *r, struct loop_frame *f)
+static int loop_hand_up(struct receiver *r, struct loop_frame *f)
 {
 	struct dvmm_xport_link *link = r->end->link;
 	int err;
@@ -345,11 +344,11 @@ static int hand_up(struct receiver *r, struct loop_frame *f)
 	r->frames++;
 	err = link->up->link_rx(link, r->lane, f->hdr, f->page);
 	f->page = NULL;
-	free_frame(f);
+	loop_free_frame(f);
 	return err;
 }
 
-static int receive(void *data)
+static int loop_receive(void *data)
 {
 	struct receiver *r = data;
 	struct loop_end *e = r->end;
@@ -358,47 +357,47 @@ static int receive(void *data)
 	unsigned int noio = memalloc_noio_save();
 	int err = 0;
 
-	announce(e);
-	while (!err && !test_bit(END_DEAD, &e->flags) && (f = next_frame(e, q)))
-		err = hand_up(r, f);
+	loop_announce(e);
+	while (!err && !test_bit(END_DEAD, &e->flags) && (f = loop_next_frame(e, q)))
+		err = loop_hand_up(r, f);
 	/*
 	 * What was sent before the other end left still arrives; why it left may
 	 * stand in a message on CTL.
 	 */
-	if (!err && r->lane != LANE_CTL)
+	if (!err && r->lane != DVMM_XPORT_LANE_LAST)
 		wait_event_idle_timeout(e->pair->started, test_bit(END_DEAD, &e->flags), HZ);
-	fail(e, err ? "protocol error" : "link closed by peer");
+	loop_fail(e, err ? "protocol error" : "link closed by peer");
 	memalloc_noio_restore(noio);
 	return 0;
 }
 
 /* ---- sending ---- */
 
-static int wait_for_room(struct pair *p, struct queue *q)
+static int loop_wait_for_room(struct pair *p, struct queue *q)
 {
 	return wait_event_killable(q->room, READ_ONCE(p->down) ||
 				   READ_ONCE(q->length) < DVMM_XPORT_QUEUE) ? -EINTR : 0;
 }
 
-static int send_copy(struct loop_end *e, struct dvmm_xmit *x, bool nowait)
+static int loop_send_copy(struct loop_end *e, struct dvmm_xmit *x, bool nowait)
 {
 	struct queue *q = &e->pair->pipe[e->side][x->lane];
 	struct loop_frame *f;
 	int err;
 
-	err = nowait ? 0 : wait_for_room(e->pair, q);
+	err = nowait ? 0 : loop_wait_for_room(e->pair, q);
 	if (err)
 		return err;
-	f = copy_frame(x);
+	f = loop_copy_frame(x);
 	if (!f)
 		return -ENOMEM;
-	err = push(e, x, f);
+	err = loop_push(e, x, f);
 	if (err)
-		free_frame(f);
+		loop_free_frame(f);
 	return err;
 }
 
-static int send_frame(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait)
+static int loop_send_frame(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait)
 {
 	struct loop_end *e = dvmm_gate_enter(link);
 	int err = -ENOTCONN;
@@ -410,7 +409,7 @@ static int send_frame(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool no
 	err = -EINVAL;
 	if (x->lane >= DVMM_XPORT_LANES || x->length > DVMM_XPORT_PAYLOAD_MAX)
 		goto leave;
-	err = send_copy(e, x, nowait);
+	err = loop_send_copy(e, x, nowait);
 	if (!err)
 		link->up->xmit_done(link, x);
 leave:
@@ -420,7 +419,7 @@ leave:
 
 /* ---- life of a link ---- */
 
-static void stop_receivers(struct loop_end *e)
+static void loop_stop_receivers(struct loop_end *e)
 {
 	unsigned int i;
 
@@ -432,7 +431,7 @@ static void stop_receivers(struct loop_end *e)
 	}
 }
 
-static int new_receivers(struct loop_end *e, const struct dvmm_xport_params *params)
+static int loop_new_receivers(struct loop_end *e, const struct dvmm_xport_params *params)
 {
 	struct task_struct *task;
 	unsigned int i;
@@ -442,7 +441,7 @@ static int new_receivers(struct loop_end *e, const struct dvmm_xport_params *par
 
 		r->end = e;
 		r->lane = i;
-		task = kthread_create(receive, r, "dvmm-loop/%u-%u.%u", params->self,
+		task = kthread_create(loop_receive, r, "dvmm-loop/%u-%u.%u", params->self,
 				      params->peer, i);
 		if (IS_ERR(task))
 			return PTR_ERR(task);
@@ -452,7 +451,7 @@ static int new_receivers(struct loop_end *e, const struct dvmm_xport_params *par
 	return 0;
 }
 
-static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
+static int loop_open_link(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
 {
 	struct loop_end *e;
 	unsigned int i;
@@ -467,10 +466,10 @@ static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_param
 	e->link = link;
 	mutex_init(&e->upcall);
 	e->side = params->self > params->peer;
-	err = new_receivers(e, params);
+	err = loop_new_receivers(e, params);
 	if (err)
 		goto stop;
-	e->pair = join_pair(params, e->side);
+	e->pair = loop_join_pair(params, e->side);
 	err = PTR_ERR_OR_ZERO(e->pair);
 	if (err)
 		goto stop;
@@ -480,26 +479,26 @@ static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_param
 	wake_up_all(&e->pair->started);
 	return 0;
 stop:
-	stop_receivers(e);
+	loop_stop_receivers(e);
 	kfree(e);
 	return err;
 }
 
-static void close_link(struct dvmm_xport_link *link)
+static void loop_close_link(struct dvmm_xport_link *link)
 {
 	struct loop_end *e = dvmm_gate_take(link);
 
 	if (!e)
 		return;
 	set_bit(END_DEAD, &e->flags);
-	bring_down(e->pair);
-	stop_receivers(e);
+	loop_bring_down(e->pair);
+	loop_stop_receivers(e);
 	dvmm_gate_close(&e->gate);
-	put_pair(e->pair);
+	loop_put_pair(e->pair);
 	kfree_rcu(e, rcu);
 }
 
-static void show_lane(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m)
+static void loop_show_lane(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m)
 {
 	struct loop_end *e = dvmm_gate_enter(link);
 	const struct queue *q;
@@ -517,24 +516,24 @@ static const struct dvmm_transport_ops loop_ops = {
 	.owner		= THIS_MODULE,
 	.version	= DVMM_TRANSPORT_VERSION,
 	.size		= sizeof(struct dvmm_transport_ops),
-	.connect	= open_link,
-	.disconnect	= close_link,
-	.send		= send_frame,
-	.show		= show_lane,
+	.connect	= loop_open_link,
+	.disconnect	= loop_close_link,
+	.send		= loop_send_frame,
+	.show		= loop_show_lane,
 };
 
-static int __init start_module(void)
+static int __init loop_start_module(void)
 {
 	return dvmm_transport_register(&loop_ops);
 }
 
-static void __exit end_module(void)
+static void __exit loop_end_module(void)
 {
 	dvmm_transport_unregister(&loop_ops);
 }
 
-module_init(start_module);
-module_exit(end_module);
+module_init(loop_start_module);
+module_exit(loop_end_module);
 MODULE_LICENSE("GPL");
 MODULE_DESCRIPTION("dvmm: links within one kernel");
 MODULE_ALIAS("dvmm-transport-loop");

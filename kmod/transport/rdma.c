@@ -28,7 +28,7 @@ void dvmm_rdma_kick(struct rdma_link *l, unsigned long delay)
 		mod_delayed_work(dvmm_rdma_wq, &l->life, delay);
 }
 
-static bool kill_link(struct rdma_link *l)
+static bool link_kill(struct rdma_link *l)
 {
 	unsigned int i;
 
@@ -43,14 +43,14 @@ void dvmm_rdma_fail(struct rdma_link *l, const char *why)
 {
 	if (cmpxchg(&l->why, NULL, why))
 		return;
-	kill_link(l);
+	link_kill(l);
 	dvmm_rdma_kick(l, 0);
 }
 
 /* ---- life of a link ---- */
 
 /* A peer that has connected one lane and no other must not keep them for ever. */
-static void await_lanes(struct rdma_link *l)
+static void link_await_lanes(struct rdma_link *l)
 {
 	unsigned long begun = READ_ONCE(l->begun);
 
@@ -60,14 +60,14 @@ static void await_lanes(struct rdma_link *l)
 		queue_delayed_work(dvmm_rdma_wq, &l->life, HZ);
 }
 
-static void announce(struct rdma_link *l)
+static void link_announce(struct rdma_link *l)
 {
 	unsigned int i;
 
 	for (i = 0; i < DVMM_XPORT_LANES; i++) {
 		if (READ_ONCE(l->lane[i].connected))
 			continue;
-		await_lanes(l);
+		link_await_lanes(l);
 		return;
 	}
 	dvmm_rdma_deaf(l);
@@ -79,7 +79,7 @@ static void announce(struct rdma_link *l)
 		queue_work(dvmm_rdma_rx_wq, &l->lane[i].receiver);
 }
 
-static bool all_handed_up(struct rdma_lane *t)
+static bool lane_all_handed_up(struct rdma_lane *t)
 {
 	bool none;
 
@@ -93,26 +93,26 @@ static bool all_handed_up(struct rdma_lane *t)
  * The last words of a peer that has hung up may be on their way up, and have to be
  * there first; but a receiver may stand still for ever.
  */
-static void last_words(struct rdma_link *l)
+static void link_last_words(struct rdma_link *l)
 {
-	struct rdma_lane *t = &l->lane[RDMA_LANE_CTL];
+	struct rdma_lane *t = &l->lane[DVMM_XPORT_LANE_LAST];
 
 	if (!test_bit(RDMA_HEARS, &l->flags) || !test_bit(RDMA_CLOSED, &l->flags))
 		return;
 	dvmm_rdma_hang_up(t);
-	wait_event_idle_timeout(t->room, all_handed_up(t), HZ);
+	wait_event_idle_timeout(t->room, lane_all_handed_up(t), HZ);
 }
 
-static void tell(struct rdma_link *l)
+static void link_tell(struct rdma_link *l)
 {
-	last_words(l);
+	link_last_words(l);
 	set_bit(RDMA_TOLD, &l->flags);
 	l->link->up->link_down(l->link, l->why);
 	dvmm_rdma_release(l);
 	dvmm_rdma_proof_exit(l);
 }
 
-static void live(struct work_struct *work)
+static void link_live(struct work_struct *work)
 {
 	struct rdma_link *l = container_of(work, struct rdma_link, life.work);
 
@@ -122,9 +122,9 @@ static void live(struct work_struct *work)
 	if (READ_ONCE(l->fault))
 		dvmm_rdma_fail(l, l->fault);
 	if (dvmm_rdma_dead(l)) {
-		/* There is no reason where close_link() did it, which has no need to be told. */
+		/* There is no reason where link_close() did it, which has no need to be told. */
 		if (READ_ONCE(l->why))
-			tell(l);
+			link_tell(l);
 		return;
 	}
 	if (test_and_clear_bit(RDMA_AGAIN, &l->flags))
@@ -132,13 +132,13 @@ static void live(struct work_struct *work)
 	if (test_bit(RDMA_UP, &l->flags))
 		dvmm_rdma_beat(l);
 	else
-		announce(l);
+		link_announce(l);
 	/* not mod_delayed_work(): somebody may have kicked meanwhile */
 	if (test_bit(RDMA_UP, &l->flags) && !test_bit(RDMA_CLOSING, &l->flags))
 		queue_delayed_work(dvmm_rdma_wq, &l->life, BEAT);
 }
 
-static int parse_address(struct rdma_link *l, const char *text)
+static int link_parse_address(struct rdma_link *l, const char *text)
 {
 	char host[64];
 	const char *colon = strrchr(text, ':');
@@ -165,7 +165,7 @@ static bool has_sockets(const struct dvmm_xport_params *params)
 	return false;
 }
 
-static struct rdma_link *new_link(struct dvmm_xport_link *link,
+static struct rdma_link *link_new(struct dvmm_xport_link *link,
 				  const struct dvmm_xport_params *params)
 {
 	struct rdma_link *l = kvzalloc(sizeof(*l), GFP_KERNEL);
@@ -180,14 +180,14 @@ static struct rdma_link *new_link(struct dvmm_xport_link *link,
 	l->peer = params->peer;
 	l->net = get_net(current->nsproxy->net_ns);
 	mutex_init(&l->lock);
-	INIT_DELAYED_WORK(&l->life, live);
+	INIT_DELAYED_WORK(&l->life, link_live);
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
 		dvmm_rdma_lane_init(l, i);
 	return l;
 }
 
 /* RDMA_CLOSING is set, or nothing was begun. */
-static void free_link(struct rdma_link *l)
+static void link_free(struct rdma_link *l)
 {
 	cancel_delayed_work_sync(&l->life);
 	dvmm_rdma_release(l);
@@ -198,7 +198,7 @@ static void free_link(struct rdma_link *l)
 	kvfree_rcu(l, rcu);
 }
 
-static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_params *params,
+static int link_open(struct dvmm_xport_link *link, const struct dvmm_xport_params *params,
 		     bool passive)
 {
 	struct rdma_link *l;
@@ -206,13 +206,13 @@ static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_param
 
 	if (has_sockets(params))
 		return err;
-	l = new_link(link, params);
+	l = link_new(link, params);
 	if (!l)
 		return -ENOMEM;
 	l->passive = passive;
 	l->secure = params->secure;
 	err = params->secure ? dvmm_rdma_proof_init(l, params->key) : 0;
-	err = err ?: parse_address(l, params->address);
+	err = err ?: link_parse_address(l, params->address);
 	if (err)
 		goto free;
 	WRITE_ONCE(link->priv, l);
@@ -222,51 +222,51 @@ static int open_link(struct dvmm_xport_link *link, const struct dvmm_xport_param
 	dvmm_gate_take(link);
 	set_bit(RDMA_CLOSING, &l->flags);
 free:
-	free_link(l);
+	link_free(l);
 	return err;
 }
 
-static int listen_link(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
+static int link_listen(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
 {
-	return open_link(link, params, true);
+	return link_open(link, params, true);
 }
 
-static int connect_link(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
+static int link_connect(struct dvmm_xport_link *link, const struct dvmm_xport_params *params)
 {
-	return open_link(link, params, false);
+	return link_open(link, params, false);
 }
 
-static bool all_sent(struct rdma_lane *t)
+static bool lane_all_sent(struct rdma_lane *t)
 {
 	return dvmm_rdma_dead(t->owner) || !READ_ONCE(t->queued);
 }
 
-static void close_link(struct dvmm_xport_link *link)
+static void link_close(struct dvmm_xport_link *link)
 {
 	struct rdma_link *l = dvmm_gate_take(link);
 
 	if (!l)
 		return;
 	/* Our own last words: the peer's device must have them before we hang up. */
-	wait_event_idle_timeout(l->lane[RDMA_LANE_CTL].room,
-				all_sent(&l->lane[RDMA_LANE_CTL]), HZ / 2);
+	wait_event_idle_timeout(l->lane[DVMM_XPORT_LANE_LAST].room,
+				lane_all_sent(&l->lane[DVMM_XPORT_LANE_LAST]), HZ / 2);
 	set_bit(RDMA_CLOSING, &l->flags);
-	kill_link(l);
+	link_kill(l);
 	cancel_delayed_work_sync(&l->life);
 	set_bit(RDMA_TOLD, &l->flags);
 	dvmm_gate_close(&l->gate);
-	free_link(l);
+	link_free(l);
 }
 
 /* Values hold no blank. */
-static void show_trouble(const char *why, struct seq_file *m)
+static void lane_show_trouble(const char *why, struct seq_file *m)
 {
 	seq_puts(m, " tries_again: ");
 	for (; *why; why++)
 		seq_putc(m, *why == ' ' ? '-' : *why);
 }
 
-static void show_lane(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m)
+static void lane_show(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m)
 {
 	struct rdma_link *l = dvmm_gate_enter(link);
 	const struct rdma_lane *t;
@@ -285,7 +285,7 @@ static void show_lane(struct dvmm_xport_link *link, unsigned int lane, struct se
 	seq_printf(m, " received_bytes: %llu received: %llu queued: %u", t->rx_bytes,
 		   t->rx_frames, READ_ONCE(t->queued));
 	if (trouble)
-		show_trouble(trouble, m);
+		lane_show_trouble(trouble, m);
 	dvmm_gate_leave(&l->gate);
 }
 
@@ -294,11 +294,11 @@ static const struct dvmm_transport_ops rdma_ops = {
 	.owner		= THIS_MODULE,
 	.version	= DVMM_TRANSPORT_VERSION,
 	.size		= sizeof(struct dvmm_transport_ops),
-	.listen		= listen_link,
-	.connect	= connect_link,
-	.disconnect	= close_link,
+	.listen		= link_listen,
+	.connect	= link_connect,
+	.disconnect	= link_close,
 	.send		= dvmm_rdma_send,
-	.show		= show_lane,
+	.show		= lane_show,
 };
 
 static void end_queues(void)

@@ -27,7 +27,6 @@
 #define RDMA_CREDITS	64	/* frames that the peer of a lane has room for */
 #define RDMA_RESERVE	4	/* room beside that, for messages without a frame */
 #define RDMA_SLOTS	(RDMA_CREDITS + RDMA_RESERVE)
-#define RDMA_LANE_CTL	3
 #define RDMA_PROOF	24	/* bytes of a proof that go over the wire */
 
 struct rdma_lane;

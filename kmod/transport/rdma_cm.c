@@ -27,7 +27,7 @@ struct said {
 
 static_assert(sizeof(struct said) == 56);
 
-static void fill_greeting(struct dvmm_greeting *g, const struct rdma_lane *t, u16 from, u16 to)
+static void cm_fill_greeting(struct dvmm_greeting *g, const struct rdma_lane *t, u16 from, u16 to)
 {
 	bool secure = t->owner->secure;
 
@@ -35,13 +35,13 @@ static void fill_greeting(struct dvmm_greeting *g, const struct rdma_lane *t, u1
 	g->flags = secure ? DVMM_GREETING_NONCE : 0;
 }
 
-static void our_greeting(struct dvmm_greeting *g, const struct rdma_lane *t)
+static void cm_our_greeting(struct dvmm_greeting *g, const struct rdma_lane *t)
 {
-	fill_greeting(g, t, t->owner->self, t->owner->peer);
+	cm_fill_greeting(g, t, t->owner->self, t->owner->peer);
 }
 
 /* What is wrong with a greeting from the peer, or NULL. */
-static const char *check_greeting(struct rdma_link *l, const struct rdma_conn_param *c)
+static const char *cm_check_greeting(struct rdma_link *l, const struct rdma_conn_param *c)
 {
 	const struct dvmm_greeting *g = c->private_data;
 	struct dvmm_greeting wanted;
@@ -49,7 +49,7 @@ static const char *check_greeting(struct rdma_link *l, const struct rdma_conn_pa
 
 	if (c->private_data_len < sizeof(struct said))
 		return "the other end is not dvmm";
-	fill_greeting(&wanted, &l->lane[0], l->peer, l->self);
+	cm_fill_greeting(&wanted, &l->lane[0], l->peer, l->self);
 	if (l->secure)	/* its number, whatever it is */
 		memcpy(wanted.machine, g->machine, sizeof(wanted.machine));
 	why = dvmm_greeting_wrong(g, &wanted);
@@ -60,7 +60,7 @@ static const char *check_greeting(struct rdma_link *l, const struct rdma_conn_pa
 
 /* ---- the device ---- */
 
-static int take_device(struct rdma_link *l, struct ib_device *device)
+static int cm_take_device(struct rdma_link *l, struct ib_device *device)
 {
 	struct ib_pd *pd;
 	struct ib_cq *cq;
@@ -87,7 +87,7 @@ static int take_device(struct rdma_link *l, struct ib_device *device)
 }
 
 /* A peer that tries keys is one reason. May be an interrupt: the life work does the rest. */
-static void on_device_event(struct ib_event *ev, void *context)
+static void cm_on_device_event(struct ib_event *ev, void *context)
 {
 	struct rdma_lane *t = context;
 
@@ -97,11 +97,11 @@ static void on_device_event(struct ib_event *ev, void *context)
 	dvmm_rdma_kick(t->owner, 0);
 }
 
-static int make_queue_pair(struct rdma_lane *t)
+static int cm_make_queue_pair(struct rdma_lane *t)
 {
 	struct rdma_link *l = t->owner;
 	struct ib_qp_init_attr attr = {
-		.event_handler = on_device_event,
+		.event_handler = cm_on_device_event,
 		.qp_context = t,
 		.qp_type = IB_QPT_RC,
 		.sq_sig_type = IB_SIGNAL_REQ_WR,
@@ -125,7 +125,7 @@ static int make_queue_pair(struct rdma_lane *t)
 }
 
 /* What was made by halves is hung up like the rest. */
-static int prepare(struct rdma_lane *t)
+static int cm_prepare(struct rdma_lane *t)
 {
 	struct rdma_link *l = t->owner;
 	int err;
@@ -138,9 +138,9 @@ static int prepare(struct rdma_lane *t)
 		return -EOPNOTSUPP;
 	}
 	mutex_lock(&l->lock);
-	err = take_device(l, t->id->device);
+	err = cm_take_device(l, t->id->device);
 	mutex_unlock(&l->lock);
-	return err ?: make_queue_pair(t);
+	return err ?: cm_make_queue_pair(t);
 }
 
 static void conn_param(struct rdma_conn_param *c, const struct said *s)
@@ -155,7 +155,7 @@ static void conn_param(struct rdma_conn_param *c, const struct said *s)
 
 /* ---- events ---- */
 
-static void cannot(struct rdma_link *l, const char *what, int err)
+static void cm_cannot(struct rdma_link *l, const char *what, int err)
 {
 	mutex_lock(&l->lock);
 	if (!READ_ONCE(l->why))
@@ -164,13 +164,13 @@ static void cannot(struct rdma_link *l, const char *what, int err)
 	dvmm_rdma_fail(l, l->text);
 }
 
-static void ask_peer(struct rdma_lane *t)
+static void cm_ask_peer(struct rdma_lane *t)
 {
 	struct rdma_conn_param c;
 	struct said s = {};
-	int err = prepare(t);
+	int err = cm_prepare(t);
 
-	our_greeting(&t->request, t);
+	cm_our_greeting(&t->request, t);
 	s.greeting = t->request;
 	if (t->challenge.version)
 		dvmm_rdma_prove(t->owner, true, &t->request, &t->challenge, s.proof);
@@ -178,36 +178,36 @@ static void ask_peer(struct rdma_lane *t)
 	if (!err)
 		err = rdma_connect_locked(t->id, &c);
 	if (err)
-		cannot(t->owner, "cannot use the RDMA device", err);
+		cm_cannot(t->owner, "cannot use the RDMA device", err);
 }
 
 /* The connection manager destroys @id then. */
-static int refuse(struct rdma_cm_id *id, const void *data, size_t n)
+static int cm_refuse(struct rdma_cm_id *id, const void *data, size_t n)
 {
 	rdma_reject(id, data, n, IB_CM_REJ_CONSUMER_DEFINED);
 	return -ECONNREFUSED;
 }
 
 /* Who has a key to hide tells strangers nothing. */
-static int refuse_because(struct rdma_link *l, struct rdma_cm_id *id, const char *why)
+static int cm_refuse_because(struct rdma_link *l, struct rdma_cm_id *id, const char *why)
 {
-	return refuse(id, why, l->secure ? 0 : strlen(why) + 1);
+	return cm_refuse(id, why, l->secure ? 0 : strlen(why) + 1);
 }
 
-static void set_timers(struct rdma_cm_id *id)
+static void cm_set_timers(struct rdma_cm_id *id)
 {
 	rdma_set_ack_timeout(id, ACK_TIMEOUT);
 	rdma_set_min_rnr_timer(id, RNR_TIMER);
 }
 
 /* The lane is theirs who asked. */
-static int answer_peer(struct rdma_lane *t, const struct dvmm_greeting *request)
+static int cm_answer_peer(struct rdma_lane *t, const struct dvmm_greeting *request)
 {
 	struct rdma_conn_param c;
 	struct said s = {};
-	int err = prepare(t);
+	int err = cm_prepare(t);
 
-	our_greeting(&s.greeting, t);
+	cm_our_greeting(&s.greeting, t);
 	if (t->owner->secure) {
 		dvmm_rdma_prove(t->owner, false, request, &s.greeting, s.proof);
 		dvmm_rdma_new_nonce(t);
@@ -216,53 +216,53 @@ static int answer_peer(struct rdma_lane *t, const struct dvmm_greeting *request)
 	return err ?: rdma_accept(t->id, &c);
 }
 
-static bool has_key(struct rdma_lane *t, const struct said *s)
+static bool cm_has_key(struct rdma_lane *t, const struct said *s)
 {
 	struct dvmm_greeting challenge;
 
-	our_greeting(&challenge, t);
+	cm_our_greeting(&challenge, t);
 	return dvmm_rdma_proved(t->owner, true, &s->greeting, &challenge, s->proof);
 }
 
-static int challenge(struct rdma_cm_id *id, const struct rdma_lane *t)
+static int cm_challenge(struct rdma_cm_id *id, const struct rdma_lane *t)
 {
 	struct dvmm_greeting g;
 
-	our_greeting(&g, t);
-	return refuse(id, &g, sizeof(g));
+	cm_our_greeting(&g, t);
+	return cm_refuse(id, &g, sizeof(g));
 }
 
-static int peer_asks(struct rdma_link *l, struct rdma_cm_id *id, const struct rdma_cm_event *ev)
+static int cm_peer_asks(struct rdma_link *l, struct rdma_cm_id *id, const struct rdma_cm_event *ev)
 {
 	const struct said *s = ev->param.conn.private_data;
-	const char *why = check_greeting(l, &ev->param.conn);
+	const char *why = cm_check_greeting(l, &ev->param.conn);
 	struct rdma_lane *t;
 	int err;
 
 	if (why)
-		return refuse_because(l, id, why);
+		return cm_refuse_because(l, id, why);
 	t = &l->lane[s->greeting.lane];
 	if (t->id || dvmm_rdma_dead(l))
-		return refuse_because(l, id, "this lane has its connection already");
-	if (l->secure && !has_key(t, s))
-		return challenge(id, t);
+		return cm_refuse_because(l, id, "this lane has its connection already");
+	if (l->secure && !cm_has_key(t, s))
+		return cm_challenge(id, t);
 	/* Handlers of two devices may run at once where the address is a wildcard. */
 	if (cmpxchg(&t->id, NULL, id))
-		return refuse_because(l, id, "this lane has its connection already");
+		return cm_refuse_because(l, id, "this lane has its connection already");
 	id->context = t;
-	set_timers(id);
-	err = answer_peer(t, &s->greeting);
+	cm_set_timers(id);
+	err = cm_answer_peer(t, &s->greeting);
 	/* @id stays with the lane, and is hung up with it */
 	if (err)
-		cannot(l, "cannot use the RDMA device", err);
+		cm_cannot(l, "cannot use the RDMA device", err);
 	return 0;
 }
 
 /* What is wrong with the answer of the passive side, or NULL. */
-static const char *check_answer(struct rdma_lane *t, const struct rdma_cm_event *ev)
+static const char *cm_check_answer(struct rdma_lane *t, const struct rdma_cm_event *ev)
 {
 	const struct said *s = ev->param.conn.private_data;
-	const char *why = check_greeting(t->owner, &ev->param.conn);
+	const char *why = cm_check_greeting(t->owner, &ev->param.conn);
 
 	if (why || !t->owner->secure)
 		return why;
@@ -271,10 +271,10 @@ static const char *check_answer(struct rdma_lane *t, const struct rdma_cm_event 
 	return NULL;
 }
 
-static void established(struct rdma_lane *t, const struct rdma_cm_event *ev)
+static void cm_established(struct rdma_lane *t, const struct rdma_cm_event *ev)
 {
 	struct rdma_link *l = t->owner;
-	const char *why = l->passive ? NULL : check_answer(t, ev);
+	const char *why = l->passive ? NULL : cm_check_answer(t, ev);
 
 	if (why) {
 		dvmm_rdma_fail(l, why);
@@ -286,29 +286,29 @@ static void established(struct rdma_lane *t, const struct rdma_cm_event *ev)
 }
 
 /* Nobody is there yet; or, on a link that is up, not any more. */
-static void again(struct rdma_lane *t, const char *why, unsigned long delay)
+static void cm_again(struct rdma_lane *t, const char *why, unsigned long delay)
 {
 	WRITE_ONCE(t->trouble, why);
 	set_bit(RDMA_AGAIN, &t->owner->flags);
 	dvmm_rdma_kick(t->owner, delay);
 }
 
-static void nobody(struct rdma_lane *t, const char *why)
+static void cm_nobody(struct rdma_lane *t, const char *why)
 {
 	if (test_bit(RDMA_UP, &t->owner->flags))
 		dvmm_rdma_fail(t->owner, why);
 	else
-		again(t, why, AGAIN_DELAY);
+		cm_again(t, why, AGAIN_DELAY);
 }
 
 /* True if the peer wants a proof, and has not had it for this very challenge. */
-static bool is_challenge(struct rdma_lane *t, const void *said, u8 n)
+static bool cm_is_challenge(struct rdma_lane *t, const void *said, u8 n)
 {
 	struct dvmm_greeting wanted;
 
 	if (!t->owner->secure || !said || n < sizeof(wanted))
 		return false;
-	fill_greeting(&wanted, t, t->owner->peer, t->owner->self);
+	cm_fill_greeting(&wanted, t, t->owner->peer, t->owner->self);
 	memcpy(wanted.machine, ((const struct dvmm_greeting *)said)->machine,
 	       sizeof(wanted.machine));
 	if (memcmp(said, &wanted, sizeof(wanted)) || !memcmp(said, &t->challenge, sizeof(wanted)))
@@ -318,7 +318,7 @@ static bool is_challenge(struct rdma_lane *t, const void *said, u8 n)
 }
 
 /* Why the peer has refused, as far as it says so. */
-static const char *refusal(struct rdma_lane *t, const char *said, u8 n)
+static const char *cm_refusal(struct rdma_lane *t, const char *said, u8 n)
 {
 	struct rdma_link *l = t->owner;
 
@@ -335,25 +335,25 @@ static const char *refusal(struct rdma_lane *t, const char *said, u8 n)
 	return l->text;
 }
 
-static void rejected(struct rdma_lane *t, struct rdma_cm_event *ev)
+static void cm_rejected(struct rdma_lane *t, struct rdma_cm_event *ev)
 {
 	const char *said;
 	u8 n = 0;
 
 	if (ev->status == IB_CM_REJ_INVALID_SERVICE_ID) {
-		nobody(t, "nobody listens at the peer's address");
+		cm_nobody(t, "nobody listens at the peer's address");
 		return;
 	}
 	said = rdma_consumer_reject_data(t->id, ev, &n);
 	if (!said)
 		dvmm_rdma_fail(t->owner, rdma_reject_msg(t->id, ev->status));
-	else if (is_challenge(t, said, n))
-		again(t, "the peer wants the key to be proved", 0);
+	else if (cm_is_challenge(t, said, n))
+		cm_again(t, "the peer wants the key to be proved", 0);
 	else
-		dvmm_rdma_fail(t->owner, refusal(t, said, n));
+		dvmm_rdma_fail(t->owner, cm_refusal(t, said, n));
 }
 
-static int on_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
+static int cm_on_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
 {
 	struct rdma_lane *t = id->context;
 	struct rdma_link *l = t->owner;
@@ -361,28 +361,28 @@ static int on_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
 
 	switch (ev->event) {
 	case RDMA_CM_EVENT_CONNECT_REQUEST:
-		return peer_asks(l, id, ev);
+		return cm_peer_asks(l, id, ev);
 	case RDMA_CM_EVENT_ADDR_RESOLVED:
 		err = rdma_resolve_route(id, RESOLVE_MS);
 		if (err)
-			cannot(l, "no route to the peer", err);
+			cm_cannot(l, "no route to the peer", err);
 		break;
 	case RDMA_CM_EVENT_ROUTE_RESOLVED:
-		ask_peer(t);
+		cm_ask_peer(t);
 		break;
 	case RDMA_CM_EVENT_ESTABLISHED:
-		established(t, ev);
+		cm_established(t, ev);
 		break;
 	case RDMA_CM_EVENT_REJECTED:
-		rejected(t, ev);
+		cm_rejected(t, ev);
 		break;
 	case RDMA_CM_EVENT_ADDR_ERROR:
-		nobody(t, "no RDMA device reaches the peer's address");
+		cm_nobody(t, "no RDMA device reaches the peer's address");
 		break;
 	case RDMA_CM_EVENT_ROUTE_ERROR:
 	case RDMA_CM_EVENT_UNREACHABLE:
 	case RDMA_CM_EVENT_CONNECT_ERROR:
-		nobody(t, "the peer's address does not answer");
+		cm_nobody(t, "the peer's address does not answer");
 		break;
 	case RDMA_CM_EVENT_DISCONNECTED:
 		set_bit(RDMA_CLOSED, &l->flags);
@@ -402,26 +402,26 @@ static int on_event(struct rdma_cm_id *id, struct rdma_cm_event *ev)
 
 /* ---- beginning and end ---- */
 
-static int start_lane(struct rdma_lane *t)
+static int cm_start_lane(struct rdma_lane *t)
 {
 	struct rdma_link *l = t->owner;
 	struct rdma_cm_id *id;
 
-	id = rdma_create_id(l->net, on_event, t, RDMA_PS_TCP, IB_QPT_RC);
+	id = rdma_create_id(l->net, cm_on_event, t, RDMA_PS_TCP, IB_QPT_RC);
 	if (IS_ERR(id))
 		return PTR_ERR(id);
 	WRITE_ONCE(t->trouble, NULL);
 	t->id = id;
-	set_timers(id);
+	cm_set_timers(id);
 	return rdma_resolve_addr(id, NULL, (struct sockaddr *)&l->address, RESOLVE_MS);
 }
 
-static int start_listener(struct rdma_link *l)
+static int cm_start_listener(struct rdma_link *l)
 {
 	struct rdma_cm_id *id;
 
 	/* any lane will do: requests say which one they are for */
-	id = rdma_create_id(l->net, on_event, &l->lane[0], RDMA_PS_TCP, IB_QPT_RC);
+	id = rdma_create_id(l->net, cm_on_event, &l->lane[0], RDMA_PS_TCP, IB_QPT_RC);
 	if (IS_ERR(id))
 		return PTR_ERR(id);
 	l->listener = id;
@@ -435,9 +435,9 @@ int dvmm_rdma_open(struct rdma_link *l)
 	int err = 0;
 
 	if (l->passive)
-		return start_listener(l);
+		return cm_start_listener(l);
 	for (i = 0; i < DVMM_XPORT_LANES && !err; i++)
-		err = start_lane(&l->lane[i]);
+		err = cm_start_lane(&l->lane[i]);
 	return err;
 }
 
@@ -453,9 +453,9 @@ void dvmm_rdma_retry(struct rdma_link *l)
 			continue;
 		dvmm_rdma_hang_up(t);
 		dvmm_rdma_lane_drain(t);
-		err = start_lane(t);
+		err = cm_start_lane(t);
 		if (err)
-			cannot(l, "cannot reach the peer", err);
+			cm_cannot(l, "cannot reach the peer", err);
 	}
 }
 

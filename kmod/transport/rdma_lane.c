@@ -51,20 +51,20 @@ void dvmm_rdma_lane_give_up(struct rdma_lane *t)
  * the completion that says why may still be on its way, or never come: it has a moment
  * to be the reason.
  */
-static void fail_broken(struct rdma_link *l)
+static void link_fail_broken(struct rdma_link *l)
 {
 	if (!cmpxchg(&l->fault, NULL, "the RDMA device has broken a connection"))
 		dvmm_rdma_kick(l, HZ / 10);
 }
 
-static void fail_completion(struct rdma_lane *t, const struct ib_wc *wc)
+static void lane_fail_completion(struct rdma_lane *t, const struct ib_wc *wc)
 {
 	switch (wc->status) {
 	case IB_WC_SUCCESS:
 		return;
 	case IB_WC_WR_FLUSH_ERR:
 		if (READ_ONCE(t->connected) && READ_ONCE(t->open))
-			fail_broken(t->owner);
+			link_fail_broken(t->owner);
 		return;
 	case IB_WC_RETRY_EXC_ERR:
 		dvmm_rdma_fail(t->owner, "peer does not answer");
@@ -79,7 +79,7 @@ static void fail_completion(struct rdma_lane *t, const struct ib_wc *wc)
 
 /* ---- sending ---- */
 
-static struct rdma_slot *take_slot(struct rdma_lane *t)
+static struct rdma_slot *lane_take_slot(struct rdma_lane *t)
 {
 	struct rdma_slot *s = list_first_entry(&t->free, struct rdma_slot, list);
 
@@ -89,7 +89,7 @@ static struct rdma_slot *take_slot(struct rdma_lane *t)
 	return s;
 }
 
-static void free_slot(struct rdma_slot *s)
+static void lane_free_slot(struct rdma_slot *s)
 {
 	struct rdma_lane *t = s->lane;
 
@@ -100,7 +100,7 @@ static void free_slot(struct rdma_slot *s)
 }
 
 /* The message takes along what we owe. */
-static int post(struct rdma_slot *s, struct ib_sge *sge, int n)
+static int lane_post(struct rdma_slot *s, struct ib_sge *sge, int n)
 {
 	struct rdma_lane *t = s->lane;
 	struct ib_send_wr wr = {
@@ -120,14 +120,14 @@ static int post(struct rdma_slot *s, struct ib_sge *sge, int n)
 	return err;
 }
 
-static void unmap_payload(struct rdma_slot *s)
+static void lane_unmap_payload(struct rdma_slot *s)
 {
 	if (s->xmit && s->xmit->length)
 		ib_dma_unmap_page(s->lane->owner->device, s->page_dma, s->xmit->length,
 				  DMA_TO_DEVICE);
 }
 
-static int post_frame(struct rdma_slot *s, struct dvmm_xmit *x)
+static int lane_post_frame(struct rdma_slot *s, struct dvmm_xmit *x)
 {
 	struct rdma_lane *t = s->lane;
 	struct ib_device *device = t->owner->device;
@@ -148,31 +148,31 @@ static int post_frame(struct rdma_slot *s, struct dvmm_xmit *x)
 		}
 		sge[1].addr = s->page_dma;
 	}
-	err = post(s, sge, x->length ? 2 : 1);
+	err = lane_post(s, sge, x->length ? 2 : 1);
 	if (err)
-		unmap_payload(s);
+		lane_unmap_payload(s);
 	return err;
 }
 
 /* A message without a frame: credits, or a sign of life. */
-static bool post_empty(struct rdma_lane *t)
+static bool lane_post_empty(struct rdma_lane *t)
 {
 	struct rdma_slot *s;
 
 	lockdep_assert_held(&t->lock);
 	if (!t->open || !t->nfree)
 		return !t->open;
-	s = take_slot(t);
-	if (!post(s, NULL, 0)) {
+	s = lane_take_slot(t);
+	if (!lane_post(s, NULL, 0)) {
 		t->tx_credits++;
 		return true;
 	}
-	free_slot(s);
+	lane_free_slot(s);
 	return false;
 }
 
 /* Post what may go.  Returns false if the device takes nothing any more. */
-static bool pump(struct rdma_lane *t)
+static bool lane_pump(struct rdma_lane *t)
 {
 	struct dvmm_xmit *x;
 	struct rdma_slot *s;
@@ -180,38 +180,38 @@ static bool pump(struct rdma_lane *t)
 	lockdep_assert_held(&t->lock);
 	while (t->open && t->credits && t->nfree > RDMA_RESERVE && !list_empty(&t->queue)) {
 		x = list_first_entry(&t->queue, struct dvmm_xmit, list);
-		s = take_slot(t);
-		if (post_frame(s, x)) {
-			free_slot(s);
+		s = lane_take_slot(t);
+		if (lane_post_frame(s, x)) {
+			lane_free_slot(s);
 			return false;
 		}
 		list_del(&x->list);
 		t->credits--;
 	}
-	return t->owed < RDMA_CREDITS / 2 || post_empty(t);
+	return t->owed < RDMA_CREDITS / 2 || lane_post_empty(t);
 }
 
-static void pump_or_fail(struct rdma_lane *t)
+static void lane_pump_or_fail(struct rdma_lane *t)
 {
 	bool fine;
 
 	spin_lock_bh(&t->lock);
-	fine = pump(t);
+	fine = lane_pump(t);
 	spin_unlock_bh(&t->lock);
 	if (!fine)
-		fail_broken(t->owner);
+		link_fail_broken(t->owner);
 }
 
-static void sent(struct ib_cq *cq, struct ib_wc *wc)
+static void lane_sent(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct rdma_slot *s = container_of(wc->wr_cqe, struct rdma_slot, cqe);
 	struct rdma_lane *t = s->lane;
 	struct dvmm_xport_link *link = t->owner->link;
 	struct dvmm_xmit *x = s->xmit;
 
-	unmap_payload(s);
+	lane_unmap_payload(s);
 	spin_lock_bh(&t->lock);
-	free_slot(s);
+	lane_free_slot(s);
 	t->completed++;
 	if (x) {
 		t->tx_frames++;
@@ -222,11 +222,11 @@ static void sent(struct ib_cq *cq, struct ib_wc *wc)
 	if (x)
 		link->up->xmit_done(link, x);
 	wake_up_all(&t->room);
-	fail_completion(t, wc);
-	pump_or_fail(t);
+	lane_fail_completion(t, wc);
+	lane_pump_or_fail(t);
 }
 
-static int wait_for_room(struct rdma_lane *t)
+static int lane_wait_for_room(struct rdma_lane *t)
 {
 	return wait_event_killable(t->room, dvmm_rdma_dead(t->owner) ||
 				   READ_ONCE(t->queued) < DVMM_XPORT_QUEUE) ?
@@ -245,10 +245,10 @@ static int lane_send(struct rdma_lane *t, struct dvmm_xmit *x)
 	dvmm_xport_number(t->owner->link, x);
 	list_add_tail(&x->list, &t->queue);
 	t->queued++;
-	fine = pump(t);
+	fine = lane_pump(t);
 	spin_unlock_bh(&t->lock);
 	if (!fine)
-		fail_broken(t->owner);
+		link_fail_broken(t->owner);
 	return 0;
 }
 
@@ -264,7 +264,7 @@ int dvmm_rdma_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowai
 	err = -EINVAL;
 	if (x->lane >= DVMM_XPORT_LANES || x->length > DVMM_XPORT_PAYLOAD_MAX)
 		goto leave;
-	err = nowait ? 0 : wait_for_room(&l->lane[x->lane]);
+	err = nowait ? 0 : lane_wait_for_room(&l->lane[x->lane]);
 	if (!err)
 		err = lane_send(&l->lane[x->lane], x);
 leave:
@@ -273,7 +273,7 @@ leave:
 }
 
 /* What is posted is acknowledged by the peer's device, whatever its software does. */
-static bool stands_still(struct rdma_lane *t)
+static bool lane_stands_still(struct rdma_lane *t)
 {
 	bool dead;
 
@@ -290,24 +290,24 @@ static bool stands_still(struct rdma_lane *t)
 
 void dvmm_rdma_beat(struct rdma_link *l)
 {
-	struct rdma_lane *t = &l->lane[RDMA_LANE_CTL];
+	struct rdma_lane *t = &l->lane[DVMM_XPORT_LANE_LAST];
 	unsigned int i;
 
 	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		if (stands_still(&l->lane[i])) {
+		if (lane_stands_still(&l->lane[i])) {
 			dvmm_rdma_fail(l, "peer does not answer");
 			return;
 		}
 	}
 	spin_lock_bh(&t->lock);
 	if (t->nfree == RDMA_SLOTS)
-		post_empty(t);
+		lane_post_empty(t);
 	spin_unlock_bh(&t->lock);
 }
 
 /* ---- receiving ---- */
 
-static int map_page(struct rdma_slot *s, struct page *page)
+static int lane_map_page(struct rdma_slot *s, struct page *page)
 {
 	struct ib_device *device = s->lane->owner->device;
 
@@ -318,7 +318,7 @@ static int map_page(struct rdma_slot *s, struct page *page)
 	return 0;
 }
 
-static struct page *unmap_page(struct rdma_slot *s)
+static struct page *lane_unmap_page(struct rdma_slot *s)
 {
 	struct page *page = s->page;
 
@@ -328,7 +328,7 @@ static struct page *unmap_page(struct rdma_slot *s)
 }
 
 /* Once the connection has ended, nothing is offered and nothing comes. */
-static int offer(struct rdma_slot *s)
+static int lane_offer(struct rdma_slot *s)
 {
 	struct rdma_lane *t = s->lane;
 	u32 key = t->owner->pd->local_dma_lkey;
@@ -347,7 +347,7 @@ static int offer(struct rdma_slot *s)
 }
 
 /* False: the peer says more than can be true. */
-static bool add_credits(struct rdma_lane *t, const struct ib_wc *wc)
+static bool lane_add_credits(struct rdma_lane *t, const struct ib_wc *wc)
 {
 	u32 more = wc->wc_flags & IB_WC_WITH_IMM ? be32_to_cpu(wc->ex.imm_data) : 0;
 	bool fine;
@@ -360,33 +360,33 @@ static bool add_credits(struct rdma_lane *t, const struct ib_wc *wc)
 	return fine;
 }
 
-static void received(struct ib_cq *cq, struct ib_wc *wc)
+static void lane_received(struct ib_cq *cq, struct ib_wc *wc)
 {
 	struct rdma_slot *s = container_of(wc->wr_cqe, struct rdma_slot, cqe);
 	struct rdma_lane *t = s->lane;
 
 	if (wc->status != IB_WC_SUCCESS) {
-		fail_completion(t, wc);
+		lane_fail_completion(t, wc);
 		return;
 	}
-	if (!add_credits(t, wc)) {
+	if (!lane_add_credits(t, wc)) {
 		dvmm_rdma_fail(t->owner, "peer gives more credits than there are");
 		return;
 	}
 	s->bytes = wc->byte_len;
 	if (!s->bytes) {
-		if (offer(s))
-			fail_broken(t->owner);
+		if (lane_offer(s))
+			link_fail_broken(t->owner);
 	} else {
 		spin_lock_bh(&t->lock);
 		list_add_tail(&s->list, &t->arrived);
 		spin_unlock_bh(&t->lock);
 		queue_work(dvmm_rdma_rx_wq, &t->receiver);
 	}
-	pump_or_fail(t);
+	lane_pump_or_fail(t);
 }
 
-static const char *check_length(const struct rdma_slot *s, u32 *length)
+static const char *lane_check_length(const struct rdma_slot *s, u32 *length)
 {
 	if (s->bytes < DVMM_XPORT_HDR)
 		return "message shorter than a header";
@@ -397,7 +397,7 @@ static const char *check_length(const struct rdma_slot *s, u32 *length)
 }
 
 /* Take the frame out of the slot and offer that again, with a new page. */
-static const char *take_frame(struct rdma_slot *s, u8 *hdr, struct page **page)
+static const char *lane_take_frame(struct rdma_slot *s, u8 *hdr, struct page **page)
 {
 	struct rdma_lane *t = s->lane;
 	struct page *fresh;
@@ -406,26 +406,26 @@ static const char *take_frame(struct rdma_slot *s, u8 *hdr, struct page **page)
 
 	ib_dma_sync_single_for_cpu(t->owner->device, s->hdr_dma, DVMM_XPORT_HDR,
 				   DMA_FROM_DEVICE);
-	why = check_length(s, &length);
+	why = lane_check_length(s, &length);
 	if (why)
 		return why;
 	memcpy(hdr, s->hdr, DVMM_XPORT_HDR);
 	*page = NULL;
 	if (length) {
 		fresh = dvmm_xport_page();
-		*page = unmap_page(s);
+		*page = lane_unmap_page(s);
 		zero_user_segment(*page, length, PAGE_SIZE);
-		if (map_page(s, fresh)) {
+		if (lane_map_page(s, fresh)) {
 			__free_page(fresh);
 			return "the device cannot use our memory";
 		}
 	}
 	t->rx_frames++;
 	t->rx_bytes += s->bytes;
-	return offer(s) ? "the device takes no more work" : NULL;
+	return lane_offer(s) ? "the device takes no more work" : NULL;
 }
 
-static struct rdma_slot *next_arrived(struct rdma_lane *t)
+static struct rdma_slot *lane_next_arrived(struct rdma_lane *t)
 {
 	struct rdma_slot *s = NULL;
 
@@ -438,12 +438,12 @@ static struct rdma_slot *next_arrived(struct rdma_lane *t)
 	return s;
 }
 
-static void hand_up(struct rdma_lane *t, struct rdma_slot *s)
+static void lane_hand_up(struct rdma_lane *t, struct rdma_slot *s)
 {
 	struct dvmm_xport_link *link = t->owner->link;
 	u8 hdr[DVMM_XPORT_HDR] __aligned(8);
 	struct page *page = NULL;
-	const char *why = take_frame(s, hdr, &page);
+	const char *why = lane_take_frame(s, hdr, &page);
 
 	if (why) {
 		t->bad = true;
@@ -460,14 +460,14 @@ static void hand_up(struct rdma_lane *t, struct rdma_slot *s)
 	spin_lock_bh(&t->lock);
 	t->owed++;
 	spin_unlock_bh(&t->lock);
-	pump_or_fail(t);
+	lane_pump_or_fail(t);
 }
 
 /*
  * Frames that come before link_up wait for it.  Those that came before link_down are
  * still handed up: the reason may stand in them.
  */
-static void receive_lane(struct work_struct *work)
+static void lane_receive(struct work_struct *work)
 {
 	struct rdma_lane *t = container_of(work, struct rdma_lane, receiver);
 	unsigned int noio;
@@ -476,8 +476,8 @@ static void receive_lane(struct work_struct *work)
 	if (!test_bit(RDMA_HEARS, &t->owner->flags))
 		return;
 	noio = memalloc_noio_save();
-	while ((s = next_arrived(t)))
-		hand_up(t, s);
+	while ((s = lane_next_arrived(t)))
+		lane_hand_up(t, s);
 	memalloc_noio_restore(noio);
 	wake_up_all(&t->room);
 }
@@ -509,7 +509,7 @@ void dvmm_rdma_lane_init(struct rdma_link *l, unsigned int number)
 	INIT_LIST_HEAD(&t->free);
 	INIT_LIST_HEAD(&t->arrived);
 	init_waitqueue_head(&t->room);
-	INIT_WORK(&t->receiver, receive_lane);
+	INIT_WORK(&t->receiver, lane_receive);
 }
 
 static int lane_headers(struct rdma_lane *t)
@@ -535,8 +535,8 @@ int dvmm_rdma_lane_fill(struct rdma_lane *t)
 
 	if (err)
 		return err;
-	lane_slots(t, t->tx, 0, sent);
-	lane_slots(t, t->rx, RDMA_SLOTS, received);
+	lane_slots(t, t->tx, 0, lane_sent);
+	lane_slots(t, t->rx, RDMA_SLOTS, lane_received);
 	t->credits = RDMA_CREDITS;
 	t->owed = 0;
 	for (i = 0; i < RDMA_SLOTS; i++)
@@ -547,11 +547,11 @@ int dvmm_rdma_lane_fill(struct rdma_lane *t)
 
 		if (!page)
 			return -ENOMEM;
-		err = map_page(&t->rx[i], page);
+		err = lane_map_page(&t->rx[i], page);
 		if (err)
 			__free_page(page);
 		else
-			err = offer(&t->rx[i]);
+			err = lane_offer(&t->rx[i]);
 	}
 	return err;
 }
@@ -565,7 +565,7 @@ void dvmm_rdma_lane_drain(struct rdma_lane *t)
 		return;
 	for (i = 0; i < RDMA_SLOTS; i++)
 		if (t->rx[i].page)
-			__free_page(unmap_page(&t->rx[i]));
+			__free_page(lane_unmap_page(&t->rx[i]));
 	INIT_LIST_HEAD(&t->free);
 	INIT_LIST_HEAD(&t->arrived);
 	ib_dma_unmap_single(t->owner->device, t->headers_dma,

@@ -61,7 +61,7 @@ void dvmm_rdma_proof_exit(struct rdma_link *l)
 }
 
 /* False once the link has no key any more. */
-static bool make_proof(struct rdma_link *l, const char *who, const struct dvmm_greeting *request,
+static bool proof_make(struct rdma_link *l, const char *who, const struct dvmm_greeting *request,
 		       const struct dvmm_greeting *challenge, u8 *proof)
 {
 	struct said said = { .request = *request, .challenge = *challenge };
@@ -81,7 +81,7 @@ static bool make_proof(struct rdma_link *l, const char *who, const struct dvmm_g
 bool dvmm_rdma_prove(struct rdma_link *l, bool asking, const struct dvmm_greeting *request,
 		     const struct dvmm_greeting *challenge, u8 *proof)
 {
-	return make_proof(l, asking ? "who asks" : "answers ", request, challenge, proof);
+	return proof_make(l, asking ? "who asks" : "answers ", request, challenge, proof);
 }
 
 bool dvmm_rdma_proved(struct rdma_link *l, bool asking, const struct dvmm_greeting *request,

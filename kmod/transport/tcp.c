@@ -209,7 +209,7 @@ static void link_start_readers(struct tcp_link *l)
 	unsigned int seconds = READ_ONCE(timeout), i;
 
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
-		dvmm_tcp_sock_tune(&l->lane[i].held, seconds, i == TCP_LANE_CTL);
+		dvmm_tcp_sock_tune(&l->lane[i].held, seconds, i == DVMM_XPORT_LANE_LAST);
 	queue_delayed_work(dvmm_tcp_writers, &l->deadline, max(GREETING_MIN, 2 * seconds) * HZ);
 	for (i = 0; i < DVMM_XPORT_LANES; i++)
 		wake_up_process(l->lane[i].reader);

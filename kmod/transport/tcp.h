@@ -14,7 +14,6 @@
 #include "gate.h"
 #include "tcp_sock.h"
 
-#define TCP_LANE_CTL	3
 #define TCP_WHY_LEN	64
 
 /**

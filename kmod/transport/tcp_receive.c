@@ -228,7 +228,7 @@ int dvmm_tcp_read(void *data)
 	while (!err && !dvmm_tcp_dead(l))
 		err = lane_receive_frame(t, buf);
 	if (err)
-		dvmm_tcp_fail_late(t, t->number == TCP_LANE_CTL, err,
+		dvmm_tcp_fail_late(t, t->number == DVMM_XPORT_LANE_LAST, err,
 				   *buf ? buf : dvmm_tcp_explain(err, buf));
 	memalloc_noio_restore(noio);
 	return 0;

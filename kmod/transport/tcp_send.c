@@ -76,7 +76,8 @@ static int lane_push(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
 
 	flags |= MSG_DONTWAIT | MSG_NOSIGNAL;
 	while (t->sent < DVMM_XPORT_HDR + x->length) {
-		n = t->sent < DVMM_XPORT_HDR ? lane_push_header(t, x, flags) : lane_push_page(t, x, flags);
+		n = t->sent < DVMM_XPORT_HDR ? lane_push_header(t, x, flags) :
+					       lane_push_page(t, x, flags);
 		if (n <= 0)
 			return n ?: -EPIPE;
 		t->sent += n;

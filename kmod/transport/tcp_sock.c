@@ -22,7 +22,7 @@
 #define RTO_MIN_MS	30
 #define DELACK_MAX_MS	10
 
-static bool has_key(int conf)
+static bool sock_has_key(int conf)
 {
 	return conf == TLS_SW || conf == TLS_HW;
 }
@@ -31,7 +31,7 @@ static bool has_key(int conf)
  * True if what goes through the socket is encrypted and authentic, both ways.  Keys
  * that are set are never taken out again.
  */
-static bool is_secure(struct sock *sk)
+static bool sock_is_secure(struct sock *sk)
 {
 	const struct tcp_ulp_ops *ulp;
 	const struct tls_context *tls;
@@ -41,7 +41,7 @@ static bool is_secure(struct sock *sk)
 	ulp = inet_csk(sk)->icsk_ulp_ops;
 	if (ulp && !strcmp(ulp->name, "tls")) {
 		tls = tls_get_ctx(sk);
-		both = has_key(tls->tx_conf) && has_key(tls->rx_conf);
+		both = sock_has_key(tls->tx_conf) && sock_has_key(tls->rx_conf);
 	}
 	release_sock(sk);
 	return both;
@@ -65,11 +65,11 @@ int dvmm_tcp_sock_check(const struct dvmm_xport_params *params, unsigned int i)
 			return -EINVAL;
 	if (READ_ONCE(sock->sk->sk_user_data))
 		return -EBUSY;
-	return !params->secure || is_secure(sock->sk) ? 0 : -ENOKEY;
+	return !params->secure || sock_is_secure(sock->sk) ? 0 : -ENOKEY;
 }
 
 /* The socket's own first: it wakes whoever polls, and sends what TLS has kept. */
-static void on_write_space(struct sock *sk)
+static void sock_on_write_space(struct sock *sk)
 {
 	struct tcp_sock_held *s;
 
@@ -87,7 +87,7 @@ static void on_write_space(struct sock *sk)
  * System calls that find no function, or one of the kernel's that refuse, say
  * EOPNOTSUPP.  TLS in the kernel reads through this table, too.
  */
-static void bar_userspace(struct tcp_sock_held *s)
+static void sock_bar_userspace(struct tcp_sock_held *s)
 {
 	const struct proto_ops *was = READ_ONCE(s->sock->ops);
 	const struct proto_ops barred = {
@@ -128,8 +128,8 @@ int dvmm_tcp_sock_take(struct tcp_sock_held *s, struct socket *sock,
 		s->sock = sock;
 		s->write_space = sk->sk_write_space;
 		sk->sk_user_data = s;
-		sk->sk_write_space = on_write_space;
-		bar_userspace(s);
+		sk->sk_write_space = sock_on_write_space;
+		sock_bar_userspace(s);
 		err = 0;
 	}
 	write_unlock_bh(&sk->sk_callback_lock);
@@ -151,7 +151,7 @@ void dvmm_tcp_sock_give(struct tcp_sock_held *s)
  * send() may run in a page fault, and a page fault in another socket's
  * sendmsg(): that one's lock and page fragment are in use then.
  */
-static void tune_locked(struct sock *sk)
+static void sock_tune_locked(struct sock *sk)
 {
 	sk->sk_allocation = GFP_NOIO;
 	dvmm_sk_own_frag(sk);
@@ -173,7 +173,7 @@ void dvmm_tcp_sock_tune(struct tcp_sock_held *s, unsigned int seconds, bool pati
 	struct sock *sk = s->sock->sk;
 
 	lock_sock(sk);
-	tune_locked(sk);
+	sock_tune_locked(sk);
 	release_sock(sk);
 	lockdep_set_subclass(&sk->sk_lock, LINK_SUBCLASS);
 	tcp_sock_set_cork(sk, false);

@@ -27,7 +27,7 @@
  * struct dvmm_page - what every node keeps for every page, homed here or not
  * @state: enum dvmm_state
  * @flags: DVMM_PAGE_* of the engine
- * @peer: at the home, the owner while one exists; elsewhere unused
+ * @peer: at the home, the owner, or who wrote last while there is none; elsewhere unused
  * @stamp: low 32 bits of the time of the last grant, in microseconds
  * @priv: the caller's own word (its in-flight record); the engine ignores it
  *
@@ -139,7 +139,7 @@ struct dvmm_event {
  * @DVMM_ACT_DEFER: keep the event; offer it again, in arrival order, after any
  *	later step of this page that was not itself deferred
  * @DVMM_ACT_TIMER: deliver DVMM_EV_TIMER to this page after @delay_us
- * @DVMM_ACT_FENCE: the peer @dst broke the protocol: take its link down, @why
+ * @DVMM_ACT_FENCE: the peer @dst broke the protocol: nothing more may come of it, @why
  * @DVMM_ACT_FAIL: this node cannot go on: stop the machine, @why
  */
 enum dvmm_action_type {

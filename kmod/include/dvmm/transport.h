@@ -27,8 +27,9 @@
 struct page;
 struct seq_file;
 
-#define DVMM_TRANSPORT_VERSION	5
+#define DVMM_TRANSPORT_VERSION	6
 #define DVMM_XPORT_LANES	4
+#define DVMM_XPORT_LANE_LAST	3	/* carries the last words; userspace may hold it up */
 #define DVMM_XPORT_HDR		40	/* bytes of every frame's header */
 #define DVMM_XPORT_LENGTH_AT	12	/* le32 in the header: bytes of payload */
 #define DVMM_XPORT_NUMBER_AT	28	/* le32 in the header: see dvmm_xport_number() */
@@ -39,9 +40,9 @@ struct seq_file;
 /**
  * struct dvmm_xmit - a frame on its way out
  * @list: the transport's while it owns the frame
- * @lane: 0 .. DVMM_XPORT_LANES - 1
  * @hdr: the header, as it goes on the wire
  * @length: bytes of payload, 0 .. DVMM_XPORT_PAYLOAD_MAX; equals the header's
+ * @lane: 0 .. DVMM_XPORT_LANES - 1
  * @page: order-0 page whose first @length bytes are the payload; NULL if none.
  *	Nobody MAY write to it from send() on: a transport MAY take references of its
  *	own, and refer to the page beyond xmit_done
@@ -51,9 +52,9 @@ struct seq_file;
  */
 struct dvmm_xmit {
 	struct list_head list;
-	u8 lane;
-	u8 hdr[DVMM_XPORT_HDR];
+	u8 hdr[DVMM_XPORT_HDR] __aligned(8);
 	u32 length;
+	u8 lane;
 	struct page *page;
 };
 
@@ -153,8 +154,8 @@ struct dvmm_transport_upcalls {
  * @disconnect: end the link; see "Life of a link".  Process context, sleeps
  * @send: queue a frame.  Process context.  Waits (killable) while the lane has
  *	DVMM_XPORT_QUEUE frames queued; with @nowait it never waits and never
- *	refuses for want of room: the protocol's own messages are bounded by the
- *	faults in flight, and are sent from link_rx, which must not wait.
+ *	refuses for want of room: the protocol's own messages are sent from link_rx,
+ *	which must not wait, and the core bounds how many there are.
  *	0: the transport owns @x.  Negative errno (-ENOTCONN after link_down or
  *	disconnect, -EINTR): the caller still owns it.
  *	Any number of callers at once; order of frames of one caller is kept
