@@ -26,6 +26,7 @@ GRUB = '/usr/lib/grub/i386-pc'
 OVMF = '/usr/share/OVMF'
 LINE = 'console=ttyS0 loglevel=5 panic=-1 net.ifnames=0'
 TEN = 10 << 20
+TAP = 'dvmmtap'
 TC = '/usr/bin/tc'                                      # busybox has one of its own
 
 
@@ -205,12 +206,16 @@ def _netcat(t, m, address, port):
 
 
 def _card(driver, modules=''):
-    """A check that finds the network card of a driver and uses it; its interrupts go to the CPU that does so."""
+    """A check that finds the network card of a driver and uses it; its interrupts go to the CPU that does so.
+
+    Packets are large, since each one costs some messages between the hosts.
+    """
     def check(t, m):
+        must(m.hosts[0], f'ip addr add 10.0.1.2/24 dev {TAP} && ip link set {TAP} mtu 9000 up')
         m.must(f'for module in {modules}; do insmod /$module.ko || exit 1; done', 120)
         dev = m.must(f'for d in /sys/class/net/eth*; do case $(readlink $d/device/driver) in */{driver}) basename $d ;; '
                      'esac; done').strip()
-        m.must(f'ip addr add 10.0.1.15/24 dev {dev} && ip link set {dev} up && '
+        m.must(f'ip addr add 10.0.1.15/24 dev {dev} && ip link set {dev} mtu 9000 up && '
                f'for i in $(seq 200); do test "$(cat /sys/class/net/{dev}/carrier)" = 1 && break; usleep 10000; done', 120)
         m.must(f'cd /sys/class/net/{dev}/device; for irq in $(ls msi_irqs ../msi_irqs 2> /dev/null | grep "^[0-9]"); do '
                f'echo {m.far()} > /proc/irq/$irq/smp_affinity_list || exit 1; done', 60)
@@ -219,7 +224,9 @@ def _card(driver, modules=''):
 
 
 def _net(device):
-    return f'-netdev user,id=n,net=10.0.1.0/24,host=10.0.1.2 -device {device},netdev=n,romfile='
+    stock_module('tun')
+    must(0, f'grep -q ^tun /proc/modules || insmod {IN_NODE}/tun.ko')
+    return f'-netdev tap,id=n,ifname={TAP},script=no,downscript=no -device {device},netdev=n,romfile='
 
 
 def e1000e(t):
@@ -248,6 +255,26 @@ def _screen(t, m):
 def vga(t):
     """A VGA, whose text memory is a device to a satellite."""
     guest(t, Machine([0, 1], cpus=1, name='d'), '', '-device VGA', then=[_screen])
+
+
+def _bar(t, m):
+    look = 'for d in /sys/bus/pci/devices/*; do grep -qs 0x1110 $d/device && echo $d/resource2; done'
+    words = f'$({look}) 2000'
+    for cpu in (0, m.far()):
+        text = m.must(f'bar {words} {cpu}', 120)
+        said = dict(re.findall(r'^cpu \d+ (\w+): (.*)$', text, re.M))
+        t.ok([said.get(w) for w in ('8', '16', '32', '64', 'sse')] == ['ok'] * 5, f'CPU {cpu} copies there and back', text)
+        t.ok(said.get('avx') in ('ok', 'Illegal instruction'), f'AVX on CPU {cpu}: {said.get("avx")}', text)
+        t.ok('added: 2000 of 2000' in text, f'CPU {cpu} alone adds there with locked instructions', text)
+    status, text = m.run(f'bar {words} 0 {m.far()}', 120)
+    t.ok(status == 0, 'both at once come to their end', text)
+    t.diag(text)
+
+
+def bar(t):
+    """RAM behind a BAR, which is a device to a satellite."""
+    guest(t, Machine([0, 1], cpus=1, name='v'), '', '-object memory-backend-ram,id=hm,size=1M,share=on '
+          '-device ivshmem-plain,memdev=hm', then=[_bar])
 
 
 # ---- interrupts, memory, clock
@@ -350,7 +377,7 @@ def black_hole(t):
 TRIALS = {
     'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'vga': vga, 'e1000e': e1000e,
     'virtio-net': virtio_net, 'x2apic': x2apic, 'x2apic-plain': x2apic_plain,
-    'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
+    'bar': bar, 'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
 }
 
 
