@@ -64,6 +64,7 @@ dvmm_static_assert(sizeof(struct dvmm_page) + sizeof(struct dvmm_dir) == 32,
  * @acks: INV_ACKs still to come; negative while some came early
  * @want: enum dvmm_perm that local waiters ask for
  * @flags: the engine's own
+ * @asked: the home that this node's own outstanding request went to
  *
  * Exists (zeroed by the caller at first use) while the page is in a transient
  * state or has deferred events; may be dropped by the caller whenever
@@ -76,6 +77,7 @@ struct dvmm_txn {
 	s16 acks;
 	u8 want;
 	u8 flags;
+	u16 asked;
 };
 
 /**

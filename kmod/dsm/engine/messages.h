@@ -28,6 +28,19 @@
 	X(INV_ACK,   RSP, 0, "from sharer: my copy is gone")		\
 	X(GET_Z,     REQ, 0, "to home: let me have it if nobody has touched it")
 
+/*
+ * The same for messages that move a chunk's home (rehome.h).  They are no events of
+ * a page's table; their numbers follow from DVMM_MSG_REHOME on, append only.
+ */
+#define DVMM_REHOME_MESSAGES(X)						\
+	X(PREP,      FWD, 0, "home to the next one: be the chunk's home")	\
+	X(PREPPED,   REQ, 0, "next home: I keep requests until you hand over")	\
+	X(UNABLE,    REQ, 0, "instead of PREPPED: I have no memory for it")	\
+	X(MOVE,      FWD, 0, "home to all others: ask requester from now on")	\
+	X(MOVE_ACK,  REQ, 0, "to the old home: nothing that I asked of you is open") \
+	X(TAKE,      FWD, 1, "old home to the new one: a page's directory entry") \
+	X(REST,      FWD, 0, "old home to the new one: all else is untouched")
+
 /* name, meaning */
 #define DVMM_LOCAL_EVENTS(X)					\
 	X(LOAD,  "a local access wants READ")			\
@@ -48,6 +61,14 @@ enum dvmm_event_type {
 };
 #define DVMM_MSG_COUNT ((int)DVMM_EV_LOAD)	/* messages are 1 .. DVMM_MSG_COUNT - 1 */
 
+enum dvmm_rehome_type {
+	DVMM_MSG_REHOME = 31,
+#define X(name, lane, page, why) DVMM_MSG_##name,
+	DVMM_REHOME_MESSAGES(X)
+#undef X
+	DVMM_MSG_REHOME_END,
+};
+
 enum dvmm_lane { DVMM_LANE_REQ, DVMM_LANE_FWD, DVMM_LANE_RSP, DVMM_LANE_CTL, DVMM_LANES };
 
 enum dvmm_perm { DVMM_PERM_NONE, DVMM_PERM_READ, DVMM_PERM_WRITE };
@@ -61,7 +82,7 @@ enum dvmm_perm { DVMM_PERM_NONE, DVMM_PERM_READ, DVMM_PERM_WRITE };
 
 /**
  * struct dvmm_msg - a message of the protocol, decoded
- * @type: enum dvmm_event_type, below DVMM_MSG_COUNT
+ * @type: enum dvmm_event_type, below DVMM_MSG_COUNT, or enum dvmm_rehome_type
  * @flags: DVMM_MSGF_*
  * @src: sender; filled in by the executor, checked against the link on receipt
  * @requester: node on whose behalf the message travels

@@ -20,9 +20,10 @@ static const struct {
 	const char *name;
 	u8 lane;
 	bool page;
-} events[DVMM_EV_COUNT] = {
+} events[DVMM_MSG_REHOME_END] = {
 #define X(n, l, p, why) [DVMM_MSG_##n] = { .name = #n, .lane = DVMM_LANE_##l, .page = p },
 	DVMM_MESSAGES(X)
+	DVMM_REHOME_MESSAGES(X)
 #undef X
 #define X(n, why) [DVMM_EV_##n] = { .name = #n, .lane = DVMM_LANES },
 	DVMM_LOCAL_EVENTS(X)
@@ -63,14 +64,19 @@ bool dvmm_state_stable(u8 state)
 	return state < DVMM_ST_COUNT && states[state].stable;
 }
 
+static bool is_message(u8 type)
+{
+	return type < DVMM_MSG_COUNT || (type > DVMM_MSG_REHOME && type < DVMM_MSG_REHOME_END);
+}
+
 enum dvmm_lane dvmm_msg_lane(u8 type)
 {
-	return type < DVMM_MSG_COUNT ? events[type].lane : DVMM_LANES;
+	return is_message(type) ? events[type].lane : DVMM_LANES;
 }
 
 bool dvmm_msg_may_carry_page(u8 type)
 {
-	return type < DVMM_MSG_COUNT && events[type].page;
+	return is_message(type) && events[type].page;
 }
 
 const char *dvmm_state_name(u8 state)
@@ -80,7 +86,7 @@ const char *dvmm_state_name(u8 state)
 
 const char *dvmm_event_name(u8 type)
 {
-	return type && type < DVMM_EV_COUNT ? events[type].name : "?";
+	return type < DVMM_MSG_REHOME_END && events[type].name ? events[type].name : "?";
 }
 
 const char *dvmm_action_name(u8 type)

@@ -74,6 +74,7 @@ void dvmm_begin(struct dvmm_step *s, enum dvmm_state next, enum dvmm_perm want)
 	memset(s->txn, 0, sizeof(*s->txn));
 	s->txn->id = s->ctx->fresh_id;
 	s->txn->want = want;
+	s->txn->asked = s->ctx->home;
 	s->pg->state = next;
 }
 
