@@ -22,29 +22,54 @@ struct config {
 	unsigned int big;		/* the same for a long run */
 };
 
+/* Homes move, and who is to be one may refuse; @most: states, in a long run all there are. */
+#define REHOME(what, n, p, believed, times, hold, migrates, most)			\
+	{ {										\
+		.name = what, .nodes = n, .pages = p, .machine = believed,		\
+		.rehomes = times, .unable = true,					\
+		.policy = { .hold_us = hold, .migratory = migrates },			\
+	}, most, 0 }
+
 static const struct config configs[] = {
-	{ { "2 nodes, 1 page", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
-	{ { "2 nodes, 1 page, hold", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 0, 0 } }, 0, 0 },
-	{ { "2 nodes, 1 page, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 1, 0 } }, 0, 0 },
-	{ { "2 nodes, 1 page, hold, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 1, 0 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, homes 0 and 1", 2, 2, { 0, 1 }, 2, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, home 0", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 0, 0 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, hold", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 100, 0, 0 } }, 200000, 0 },
-	{ { "2 nodes, 2 pages, migratory", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 1, 0 } }, 200000, 0 },
-	{ { "3 nodes, 1 page", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, hold", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 1, 0 } }, 0, 0 },
-	{ { "2 nodes, 1 page, history", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 1 } }, 0, 0 },
-	{ { "2 nodes, 1 page, every policy", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 1, 1 } }, 0, 0 },
-	{ { "3 nodes, 1 page, history", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 1 } }, 0, 0 },
-	{ { "3 nodes, 1 page, hold, history", 3, 1, { 0 }, 3, 0, 0, 0, { 100, 0, 1 } }, 0, 0 },
-	{ { "3 nodes, 1 page, coarse sharers", 3, 1, { 0 }, 192, 0, 0, 1, { 0, 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, hold, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 1, 0 } }, 0, 0 },
-	{ { "2 nodes, 2 pages, link cut", 2, 2, { 0, 1 }, 2, 0, 1, 0, { 0, 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, 1, { 0, 0, 0 } }, 0, 0 },
-	{ { "3 nodes, 1 page, all, link cut", 3, 1, { 0 }, 3, 0, 1, 0, { 100, 1, 0 } }, 0, 0 },
-	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, 0, { 0, 0, 0 } }, 0, 0 },
-	{ { "4 nodes, 1 page, all", 4, 1, { 0 }, 4, 0, 0, 0, { 100, 1, 0 } }, 100000, 10000000 },
+	{ { "2 nodes, 1 page", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 1 page, hold", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 1 page, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 1, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 1 page, hold, migratory", 2, 1, { 0 }, 2, 0, 0, 1,
+	    { 100, 1, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 2 pages, homes 0 and 1", 2, 2, { 0, 1 }, 2, 0, 0, 1,
+	    { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 2 pages, home 0", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 2 pages, hold", 2, 2, { 0, 0 }, 2, 0, 0, 0,
+	    { 100, 0, 0 }, 0, 0 }, 200000, 0 },
+	{ { "2 nodes, 2 pages, migratory", 2, 2, { 0, 0 }, 2, 0, 0, 0,
+	    { 0, 1, 0 }, 0, 0 }, 200000, 0 },
+	{ { "3 nodes, 1 page", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, hold", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 1, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 1 page, history", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 1 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 1 page, every policy", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 1, 1 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, history", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 1 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, hold, history", 3, 1, { 0 }, 3, 0, 0, 0,
+	    { 100, 0, 1 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, coarse sharers", 3, 1, { 0 }, 192, 0, 0, 1,
+	    { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, hold, migratory", 3, 1, { 0 }, 3, 0, 0, 1,
+	    { 100, 1, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 2 pages, link cut", 2, 2, { 0, 1 }, 2, 0, 1, 0, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, 1, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "3 nodes, 1 page, all, link cut", 3, 1, { 0 }, 3, 0, 1, 0,
+	    { 100, 1, 0 }, 0, 0 }, 0, 0 },
+	REHOME("2 nodes, 1 page, 2 rehomes", 2, 1, 2, 2, 0, 0, 0),
+	REHOME("2 nodes, 1 page, 2 rehomes, every policy", 2, 1, 2, 2, 100, 1, 0),
+	REHOME("2 nodes, 2 pages, rehome", 2, 2, 2, 1, 0, 0, 200000),
+	REHOME("3 nodes, 1 page, rehome", 3, 1, 3, 1, 0, 0, 500000),
+	REHOME("3 nodes, 1 page, rehome, hold", 3, 1, 3, 1, 100, 0, 200000),
+	REHOME("3 nodes, 1 page, rehome, migratory", 3, 1, 3, 1, 0, 1, 200000),
+	REHOME("3 nodes, 1 page, rehome, coarse sharers", 3, 1, 192, 1, 0, 0, 200000),
+	REHOME("3 nodes, 1 page, 2 rehomes", 3, 1, 3, 2, 0, 0, 200000),
+	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, 0, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	{ { "4 nodes, 1 page, all", 4, 1, { 0 }, 4, 0, 0, 0,
+	    { 100, 1, 0 }, 0, 0 }, 100000, 10000000 },
 };
 
 #define CONFIGS ((int)(sizeof(configs) / sizeof(*configs)))
@@ -338,6 +363,20 @@ static void report_cells(void)
 	printf("# cells covered: %u of %u that are possible\n", hit, all);
 }
 
+/* Which states of a page at its new home, by those that it had there before? */
+static void report_taken(void)
+{
+	static const u8 before[] = { DVMM_ST_I, DVMM_ST_S, DVMM_ST_M };
+	unsigned int state, i;
+
+	for (state = DVMM_ST_H_M; state <= DVMM_ST_H_R; state++)
+		for (i = 0; i < 3; i++)
+			if (w_taken[state][before[i]])
+				printf("# handed over: %s to a node in %s, %lu times\n",
+				       dvmm_state_name((u8)state), dvmm_state_name(before[i]),
+				       w_taken[state][before[i]]);
+}
+
 /* explore [--big] [NAME OF A CONFIGURATION] */
 int main(int argc, char **argv)
 {
@@ -363,6 +402,7 @@ int main(int argc, char **argv)
 	}
 	if (!only)
 		report_cells();
+	report_taken();
 	if (!done)
 		printf("Bail out! no configuration is called \"%s\"\n", only);
 	return failed || !done;

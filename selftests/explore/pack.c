@@ -31,10 +31,45 @@ static u8 id_name(struct packer *p, u64 id)
 	return p->rename[node][n];
 }
 
+static u64 pack_nodes(const struct packer *p, u64 set)
+{
+	unsigned int node;
+	u64 named = 0;
+
+	for (node = 0; node < p->w->cfg->nodes; node++)
+		if (set >> node & 1)
+			named |= 1ULL << node_name(p, node);
+	return named;
+}
+
+static u64 pack_sharers(const struct packer *p, u64 set)
+{
+	return dvmm_set_group(p->w->cfg->machine) > 1 ? set : pack_nodes(p, set);
+}
+
+/* Messages of a move have numbers of their own, which would not fit into five bits. */
+#define REHOME_SHIFT	(DVMM_MSG_REHOME + 1 - DVMM_EV_COUNT)
+
+static void pack_rehome(struct packer *p, const struct w_event *e)
+{
+	const struct dvmm_msg *m = &e->ev.msg;
+	bool last_writer = m->type == DVMM_MSG_TAKE && !(m->flags & DVMM_MSGF_EXCL);
+
+	*p->out++ = (u8)(e->ev.type - REHOME_SHIFT) | (u8)(e->page << 5) | (u8)(e->data << 6);
+	*p->out++ = m->flags | (u8)(node_name(p, m->src) << 4) |
+		    (u8)((last_writer && !p->w->cfg->policy.migratory ? 0 :
+			  node_name(p, m->requester)) << 6);
+	*p->out++ = (u8)pack_sharers(p, m->id);
+}
+
 static void pack_event(struct packer *p, const struct w_event *e)
 {
 	const struct dvmm_msg *m = &e->ev.msg;
 
+	if (e->ev.type > DVMM_MSG_REHOME) {
+		pack_rehome(p, e);
+		return;
+	}
 	*p->out++ = e->ev.type | (u8)(e->page << 5) | (u8)(e->data << 6);
 	if (e->ev.type >= DVMM_MSG_COUNT)
 		return;
@@ -45,17 +80,35 @@ static void pack_event(struct packer *p, const struct w_event *e)
 	*p->out++ = m->type == DVMM_MSG_PUT_S ? 0 : id_name(p, m->id);
 }
 
-static u64 pack_sharers(const struct packer *p, u64 set)
+/*
+ * Nobody looks at the owner where there is none; while homes stay, what stands there is
+ * the same in all worlds that are alike.
+ */
+static bool has_peer(const struct packer *p, const struct w_page *pg)
 {
-	unsigned int node;
-	u64 named = 0;
+	u8 state = pg->pg.state;
 
-	if (dvmm_set_group(p->w->cfg->machine) > 1)
-		return set;
-	for (node = 0; node < p->w->cfg->nodes; node++)
-		if (set >> node & 1)
-			named |= 1ULL << node_name(p, node);
-	return named;
+	return !p->w->cfg->rehomes || state == DVMM_ST_H_R || state >= DVMM_ST_H_FS ||
+	       (state >= DVMM_ST_H_M && p->w->cfg->policy.migratory);
+}
+
+static bool has_requester(const struct packer *p, const struct w_page *pg)
+{
+	return !p->w->cfg->rehomes || pg->txn.peer_id;
+}
+
+static void pack_chunk(struct packer *p, unsigned int node)
+{
+	const struct dvmm_chunk *c = &p->w->chunk[node][0];
+	const struct dvmm_move *m = &p->w->move[node];
+	bool moving = c->phase == DVMM_CHUNK_ASKING || c->phase == DVMM_CHUNK_LEAVING;
+	bool handing = c->phase == DVMM_CHUNK_GIVING || c->phase == DVMM_CHUNK_COMING;
+
+	*p->out++ = (u8)(node_name(p, c->home) | node_name(p, c->prev) << 2 |
+			 (moving ? node_name(p, m->to) : 0) << 4 | c->owes << 6);
+	*p->out++ = (u8)(c->phase | (handing ? c->next : 0) << 4);
+	*p->out++ = (u8)(c->busy | c->owed << 4);
+	*p->out++ = moving ? (u8)pack_nodes(p, m->acked[0]) : 0;
 }
 
 static void pack_page(struct packer *p, const struct w_page *pg)
@@ -67,18 +120,22 @@ static void pack_page(struct packer *p, const struct w_page *pg)
 	*p->out++ = pg->frame | (u8)(pg->loading << 2) | (u8)(pg->storing << 3) |
 		    (u8)(pg->timer << 4) | (u8)((pg->txn.id != 0) << 5) |
 		    (u8)((pg->txn.peer_id != 0) << 6) | (u8)(pg->wrote << 7);
-	*p->out++ = node_name(p, pg->pg.peer);
+	*p->out++ = has_peer(p, pg) ? node_name(p, pg->pg.peer) : 0;
 	*p->out++ = (u8)pack_sharers(p, pg->dir.sharers);
 	if (pg->txn.id || pg->txn.peer_id) {
 		*p->out++ = id_name(p, pg->txn.id);
 		*p->out++ = id_name(p, pg->txn.peer_id);
-		*p->out++ = node_name(p, pg->txn.requester);
+		*p->out++ = has_requester(p, pg) ? node_name(p, pg->txn.requester) : 0;
 		*p->out++ = (u8)pg->txn.acks;
 		*p->out++ = pg->txn.want;
+		if (p->w->cfg->rehomes)
+			*p->out++ = pg->txn.id ? node_name(p, pg->txn.asked) : 0;
 	}
-	*p->out++ = pg->deferred;
+	*p->out++ = pg->deferred | (u8)(pg->gated << 4);
 	for (i = 0; i < pg->deferred; i++)
 		pack_event(p, &pg->defer[i]);
+	for (i = 0; i < pg->gated; i++)
+		pack_event(p, &pg->gate[i]);
 }
 
 static u8 pack_cut(const struct packer *p)
@@ -99,6 +156,10 @@ static unsigned int pack_as(struct packer *p, u8 *out)
 	for (i = 0; i < w->cfg->pages; i++)
 		*p->out++ = w->zero[i];
 	*p->out++ = pack_cut(p);
+	if (w->cfg->rehomes)
+		*p->out++ = w->rehomes;
+	for (a = 0; a < n && w->cfg->rehomes; a++)
+		pack_chunk(p, p->old[a]);
 	for (a = 0; a < n; a++)
 		for (i = 0; i < w->cfg->pages; i++)
 			pack_page(p, &w->page[p->old[a]][i]);
@@ -116,10 +177,13 @@ static unsigned int pack_as(struct packer *p, u8 *out)
 	return (unsigned int)(p->out - out);
 }
 
+/* A node whose part is fixed by the configuration; homes that move are not. */
 static bool is_home(const struct w_config *cfg, unsigned int node)
 {
 	unsigned int page;
 
+	if (cfg->rehomes)
+		return false;
 	for (page = 0; page < cfg->pages; page++)
 		if (cfg->home[page] == node)
 			return true;
@@ -190,12 +254,18 @@ static void unpack_event(struct unpacker *u, struct w_event *e)
 	e->ev.type = *u->in & 0x1f;
 	e->page = *u->in >> 5 & 1;
 	e->data = *u->in++ >> 6;
-	if (e->ev.type >= DVMM_MSG_COUNT)
+	if (e->ev.type >= DVMM_MSG_COUNT && e->ev.type < DVMM_EV_COUNT)
 		return;
+	if (e->ev.type >= DVMM_EV_COUNT)
+		e->ev.type += REHOME_SHIFT;
 	m->type = e->ev.type;
 	m->flags = *u->in & 0xf;
 	m->src = *u->in >> 4 & 3;
 	m->requester = *u->in++ >> 6;
+	if (m->type > DVMM_MSG_REHOME) {
+		m->id = *u->in++;
+		return;
+	}
 	m->acks = *u->in++;
 	m->id = id_of(u, m->requester, *u->in++);
 }
@@ -223,11 +293,45 @@ static void unpack_page(struct unpacker *u, unsigned int node, struct w_page *pg
 		pg->txn.peer_id = id_of(u, pg->txn.requester, peer_id);
 		pg->txn.acks = (int8_t)*u->in++;
 		pg->txn.want = *u->in++;
+		if (u->w->cfg->rehomes)
+			pg->txn.asked = *u->in++;
 	}
 	pg->perm = dvmm_state_perm(pg->pg.state);
-	pg->deferred = *u->in++;
+	pg->deferred = *u->in & 0xf;
+	pg->gated = *u->in++ >> 4;
 	for (i = 0; i < pg->deferred; i++)
 		unpack_event(u, &pg->defer[i]);
+	for (i = 0; i < pg->gated; i++)
+		unpack_event(u, &pg->gate[i]);
+}
+
+static void unpack_chunk(struct unpacker *u, unsigned int node)
+{
+	struct dvmm_chunk *c = &u->w->chunk[node][0];
+	struct dvmm_move *m = &u->w->move[node];
+	unsigned int i;
+
+	c->home = *u->in & 3;
+	c->prev = *u->in >> 2 & 3;
+	m->to = *u->in >> 4 & 3;
+	c->owes = *u->in++ >> 6;
+	c->phase = *u->in & 0xf;
+	c->next = *u->in++ >> 4;
+	c->busy = *u->in & 0xf;
+	c->owed = *u->in++ >> 4;
+	m->acked[0] = *u->in++;
+	m->left = u->w->cfg->nodes - 1;
+	for (i = 0; i < u->w->cfg->nodes; i++)
+		m->left -= m->acked[0] >> i & 1;
+}
+
+/* While homes stay, what is open is counted again. */
+static void count_open(struct world *w, unsigned int node, unsigned int page)
+{
+	struct dvmm_chunk *c = w_chunk(w, node, page);
+
+	c->busy += w->page[node][page].txn.id && !dvmm_chunk_homed(c, (u16)node, 0);
+	w->page[node][page].txn.asked = w->page[node][page].txn.id ? c->home : 0;
 }
 
 static void unpack_cut(struct world *w, u8 ends)
@@ -249,9 +353,16 @@ void w_unpack(struct world *w, const struct w_config *cfg, const u8 *in)
 	for (i = 0; i < cfg->pages; i++)
 		w->zero[i] = *u.in++;
 	unpack_cut(w, *u.in++);
+	if (cfg->rehomes)
+		w->rehomes = *u.in++;
+	for (a = 0; a < n && cfg->rehomes; a++)
+		unpack_chunk(&u, a);
 	for (a = 0; a < n; a++)
-		for (i = 0; i < cfg->pages; i++)
+		for (i = 0; i < cfg->pages; i++) {
 			unpack_page(&u, a, &w->page[a][i]);
+			if (!cfg->rehomes)
+				count_open(w, a, i);
+		}
 	for (a = 0; a < n; a++)
 		for (b = 0; b < n; b++)
 			for (lane = 0; lane < W_LANES; lane++) {

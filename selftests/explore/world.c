@@ -6,6 +6,7 @@
 #include "world.h"
 
 unsigned long w_cells[DVMM_ST_COUNT][DVMM_EV_COUNT];
+unsigned long w_taken[DVMM_ST_COUNT][DVMM_ST_COUNT];
 
 static void broken(struct world *w, const char *why)
 {
@@ -17,14 +18,32 @@ static void broken(struct world *w, const char *why)
 
 void w_init(struct world *w, const struct w_config *cfg)
 {
+	unsigned int node, page;
+
 	memset(w, 0, sizeof(*w));
 	w->cfg = cfg;
 	memset(w->zero, W_LAST, sizeof(w->zero));
+	w->rehomes = cfg->rehomes;
+	for (node = 0; node < cfg->nodes; node++)
+		for (page = 0; page < cfg->pages; page++)
+			dvmm_chunk_init(&w->chunk[node][page], cfg->home[page],
+					cfg->rehomes ? cfg->pages : 1);
+}
+
+static const struct dvmm_chunk *chunk(const struct world *w, unsigned int node, unsigned int page)
+{
+	return w_chunk((struct world *)w, node, page);
+}
+
+/* The page's number in its chunk. */
+static u16 place(const struct world *w, unsigned int page)
+{
+	return w->cfg->rehomes ? (u16)page : 0;
 }
 
 static bool homed(const struct world *w, unsigned int node, unsigned int page)
 {
-	return w->cfg->home[page] == node;
+	return dvmm_chunk_homed(chunk(w, node, page), (u16)node, place(w, page));
 }
 
 /* Messages. */
@@ -54,6 +73,7 @@ static void put(struct world *w, unsigned int src, unsigned int dst,
 		.ev = { .type = msg->type, .msg = *msg }, .page = cause->page, .data = data,
 		.hops = cause->hops + 1,
 	};
+	q->e[q->count - 1].ev.msg.src = (u16)src;
 	w->sent++;
 	w->pages += msg->flags & DVMM_MSGF_PAGE;
 }
@@ -89,6 +109,7 @@ static enum dvmm_perm perm_allowed(const struct dvmm_msg *m)
 	case DVMM_MSG_PUT_M:
 		return DVMM_PERM_NONE;
 	case DVMM_MSG_UNBLOCK:
+	case DVMM_MSG_TAKE:
 		return m->flags & DVMM_MSGF_PAGE ? DVMM_PERM_READ : DVMM_PERM_WRITE;
 	default:
 		return DVMM_PERM_WRITE;
@@ -107,10 +128,16 @@ static void check_send(struct world *w, const struct w_page *p, const struct dvm
 		broken(w, "payload and PAGE flag differ");
 }
 
+/* Of a machine's nodes that the model leaves out none has asked for anything. */
+static unsigned int told(const struct world *w, const struct dvmm_action *a)
+{
+	return a->msg.type == DVMM_MSG_MOVE ? w->cfg->nodes : w->cfg->machine;
+}
+
 static void send_set(struct world *w, unsigned int node, const struct w_event *e,
 		     const struct dvmm_action *a)
 {
-	unsigned int nodes = w->cfg->machine;
+	unsigned int nodes = told(w, a);
 	int dst;
 
 	for (dst = dvmm_set_next(a->set, nodes, -1); dst >= 0;
@@ -215,20 +242,58 @@ static void check_page(struct world *w, struct w_page *p)
 		broken(w, "transaction outlives its transient state");
 }
 
+static void keep(struct world *w, struct w_event *list, u8 *count, const struct w_event *e)
+{
+	w->changed = true;
+	if (*count == W_DEFER)
+		broken(w, "more deferred events than the model holds");
+	else
+		list[(*count)++] = *e;
+}
+
+/* May the event happen now?  If not, it is kept or forgotten. */
+static bool enter(struct world *w, unsigned int node, const struct w_event *e,
+		  struct dvmm_visit *v)
+{
+	struct w_page *p = &w->page[node][e->page];
+	enum dvmm_gate gate = dvmm_rehome_enter(w_chunk(w, node, e->page), (u16)node,
+						place(w, e->page), &p->pg, &p->txn, &e->ev, v);
+
+	if (gate == DVMM_GATE_WAIT)
+		keep(w, p->gate, &p->gated, e);
+	if (w->log && gate != DVMM_GATE_PASS)
+		fputs(gate == DVMM_GATE_WAIT ? "\tgate\n" : "\tforget\n", w->log);
+	return gate == DVMM_GATE_PASS;
+}
+
+static void leave(struct world *w, unsigned int node, const struct w_event *e,
+		  const struct dvmm_visit *v)
+{
+	struct dvmm_actions acts;
+
+	dvmm_rehome_leave(w_chunk(w, node, e->page), v, &w->page[node][e->page].txn, &acts);
+	execute(w, node, e, &acts);
+}
+
+/* Returns true if the event was deferred. */
 static bool step(struct world *w, unsigned int node, const struct w_event *e, bool late)
 {
 	struct w_page *p = &w->page[node][e->page];
 	struct dvmm_ctx ctx = {
-		.self = (u16)node, .home = w->cfg->home[e->page], .nodes = w->cfg->machine,
+		.self = (u16)node, .nodes = w->cfg->machine,
 		.now = late ? w->cfg->policy.hold_us : 0,
 		.fresh_id = (u64)node << 8 | (w->ids[node] + 1u),
 		.wrote = p->wrote,
-		.dir = homed(w, node, e->page) ? &p->dir : NULL,
 		.policy = &w->cfg->policy,
 	};
 	struct dvmm_actions acts;
+	struct dvmm_visit v;
 	bool deferred;
 
+	if (!enter(w, node, e, &v))
+		return false;
+	ctx.home = v.home;
+	ctx.dir = v.homed ? &p->dir : NULL;
 	if (e->ev.type >= DVMM_EV_LOAD)
 		p->hops = 0;
 	else if (e->hops > p->hops)
@@ -242,18 +307,11 @@ static bool step(struct world *w, unsigned int node, const struct w_event *e, bo
 	p->pg.stamp = 0;
 	deferred = execute(w, node, e, &acts);
 	check_page(w, p);
+	leave(w, node, e, &v);
 	if (w->log)
 		fprintf(w->log, "\t= %s\n", p->pg.state || !ctx.dir ?
 			dvmm_state_name(p->pg.state) : "H_U");
 	return deferred;
-}
-
-static void defer(struct world *w, struct w_page *p, const struct w_event *e)
-{
-	if (p->deferred == W_DEFER)
-		broken(w, "more deferred events than the model holds");
-	else
-		p->defer[p->deferred++] = *e;
 }
 
 static void offer_again(struct world *w, unsigned int node, struct w_page *p, bool late)
@@ -276,9 +334,113 @@ static void happen(struct world *w, unsigned int node, const struct w_event *e, 
 	struct w_page *p = &w->page[node][e->page];
 
 	if (step(w, node, e, late))
-		defer(w, p, e);
+		keep(w, p->defer, &p->deferred, e);
 	else
 		offer_again(w, node, p, late);
+}
+
+/* Homes that move. */
+
+/* Pages that are homed here now: what waited for that goes on. */
+static void release_gated(struct world *w, unsigned int node)
+{
+	unsigned int page, i, n;
+
+	for (page = 0; page < w->cfg->pages; page++) {
+		struct w_page *p = &w->page[node][page];
+
+		if (!p->gated || !homed(w, node, page))
+			continue;
+		n = p->gated;
+		p->gated = 0;
+		for (i = 0; i < n; i++)
+			keep(w, p->defer, &p->deferred, &p->gate[i]);
+		memset(p->gate, 0, sizeof(p->gate));
+		offer_again(w, node, p, false);
+	}
+}
+
+static void rehome_taken(struct world *w, unsigned int node, const struct w_event *e)
+{
+	struct w_page *p = &w->page[node][e->page];
+	struct dvmm_ctx ctx = {
+		.self = (u16)node, .nodes = w->cfg->machine, .dir = &p->dir,
+		.policy = &w->cfg->policy,
+	};
+	struct dvmm_actions acts;
+	u8 was = p->pg.state;
+
+	if (p->deferred || p->txn.id)
+		broken(w, "TAKE while something of the old home's is under way");
+	dvmm_rehome_take(&ctx, w_chunk(w, node, e->page), place(w, e->page), &p->pg, &e->ev.msg,
+			 &acts);
+	execute(w, node, e, &acts);
+	check_page(w, p);
+	w_taken[p->pg.state][was]++;
+}
+
+static void rehome_message(struct world *w, unsigned int node, const struct w_event *e,
+			   bool unable)
+{
+	struct dvmm_actions acts;
+
+	w->changed = true;
+	if (e->ev.type == DVMM_MSG_TAKE) {
+		rehome_taken(w, node, e);
+	} else {
+		dvmm_rehome_message(w_chunk(w, node, e->page), &w->move[node], (u16)node,
+				    w->cfg->nodes, &e->ev.msg, !unable, &acts);
+		execute(w, node, e, &acts);
+	}
+	release_gated(w, node);
+}
+
+static void rehome(struct world *w, unsigned int node, unsigned int to)
+{
+	const struct w_event e = { .page = 0 };
+	struct dvmm_actions acts;
+	const char *why = dvmm_rehome_start(w_chunk(w, node, 0), &w->move[node], (u16)node,
+					    w->cfg->nodes, (u16)to, &acts);
+
+	w->changed = true;
+	w->rehomes--;
+	if (why)
+		broken(w, why);
+	execute(w, node, &e, &acts);
+}
+
+/* The page that a home is to hand over next, or NULL. */
+static const struct w_page *next_given(const struct world *w, unsigned int node)
+{
+	const struct dvmm_chunk *c = chunk(w, node, 0);
+
+	if (c->phase != DVMM_CHUNK_GIVING || c->next >= w->cfg->pages)
+		return NULL;
+	return &w->page[node][c->next];
+}
+
+static bool may_give(const struct world *w, unsigned int node)
+{
+	const struct w_page *p = next_given(w, node);
+
+	return p && !p->deferred && dvmm_state_stable(p->pg.state);
+}
+
+static void give(struct world *w, unsigned int node)
+{
+	struct w_page *p = (struct w_page *)next_given(w, node);
+	const struct w_event e = { .page = (u8)chunk(w, node, 0)->next };
+	struct dvmm_ctx ctx = {
+		.self = (u16)node, .nodes = w->cfg->machine, .dir = &p->dir,
+		.policy = &w->cfg->policy,
+	};
+	struct dvmm_actions acts;
+
+	w->changed = true;
+	if (!dvmm_rehome_give(&ctx, w_chunk(w, node, 0), &p->pg, &acts))
+		broken(w, "a page at rest cannot be handed over");
+	execute(w, node, &e, &acts);
+	check_page(w, p);
 }
 
 /* The rules of the whole machine. */
@@ -307,7 +469,7 @@ static bool knows_sharer(const struct world *w, const struct w_page *home, unsig
 /* With nothing under way the directory must agree with every cache. */
 static const char *check_directory(const struct world *w, unsigned int page, unsigned int node)
 {
-	const struct w_page *home = &w->page[w->cfg->home[page]][page];
+	const struct w_page *home = &w->page[chunk(w, node, page)->home][page];
 	u8 state = w->page[node][page].pg.state;
 	bool owner = home->pg.state == DVMM_ST_H_R && home->pg.peer == node;
 
@@ -329,8 +491,9 @@ static bool page_idle(const struct world *w, unsigned int page)
 	for (node = 0; node < w->cfg->nodes; node++) {
 		const struct w_page *p = &w->page[node][page];
 
-		if (p->deferred || p->loading || p->storing ||
-		    !dvmm_state_stable(p->pg.state))
+		if (p->deferred || p->gated || p->loading || p->storing ||
+		    !dvmm_state_stable(p->pg.state) ||
+		    chunk(w, node, page)->phase != DVMM_CHUNK_SETTLED)
 			return false;
 	}
 	return true;
@@ -359,12 +522,56 @@ bool w_quiescent(const struct world *w)
 	return true;
 }
 
+/* Two homes there must never be; with nothing under way there is one, which all know. */
+static void check_homes(struct world *w, unsigned int page, bool at_rest)
+{
+	unsigned int node, homes = 0, last = 0;
+
+	for (node = 0; node < w->cfg->nodes; node++)
+		if (homed(w, node, page)) {
+			homes++;
+			last = node;
+		}
+	if (homes > 1)
+		broken(w, "two nodes are the page's home");
+	for (node = 0; node < w->cfg->nodes && at_rest; node++) {
+		const struct dvmm_chunk *c = chunk(w, node, page);
+
+		if (homes != 1 || c->home != last)
+			broken(w, "at rest a node knows another home than there is");
+		if (c->owes || c->owed || c->busy)
+			broken(w, "at rest a node believes that something is open");
+	}
+}
+
+/* What a node has asked of the home, and of the one before, is what it believes. */
+static void check_open(struct world *w, unsigned int node)
+{
+	const struct dvmm_chunk *c = chunk(w, node, 0);
+	unsigned int page, busy = 0, owed = 0;
+
+	for (page = 0; page < w->cfg->pages; page++) {
+		const struct dvmm_txn *txn = &w->page[node][page].txn;
+
+		if (!txn->id || homed(w, node, page))
+			continue;
+		owed += c->owes && txn->asked == c->prev;
+		busy += !(c->owes && txn->asked == c->prev);
+	}
+	if (busy != c->busy || owed != c->owed)
+		broken(w, "a node's count of its open requests is wrong");
+}
+
 static void check_world(struct world *w)
 {
 	unsigned int page, node;
 
 	for (page = 0; page < w->cfg->pages; page++)
 		check_coherence(w, page);
+	for (page = 0; page < w->cfg->pages && w->cfg->rehomes; page++)
+		check_homes(w, page, !w->cut && w_quiescent(w));
+	for (node = 0; node < w->cfg->nodes && w->cfg->rehomes; node++)
+		check_open(w, node);
 	if (w->error || w->cut || !w_quiescent(w))
 		return;
 	for (page = 0; page < w->cfg->pages; page++)
@@ -393,6 +600,9 @@ static void written(struct world *w, unsigned int node, unsigned int page)
 		for (j = 0; j < p->deferred; j++)
 			if (p->defer[j].data)
 				p->defer[j].data = W_OLD;
+		for (j = 0; j < p->gated; j++)
+			if (p->gate[j].data)
+				p->gate[j].data = W_OLD;
 	}
 	for (i = 0; i < W_NODES * W_NODES * W_LANES; i++) {
 		struct w_queue *q = &(&w->q[0][0][0])[i];
@@ -411,6 +621,9 @@ static bool deferred_already(const struct w_page *p, u8 type)
 
 	for (i = 0; i < p->deferred; i++)
 		if (p->defer[i].ev.type == type)
+			return true;
+	for (i = 0; i < p->gated; i++)
+		if (p->gate[i].ev.type == type)
 			return true;
 	return false;
 }
@@ -452,6 +665,23 @@ static void local_moves(const struct world *w, unsigned int node, unsigned int p
 		moves[(*count)++] = m;
 }
 
+static void rehome_moves(const struct world *w, unsigned int node, struct w_move *moves,
+			 unsigned int *count)
+{
+	struct w_move m = { .node = (u8)node };
+
+	m.kind = W_GIVE;
+	if (may_give(w, node))
+		moves[(*count)++] = m;
+	m.kind = W_REHOME;
+	if (!w->rehomes || chunk(w, node, 0)->phase != DVMM_CHUNK_SETTLED ||
+	    chunk(w, node, 0)->home != node)
+		return;
+	for (m.src = 0; m.src < w->cfg->nodes; m.src++)
+		if (m.src != node)
+			moves[(*count)++] = m;
+}
+
 static void cut_moves(const struct world *w, struct w_move *moves, unsigned int *count)
 {
 	unsigned int a, b;
@@ -478,10 +708,15 @@ unsigned int w_moves(const struct world *w, struct w_move *moves)
 
 				if (q->count)
 					add(moves, &count, &w->page[dst][m.page], w->cfg, m);
+				m.unable = w->cfg->unable && q->e[0].ev.type == DVMM_MSG_PREP;
+				if (m.unable)
+					moves[count++] = m;
 			}
 	for (dst = 0; dst < w->cfg->nodes; dst++)
 		for (page = 0; page < w->cfg->pages; page++)
 			local_moves(w, dst, page, moves, &count);
+	for (dst = 0; dst < w->cfg->nodes && w->cfg->rehomes; dst++)
+		rehome_moves(w, dst, moves, &count);
 	if (w->cfg->cuts && !w->cut)
 		cut_moves(w, moves, &count);
 	return count;
@@ -543,7 +778,16 @@ bool w_fire(struct world *w, const struct w_move *m)
 		break;
 	case W_DELIVER:
 		e = take(w, m->src, m->node, m->lane);
-		happen(w, m->node, &e, m->late);
+		if (e.ev.type > DVMM_MSG_REHOME)
+			rehome_message(w, m->node, &e, m->unable);
+		else
+			happen(w, m->node, &e, m->late);
+		break;
+	case W_REHOME:
+		rehome(w, m->node, m->src);
+		break;
+	case W_GIVE:
+		give(w, m->node);
 		break;
 	case W_CUT:
 		cut(w, m->node, m->src);
@@ -579,11 +823,12 @@ static void tell_flags(FILE *f, const struct dvmm_msg *m)
 
 static void tell_set(struct world *w, const struct dvmm_action *a)
 {
+	unsigned int nodes = told(w, a);
 	int dst;
 
 	fputs("\tset", w->log);
-	for (dst = dvmm_set_next(a->set, w->cfg->machine, -1); dst >= 0;
-	     dst = dvmm_set_next(a->set, w->cfg->machine, dst))
+	for (dst = dvmm_set_next(a->set, nodes, -1); dst >= 0;
+	     dst = dvmm_set_next(a->set, nodes, dst))
 		if (dst != a->msg.src && dst != a->skip)
 			fprintf(w->log, " %d", dst);
 	fprintf(w->log, " %s\n", dvmm_event_name(a->msg.type));
@@ -631,6 +876,10 @@ void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
 
 	if (m->kind == W_CUT)
 		fprintf(f, "%u CUT %u", m->node, m->src);
+	else if (m->kind == W_REHOME)
+		fprintf(f, "%u REHOME %u", m->node, m->src);
+	else if (m->kind == W_GIVE)
+		fprintf(f, "%u GIVE", m->node);
 	else if (m->kind == W_DELIVER)
 		fprintf(f, "%u>%u %s", m->src, m->node,
 			dvmm_event_name(w->q[m->src][m->node][m->lane].e[0].ev.type));
@@ -638,5 +887,5 @@ void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
 		fprintf(f, "%u %s", m->node, kinds[m->kind]);
 	if (w->cfg->pages > 1 && m->kind < W_DELIVER)
 		fprintf(f, " page %u", m->page);
-	fprintf(f, "%s\n", m->late ? " late" : "");
+	fprintf(f, "%s%s\n", m->late ? " late" : "", m->unable ? " unable" : "");
 }

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include "engine.h"
+#include "rehome.h"
 
 #define W_NODES		4
 #define W_PAGES		2
@@ -44,6 +45,8 @@ struct w_page {
 	u8 hops;		/* longest way of what came since the last fault */
 	u8 deferred;
 	struct w_event defer[W_DEFER];
+	u8 gated;
+	struct w_event gate[W_DEFER];	/* what waits until the page is homed here */
 };
 
 /* What does not change while a world runs. */
@@ -57,6 +60,8 @@ struct w_config {
 	bool cuts;		/* one link may be cut */
 	bool touches;		/* untouched pages may be asked for ahead of need */
 	struct dvmm_policy policy;
+	u8 rehomes;		/* so often homes may move; then all pages are one chunk */
+	bool unable;		/* who is to be a home may lack memory */
 };
 
 struct world {
@@ -65,6 +70,9 @@ struct world {
 	u8 ids[W_NODES];	/* highest id given by each node */
 	bool cut;		/* the link between @ends: nothing comes through any more */
 	u8 ends[2];
+	u8 rehomes;		/* that are left */
+	struct dvmm_chunk chunk[W_NODES][W_PAGES];	/* see w_chunk() */
+	struct dvmm_move move[W_NODES];
 	struct w_page page[W_NODES][W_PAGES];
 	struct w_queue q[W_NODES][W_NODES][W_LANES];
 	bool changed;		/* by the last move; false is certain, true is not */
@@ -79,22 +87,34 @@ struct world {
  * W_WRITE: a vCPU writes with the permission it has.
  * W_CUT: what is under way between two nodes is lost, and all that follows.  They and
  * all others go on until they hear of it: nobody may see a wrong value meanwhile.
+ * W_REHOME: a home begins to move, to @src.  W_GIVE: it hands the next page over.
  */
-enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TOUCH, W_TIMER, W_DELIVER, W_CUT };
+enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TOUCH, W_TIMER, W_DELIVER, W_CUT, W_REHOME,
+	      W_GIVE };
 
 /* One thing that may happen next. */
 struct w_move {
 	u8 kind;
 	u8 node;		/* where it happens */
 	u8 page;
-	u8 src;			/* W_DELIVER; W_CUT: the link's other end */
+	u8 src;			/* W_DELIVER; W_CUT: the link's other end; W_REHOME: to whom */
 	u8 lane;		/* W_DELIVER */
 	bool late;		/* the hold time has run out */
+	bool unable;		/* no memory for what a home needs */
 };
 
 #define W_MAX_MOVES	128
 
 extern unsigned long w_cells[DVMM_ST_COUNT][DVMM_EV_COUNT];
+
+/* How often a page in a state of the old home's met one in a state of the new home's. */
+extern unsigned long w_taken[DVMM_ST_COUNT][DVMM_ST_COUNT];
+
+/** w_chunk - the chunk that @page belongs to, as @node sees it */
+static inline struct dvmm_chunk *w_chunk(struct world *w, unsigned int node, unsigned int page)
+{
+	return &w->chunk[node][w->cfg->rehomes ? 0 : page];
+}
 
 void w_init(struct world *w, const struct w_config *cfg);
 /** w_moves - list what may happen; returns how many */
@@ -110,7 +130,7 @@ void w_print_move(const struct world *w, const struct w_move *m, FILE *f);
 /** w_progress - true if the move needs no new wish of a vCPU or of eviction */
 static inline bool w_progress(const struct w_move *m)
 {
-	return m->kind == W_DELIVER || m->kind == W_TIMER;
+	return m->kind == W_DELIVER || m->kind == W_TIMER || m->kind == W_GIVE;
 }
 
 /* pack.c: canonical form, symmetric in nodes that are no page's home. */
