@@ -20,7 +20,7 @@
 #define ENGINE	"../../kmod/dsm/engine"
 #define CC	"cc -std=gnu11 -O1 -w -I../explore -I../engine"
 #define TESTS	"explore/world explore/pack explore/explore " EXTRA
-#define EXTRA	"engine/scenario engine/cost engine/unit engine/wire"
+#define EXTRA	"engine/scenario engine/cost engine/unit engine/wire engine/rehome"
 #define MAX	4096
 
 struct bug {
