@@ -70,6 +70,25 @@ static void messages(FILE *f)
 	fprintf(f, "====  =========  ====  ====  %.70s\n", rule);
 }
 
+static void rehome_messages(FILE *f)
+{
+	static const char * const meaning[] = {
+#define X(name, lane, page, why) [DVMM_MSG_##name] = why,
+		DVMM_REHOME_MESSAGES(X)
+#undef X
+	};
+	u8 m;
+
+	fprintf(f, "====  ========  ====  ====  %.50s\n", rule);
+	fprintf(f, "type  message   lane  page  meaning\n");
+	fprintf(f, "====  ========  ====  ====  %.50s\n", rule);
+	for (m = DVMM_MSG_REHOME + 1; m < DVMM_MSG_REHOME_END; m++)
+		fprintf(f, "%-4u  %-8s  %-4s  %-4s  %s\n", m, dvmm_event_name(m),
+			lanes[dvmm_msg_lane(m)], dvmm_msg_may_carry_page(m) ? "may" : "no",
+			meaning[m]);
+	fprintf(f, "====  ========  ====  ====  %.50s\n", rule);
+}
+
 static void handlers(FILE *f)
 {
 	static const char * const what[] = {
@@ -148,7 +167,8 @@ static const struct {
 	void (*print)(FILE *f);
 } tables[] = {
 	{ "cache states", cache_states }, { "home states", home_states },
-	{ "messages", messages }, { "handlers", handlers },
+	{ "messages", messages }, { "rehome messages", rehome_messages },
+	{ "handlers", handlers },
 	{ "cache rows", cache_rows }, { "home rows", home_rows }, { "header", fields },
 };
 
