@@ -47,7 +47,7 @@ static void start(struct run *r)
 static int kind_of(const char *word)
 {
 	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TOUCH",
-					     "TIMER" };
+					     "COPY", "TIMER" };
 	int i;
 
 	for (i = 0; i < W_DELIVER; i++)

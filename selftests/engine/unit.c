@@ -159,6 +159,8 @@ static const struct hostile {
 	  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5, .flags = DVMM_MSGF_PAGE } },
 	{ "a refusal that announces acknowledgements", DVMM_ST_IZ_D,
 	  { .type = DVMM_MSG_DATA, .requester = 1, .id = 5, .acks = 1 } },
+	{ "GET_C with a page", DVMM_ST_H_M, { .type = DVMM_MSG_GET_C, .src = 2,
+	  .requester = 2, .flags = DVMM_MSGF_PAGE } },
 	{ "GET_Z with a page", DVMM_ST_H_U, { .type = DVMM_MSG_GET_Z, .src = 2,
 	  .requester = 2, .flags = DVMM_MSGF_PAGE } },
 	{ "GET_S with a page", DVMM_ST_H_U, { .type = DVMM_MSG_GET_S, .src = 2,

@@ -658,7 +658,10 @@ static void local_moves(const struct world *w, unsigned int node, unsigned int p
 	if (!w->cfg->no_evict)
 		add(moves, count, p, w->cfg, m);
 	m.kind = W_TOUCH;
-	if (w->cfg->touches)
+	if (w->cfg->ahead)
+		moves[(*count)++] = m;
+	m.kind = W_COPY;
+	if (w->cfg->ahead)
 		moves[(*count)++] = m;
 	m.kind = W_TIMER;
 	if (p->timer)
@@ -768,7 +771,8 @@ bool w_fire(struct world *w, const struct w_move *m)
 		happen(w, m->node, &e, m->late);
 		break;
 	case W_TOUCH:
-		e.ev.type = DVMM_EV_TOUCH;
+	case W_COPY:
+		e.ev.type = m->kind == W_TOUCH ? DVMM_EV_TOUCH : DVMM_EV_COPY;
 		happen(w, m->node, &e, m->late);
 		break;
 	case W_TIMER:
@@ -872,7 +876,7 @@ static void tell(struct world *w, const struct dvmm_action *a)
 void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
 {
 	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TOUCH",
-					     "TIMER" };
+					     "COPY", "TIMER" };
 
 	if (m->kind == W_CUT)
 		fprintf(f, "%u CUT %u", m->node, m->src);

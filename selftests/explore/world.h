@@ -58,7 +58,7 @@ struct w_config {
 	u16 machine;		/* nodes that the engine believes in */
 	bool no_evict;
 	bool cuts;		/* one link may be cut */
-	bool touches;		/* untouched pages may be asked for ahead of need */
+	bool ahead;		/* pages may be asked for ahead of need */
 	struct dvmm_policy policy;
 	u8 rehomes;		/* so often homes may move; then all pages are one chunk */
 	bool unable;		/* who is to be a home may lack memory */
@@ -89,8 +89,8 @@ struct world {
  * all others go on until they hear of it: nobody may see a wrong value meanwhile.
  * W_REHOME: a home begins to move, to @src.  W_GIVE: it hands the next page over.
  */
-enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TOUCH, W_TIMER, W_DELIVER, W_CUT, W_REHOME,
-	      W_GIVE };
+enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TOUCH, W_COPY, W_TIMER, W_DELIVER, W_CUT,
+	      W_REHOME, W_GIVE };
 
 /* One thing that may happen next. */
 struct w_move {

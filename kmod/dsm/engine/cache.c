@@ -32,7 +32,13 @@ void dvmm_do_ask_upgrade(struct dvmm_step *s)
 /* Nobody waits for it: a guess that neighbours of an untouched page are untouched too. */
 void dvmm_do_ask_touch(struct dvmm_step *s)
 {
-	ask(s, DVMM_MSG_GET_Z, DVMM_ST_IZ_D, DVMM_PERM_NONE);
+	ask(s, DVMM_MSG_GET_Z, DVMM_ST_IZ_D, DVMM_PERM_WRITE);
+}
+
+/* Nor for this: a guess that neighbours of what is read will be read. */
+void dvmm_do_ask_copy(struct dvmm_step *s)
+{
+	ask(s, DVMM_MSG_GET_C, DVMM_ST_IZ_D, DVMM_PERM_READ);
 }
 
 void dvmm_do_drop(struct dvmm_step *s)
@@ -80,14 +86,20 @@ void dvmm_do_data_read(struct dvmm_step *s)
 	dvmm_settle(s, excl ? DVMM_ST_M : DVMM_ST_S);
 }
 
-/* Who came meanwhile looks again and, after a refusal, asks for what it needs. */
-void dvmm_do_data_touch(struct dvmm_step *s)
+/*
+ * Zeroes for GET_Z, contents for GET_C, or a refusal: who came meanwhile looks again
+ * and asks for what it needs.
+ */
+void dvmm_do_data_ahead(struct dvmm_step *s)
 {
-	if (s->msg->flags & DVMM_MSGF_PAGE || s->msg->acks) {
-		dvmm_fence(s, "DATA for an untouched page has contents or wants acknowledgements");
+	u8 had = s->msg->flags & (DVMM_MSGF_PAGE | DVMM_MSGF_ZERO);
+	u8 due = s->txn->want == DVMM_PERM_READ ? DVMM_MSGF_PAGE : DVMM_MSGF_ZERO;
+
+	if ((had && had != due) || s->msg->acks) {
+		dvmm_fence(s, "DATA ahead of need is not what was asked for");
 		return;
 	}
-	if (s->msg->flags & DVMM_MSGF_ZERO) {
+	if (had) {
 		dvmm_do_data_read(s);
 		return;
 	}

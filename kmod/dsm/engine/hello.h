@@ -19,7 +19,8 @@
  * away twice.
  */
 #define DVMM_WIRE_FEATURES(X)	\
-	X(BLOCKS, 0, "blocks")	/* GET_Z, and frames of kind BATCH */
+	X(BLOCKS, 0, "blocks")	/* GET_Z, and frames of kind BATCH */	\
+	X(COPIES, 1, "copies")	/* GET_C */
 
 #define DVMM_FEATURE_BIT(name, bit, text)	DVMM_FEATURE_##name = 1ull << (bit),
 #define DVMM_FEATURE_OR(name, bit, text)	| DVMM_FEATURE_##name

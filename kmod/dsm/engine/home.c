@@ -83,19 +83,32 @@ void dvmm_do_m_write(struct dvmm_step *s)
 	become_remote(s, s->msg->src);
 }
 
-void dvmm_do_m_read(struct dvmm_step *s)
+static void share(struct dvmm_step *s)
 {
-	if (dvmm_held(s))
-		return;
-	if (dvmm_migratory_read(s)) {
-		dvmm_do_m_write(s);
-		return;
-	}
 	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_READ);
 	send_data(s, false);
 	add_sharer(s, s->msg->src);
 	dvmm_settle(s, DVMM_ST_H_S);
+}
+
+void dvmm_do_m_read(struct dvmm_step *s)
+{
+	if (dvmm_held(s))
+		return;
+	if (dvmm_migratory_read(s))
+		dvmm_do_m_write(s);
+	else
+		share(s);
+}
+
+/* Nobody waits for it, so nobody is to wait for what it takes away. */
+void dvmm_do_m_copy(struct dvmm_step *s)
+{
+	if (dvmm_spares(s))
+		share(s);
+	else
+		dvmm_do_refuse(s);
 }
 
 /* The home has a valid copy and may have sharers. */

@@ -26,7 +26,8 @@
 	X(PUT_ACK,   FWD, 0, "from home: your PUT_M is done")			\
 	X(OWN_DATA,  RSP, 1, "from owner: the page that you asked home for")	\
 	X(INV_ACK,   RSP, 0, "from sharer: my copy is gone")		\
-	X(GET_Z,     REQ, 0, "to home: let me have it if nobody has touched it")
+	X(GET_Z,     REQ, 0, "to home: let me have it if nobody has touched it") \
+	X(GET_C,     REQ, 0, "to home: let me have a copy if you can spare one")
 
 /*
  * The same for messages that move a chunk's home (rehome.h).  They are no events of
@@ -46,6 +47,7 @@
 	X(LOAD,  "a local access wants READ")			\
 	X(STORE, "a local access wants WRITE")			\
 	X(TOUCH, "the page is wanted if nobody has touched it")	\
+	X(COPY,  "a copy is wanted if the home can spare one")	\
 	X(EVICT, "the frame is wanted for another page")	\
 	X(TIMER, "a TIMER action has run out")
 

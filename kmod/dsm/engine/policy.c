@@ -3,12 +3,37 @@
 #include "policy.h"
 #include "set.h"
 
-bool dvmm_held(struct dvmm_step *s)
+#define QUIET_HOLDS	256	/* until what was written after reads is thought to be left alone */
+
+static u32 age(const struct dvmm_step *s)
+{
+	return s->ctx->now - s->pg->stamp;
+}
+
+/* How long the page is still to be kept. */
+static u32 hold_left(const struct dvmm_step *s)
 {
 	u32 hold = s->ctx->policy->hold_us;
-	u32 age = s->ctx->now - s->pg->stamp;
 
-	if (!(s->pg->flags & DVMM_PAGE_HELD) || age >= hold) {
+	return s->pg->flags & DVMM_PAGE_HELD && age(s) < hold ? hold - age(s) : 0;
+}
+
+static bool written_of_late(const struct dvmm_step *s)
+{
+	return s->pg->flags & (DVMM_PAGE_WRITES | DVMM_PAGE_MIGRATORY) &&
+	       age(s) < (u64)s->ctx->policy->hold_us * QUIET_HOLDS;
+}
+
+bool dvmm_spares(const struct dvmm_step *s)
+{
+	return !hold_left(s) && !written_of_late(s);
+}
+
+bool dvmm_held(struct dvmm_step *s)
+{
+	u32 left = hold_left(s);
+
+	if (!left) {
 		s->pg->flags &= ~DVMM_PAGE_HELD;
 		return false;
 	}
@@ -18,7 +43,7 @@ bool dvmm_held(struct dvmm_step *s)
 	 * hold early, which costs a little time and nothing else.
 	 */
 	if (!(s->pg->flags & DVMM_PAGE_ARMED)) {
-		dvmm_emit(s, DVMM_ACT_TIMER)->delay_us = hold - age;
+		dvmm_emit(s, DVMM_ACT_TIMER)->delay_us = left;
 		s->pg->flags |= DVMM_PAGE_ARMED;
 	}
 	return true;

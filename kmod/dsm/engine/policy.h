@@ -13,6 +13,13 @@
  */
 bool dvmm_held(struct dvmm_step *s);
 
+/**
+ * dvmm_spares - at the home, which has the only copy: can it give one away for a guess?
+ *
+ * Not what is to be kept a little longer, nor what was lately written after others had read it.
+ */
+bool dvmm_spares(const struct dvmm_step *s);
+
 /** dvmm_migratory_write - at the home: @writer takes a shared page to write */
 void dvmm_migratory_write(struct dvmm_step *s, u16 writer);
 /** dvmm_migratory_read - at the home: shall this read be granted exclusively? */

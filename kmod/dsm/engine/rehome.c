@@ -66,6 +66,7 @@ static enum dvmm_gate rehome_gate(const struct dvmm_page *pg, const struct dvmm_
 	case DVMM_EV_STORE:
 		return rehome_would_ask(pg->state, ev->type) ? DVMM_GATE_WAIT : DVMM_GATE_PASS;
 	case DVMM_EV_TOUCH:
+	case DVMM_EV_COPY:
 	case DVMM_EV_EVICT:
 		return dvmm_state_stable(pg->state) ? DVMM_GATE_DROP : DVMM_GATE_PASS;
 	}

@@ -17,7 +17,7 @@
 	X(S,     READ,  1, 1, "clean copy, others may have one")	\
 	X(M,     WRITE, 1, 1, "the only copy; this node is the owner")	\
 	X(IS_D,  NONE,  0, 0, "asked to read, data to come")		\
-	X(IZ_D,  NONE,  0, 0, "asked for an untouched page, the answer to come")	\
+	X(IZ_D,  NONE,  0, 0, "asked for what may be refused, the answer to come")	\
 	X(IM_AD, NONE,  0, 0, "asked to write, data and acknowledgements to come") \
 	X(IM_A,  NONE,  1, 0, "asked to write, has the data, acknowledgements to come") \
 	X(SM_AD, READ,  1, 0, "asked to upgrade, grant and acknowledgements to come") \

@@ -23,12 +23,13 @@
 	X(ask_read,    "send GET_S; IS_D; or, by history, ask_write")	\
 	X(ask_write,   "send GET_M; IM_AD")				\
 	X(ask_touch,   "send GET_Z; IZ_D")				\
+	X(ask_copy,    "send GET_C; IZ_D")				\
 	X(ask_upgrade, "send GET_M with SHARED; SM_AD")			\
 	X(drop,        "perm NONE, send PUT_S; I")			\
 	X(give_back,   "perm NONE, send PUT_M with the page; MI_A")	\
 	X(put_done,    "WAKE those who came meanwhile; I")		\
 	X(data_read,   "fill, grant READ (S) or, with EXCL, WRITE (M)")	\
-	X(data_touch,  "with ZERO: fill, grant WRITE; M.  Refused: WAKE; I") \
+	X(data_ahead,  "with the page or ZERO: as data_read.  Refused: WAKE; I") \
 	X(own_read,    "as data_read; send UNBLOCK, with the page if READ") \
 	X(data_write,  "fill; M if all acknowledgements are there, else IM_A") \
 	X(own_write,   "fill, grant WRITE, send UNBLOCK; M")		\
@@ -46,8 +47,9 @@
 #define DVMM_HOME_HANDLERS(X)						\
 	X(touch,       "fill with zeroes, grant WRITE; H_M")		\
 	X(touch_far,   "send DATA with ZERO and EXCL; H_R")		\
-	X(refuse,      "send DATA with nothing: somebody has touched the page") \
+	X(refuse,      "send DATA with nothing")			\
 	X(m_read,      "unless held: perm READ, send DATA with the page; H_S") \
+	X(m_copy,      "as m_read; but refuse what is held or written of late") \
 	X(m_write,     "unless held: perm NONE, send DATA with the page; H_R") \
 	X(s_read,      "send DATA with the page; H_S")			\
 	X(s_write,     "unless held: perm NONE, INV to the sharers, DATA; H_R") \
