@@ -192,6 +192,8 @@ static void flight_step(struct dvmm_flight *f)
 	if (dvmm_machine_stopped(r->m))
 		return;
 	dvmm_step(&ctx, pg, &f->txn, &f->item->ev, &f->acts);
+	if (from == DVMM_ST_IZ_D && pg->state == DVMM_ST_S)
+		dvmm_ahead_got(r, f->index);
 	trace_dvmm_step(r->m, r->id, f->index, f->from_deferred, &ctx, &f->item->ev, from,
 			pg->state, &f->acts);
 }

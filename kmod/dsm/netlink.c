@@ -334,7 +334,7 @@ static const struct {
 /* All but the lengths and flags at the beginning, and those of struct dvmm_stats_more. */
 static_assert(ARRAY_SIZE(counters) ==
 	      (sizeof(struct dvmm_stats) - offsetof(struct dvmm_stats, faults_read)) / sizeof(u64));
-static_assert(ARRAY_SIZE(counters) + 4 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
+static_assert(ARRAY_SIZE(counters) + 8 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
 
 struct netlink_stats {
 	struct dvmm_stats sum;
@@ -359,6 +359,10 @@ static int netlink_put_stats(struct sk_buff *skb, const void *thing)
 	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_ZEROS_ASKED, s->more.zeros_asked);
 	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_BLOCKS, s->more.blocks);
 	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_BLOCKS_SPLIT, s->more.blocks_split);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_ASKED, s->more.copies_asked);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_GOT, s->more.copies_got);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_USED, s->more.copies_used);
+	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_LOST, s->more.copies_lost);
 	if (!ret)
 		nla_nest_end(skb, nest);
 	return ret;

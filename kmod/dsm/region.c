@@ -33,9 +33,16 @@ static void priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
 	spin_unlock(&b->lock);
 }
 
+void dvmm_page_set_ahead(struct dvmm_region *r, u64 index, bool ahead)
+{
+	priv_change(r, index, DVMM_PRIV_AHEAD, ahead ? DVMM_PRIV_AHEAD : 0);
+}
+
 void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm)
 {
 	dvmm_reclaim_perm(r, dvmm_page_perm(dvmm_region_page(r, index)), perm);
+	if (perm == DVMM_PERM_NONE)
+		dvmm_ahead_lost(r, index);
 	priv_change(r, index, DVMM_PRIV_PERM | DVMM_PRIV_WROTE, perm);
 }
 
@@ -173,8 +180,10 @@ static int region_ask(struct dvmm_region *r, u64 index, u8 need, const struct dv
 	u32 wakes = READ_ONCE(dvmm_region_bucket(r, index)->wakes);
 
 	dvmm_dispatch_local(r, index, type);
-	if (need == DVMM_PERM_READ)
+	if (need == DVMM_PERM_READ) {
 		dvmm_prefetch(r, index);
+		dvmm_ahead_copies(r, index);
+	}
 	return region_sleep(r, index, need, wakes, w);
 }
 
@@ -221,6 +230,7 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 
 	if (had >= need) {
 		dvmm_stats_count(r->m, faults_local);
+		dvmm_ahead_used(r, index);
 		if (need == DVMM_PERM_READ)
 			dvmm_prefetch(r, index);
 		return 0;
@@ -236,8 +246,9 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 		dvmm_stats_fault(r->m, had, need, end - start);
 	if (!dvmm_region_is_home(r))
 		dvmm_hold_learn(&r->m->hold, end, end - start);
+	dvmm_ahead_used(r, index);
 	if (waiter.untouched)
-		dvmm_zeros_ask(r, index);
+		dvmm_ahead_zeros(r, index);
 	return ret;
 }
 
@@ -408,7 +419,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	spin_lock_init(&r->room_lock);
 	init_waitqueue_head(&r->room);
 	dvmm_prefetch_init(r);
-	dvmm_zeros_init(r);
+	dvmm_ahead_init(r);
 	for (i = 0; i < DVMM_BUCKETS; i++) {
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);

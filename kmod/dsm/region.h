@@ -12,7 +12,8 @@
  *	bits 0-1  enum dvmm_perm that local mappings may have
  *	bit  2    a frame is in the page cache
  *	bit  3    written to since WRITE was granted
- *	bits 4-   struct dvmm_flight, or 0
+ *	bit  4    a copy that was asked for ahead of need and not used since
+ *	bits 5-   struct flight, or 0
  */
 #ifndef DVMM_REGION_H
 #define DVMM_REGION_H
@@ -22,12 +23,12 @@
 #include <linux/spinlock.h>
 #include <linux/wait.h>
 
+#include "ahead.h"
 #include "engine/engine.h"
 #include "machine.h"
 #include "mem.h"
 #include "prefetch.h"
 #include "waiter.h"
-#include "zeros.h"
 
 #define DVMM_BUCKETS	256
 
@@ -74,7 +75,8 @@ struct dvmm_region {
 	struct work_struct reclaim;
 
 	struct dvmm_stream streams[DVMM_STREAMS];
-	struct dvmm_zeros zeros[DVMM_STREAMS];
+	struct dvmm_ahead ahead[DVMM_AHEAD_KINDS][DVMM_STREAMS];
+	atomic_t credit;		/* for copies: see ahead.c */
 	struct dvmm_bucket buckets[DVMM_BUCKETS];
 };
 
@@ -110,7 +112,8 @@ static inline struct dvmm_bucket *dvmm_region_bucket(struct dvmm_region *r, u64 
 #define DVMM_PRIV_PERM	3ull
 #define DVMM_PRIV_FRAME	4ull
 #define DVMM_PRIV_WROTE	8ull
-#define DVMM_PRIV_BITS	15ull
+#define DVMM_PRIV_AHEAD	16ull
+#define DVMM_PRIV_BITS	31ull
 
 /** dvmm_page_perm - the permission that mappings may have; no lock needed */
 static inline u8 dvmm_page_perm(const struct dvmm_page *pg)
@@ -128,6 +131,13 @@ static inline bool dvmm_page_wrote(const struct dvmm_page *pg)
 	return READ_ONCE(pg->priv) & DVMM_PRIV_WROTE;
 }
 
+static inline bool dvmm_page_ahead(const struct dvmm_page *pg)
+{
+	return READ_ONCE(pg->priv) & DVMM_PRIV_AHEAD;
+}
+
+/** dvmm_page_set_ahead - note that a copy is here that was guessed to be wanted, or no more */
+void dvmm_page_set_ahead(struct dvmm_region *r, u64 index, bool ahead);
 /** dvmm_page_set_wrote - note that a mapping may write from now on; folio locked */
 void dvmm_page_set_wrote(struct dvmm_region *r, u64 index);
 /** dvmm_page_set_perm - publish a permission; called by the flight's runner */

@@ -34,6 +34,10 @@
 #define DVMM_STATS_MORE(X)	\
 	X(pin_waits)		\
 	X(zeros_asked)		\
+	X(copies_asked)		\
+	X(copies_got)		\
+	X(copies_used)		\
+	X(copies_lost)		\
 	X(blocks)		\
 	X(blocks_split)
 
@@ -61,6 +65,10 @@ void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out);
  * struct dvmm_stats_more - sums of what only debugfs shows
  * @pin_waits: how often a page was asked for while pinned
  * @zeros_asked: untouched pages asked for ahead of need
+ * @copies_asked: pages with contents asked for ahead of need
+ * @copies_got: how many of them came
+ * @copies_used: and were used
+ * @copies_lost: and went before they were used
  * @blocks: untouched blocks of 2 MiB taken at their home
  * @blocks_split: how many of them are single pages since
  */

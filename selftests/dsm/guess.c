@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a node asks for ahead of need: blocks of untouched pages, and the right to
- * write with a read.  Each is counted in messages, with the guess and without, and
- * what is read is what was written.
+ * What a node asks for ahead of need: blocks of untouched pages, blocks of pages to
+ * read, and the right to write with a read.  Each is counted in messages or requests,
+ * with the guess and without, and what is read is what was written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -28,7 +28,6 @@ static void param(const char *name, int value)
 	if (!f || fprintf(f, "%d\n", value) < 0 || fclose(f))
 		tap_bail("%s: %s", path, strerror(errno));
 }
-
 
 /* Region 0, homed on node 0, as @node sees it; what the home touches are single pages. */
 static volatile uint64_t *map(const struct cluster *c, int node)
@@ -62,18 +61,22 @@ static volatile uint64_t *word(volatile uint64_t *m, int page)
 	return m + page * PAGE / sizeof(*m);
 }
 
+static struct dvmm_stats stats(const struct cluster *c, int node)
+{
+	struct dvmm_stats s = { .size = sizeof(s) };
+
+	if (machine_stats(c->machine[node], &s))
+		tap_bail("DVMM_GET_STATS: %s", strerror(errno));
+	return s;
+}
+
 static unsigned long messages(const struct cluster *c)
 {
 	unsigned long sum = 0;
 	int i;
 
-	for (i = 0; i < c->nodes; i++) {
-		struct dvmm_stats s = { .size = sizeof(s) };
-
-		if (machine_stats(c->machine[i], &s))
-			tap_bail("DVMM_GET_STATS: %s", strerror(errno));
-		sum += s.messages_sent;
-	}
+	for (i = 0; i < c->nodes; i++)
+		sum += stats(c, i).messages_sent;
 	return sum;
 }
 
@@ -111,6 +114,7 @@ static void zeros(void)
 	int wrong = 0, other = 0;
 	unsigned long with, without;
 
+	param("copies", 0);
 	param("zeros", 0);
 	without = touch(5, &other);
 	param("zeros", 64);
@@ -121,6 +125,50 @@ static void zeros(void)
 	       without);
 	tap_ok(with < without / 2, "%s: untouched pages come in blocks: %lu messages", transport,
 	       with);
+}
+
+/*
+ * The home writes all pages, node 1 reads them in order, @rounds times.  How many
+ * messages node 1 needed.
+ */
+static unsigned long read_on(int rounds, int *wrong)
+{
+	volatile uint64_t *m[2];
+	unsigned long before;
+	struct cluster c;
+	int i, p;
+
+	open_two(&c, m);
+	before = stats(&c, 1).messages_sent;
+	for (i = 0; i < rounds; i++) {
+		for (p = 0; p < PAGES; p++)
+			*word(m[0], p) = p + i;
+		for (p = 0; p < PAGES; p++)
+			*wrong += *word(m[1], p) != (uint64_t)(p + i);
+	}
+	before = stats(&c, 1).messages_sent - before;
+	close_two(&c, m);
+	return before;
+}
+
+static void copies(void)
+{
+	unsigned long without, with, again;
+	int wrong = 0;
+
+	param("copies", 0);
+	without = read_on(1, &wrong);
+	param("copies", 16);
+	with = read_on(1, &wrong);
+	again = read_on(3, &wrong);
+	tap_ok(!wrong, "%s: what is read is what the home wrote", transport);
+	tap_ok(without >= PAGES, "%s: a page at a time, a request each: %lu", transport, without);
+	tap_ok(with < PAGES / 4, "%s: pages that are read in order come in blocks: %lu requests",
+	       transport, with);
+	/* Each page again and again: a read, an INV_ACK, and a guess for every eighth. */
+	tap_ok(again < with + 4 * PAGES + 2 * PAGES / 4,
+	       "%s: guesses that are refused get rare: %lu requests in three rounds", transport,
+	       again);
 }
 
 /* Each node in turn reads a counter and writes it back. */
@@ -197,6 +245,7 @@ int main(void)
 	for (i = 0; i < 2; i++) {
 		transport = transports[i];
 		zeros();
+		copies();
 		history();
 	}
 	return tap_end();

@@ -197,6 +197,10 @@ static const struct {
 	{ DVMM_A_STATS_ZEROS_ASKED, "zeros_asked" },
 	{ DVMM_A_STATS_BLOCKS, "blocks" },
 	{ DVMM_A_STATS_BLOCKS_SPLIT, "blocks_split" },
+	{ DVMM_A_STATS_COPIES_ASKED, "copies_asked" },
+	{ DVMM_A_STATS_COPIES_GOT, "copies_got" },
+	{ DVMM_A_STATS_COPIES_USED, "copies_used" },
+	{ DVMM_A_STATS_COPIES_LOST, "copies_lost" },
 };
 
 /* Pages go to node 1 and come back; then nothing moves any more. */

@@ -42,6 +42,10 @@ const char *const stats_names[DVMM_A_STATS_MAX + 1] = {
 	[DVMM_A_STATS_ZEROS_ASKED] = "zeros_asked",
 	[DVMM_A_STATS_BLOCKS] = "blocks",
 	[DVMM_A_STATS_BLOCKS_SPLIT] = "blocks_split",
+	[DVMM_A_STATS_COPIES_ASKED] = "copies_asked",
+	[DVMM_A_STATS_COPIES_GOT] = "copies_got",
+	[DVMM_A_STATS_COPIES_USED] = "copies_used",
+	[DVMM_A_STATS_COPIES_LOST] = "copies_lost",
 };
 
 struct kernel {

@@ -183,7 +183,11 @@ enum dvmm_attr {
  * @DVMM_A_STATS_LATENCY_MAX: wait of a remote fault in ns,
  * @DVMM_A_STATS_ZEROS_ASKED: untouched pages of other nodes asked for ahead of need,
  * @DVMM_A_STATS_BLOCKS: untouched blocks of 2 MiB taken at their home,
- * @DVMM_A_STATS_BLOCKS_SPLIT: how many of them are single pages since.
+ * @DVMM_A_STATS_BLOCKS_SPLIT: how many of them are single pages since,
+ * @DVMM_A_STATS_COPIES_ASKED: pages with contents asked for ahead of need,
+ * @DVMM_A_STATS_COPIES_GOT: how many of them came,
+ * @DVMM_A_STATS_COPIES_USED: and were used,
+ * @DVMM_A_STATS_COPIES_LOST: and went before they were used.
  */
 enum dvmm_stats_attr {
 	DVMM_A_STATS_PAD = 1,
@@ -213,6 +217,10 @@ enum dvmm_stats_attr {
 	DVMM_A_STATS_ZEROS_ASKED,
 	DVMM_A_STATS_BLOCKS,
 	DVMM_A_STATS_BLOCKS_SPLIT,
+	DVMM_A_STATS_COPIES_ASKED,
+	DVMM_A_STATS_COPIES_GOT,
+	DVMM_A_STATS_COPIES_USED,
+	DVMM_A_STATS_COPIES_LOST,
 
 	__DVMM_A_STATS_MAX,
 	DVMM_A_STATS_MAX = (__DVMM_A_STATS_MAX - 1)
