@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""What the bench's jobs ask of the other host, by counts alone: each once on a guest that started packed and was spread.
+
+$DVMM_BENCH_JOBS: which, as NAME or NAME=SIZE; $DVMM_BENCH_TRACE: which to record as well, in a run of their own;
+$DVMM_BENCH_PARAMS: settings of the module to go through, each job under each, as "copies=0 copies=16,zeros=8".
+No time is compared, so this may be run beside other work.
+"""
+import os
+import shutil
+import tempfile
+
+import benchjobs
+import benchtrace
+import hotpages
+from guestlib import Machine, load, main, must
+
+COUNTS = benchjobs.COUNTS + ('zeros_asked', 'copies_asked', 'copies_got', 'copies_used', 'copies_lost')
+JOBS = os.environ.get('DVMM_BENCH_JOBS', '').split() or list(benchjobs.ALL)
+PARAMS = os.environ.get('DVMM_BENCH_PARAMS', '').split() or ['']
+KEEP = os.environ.get('DVMM_BENCH_KEEP')
+TRACED = os.environ.get('DVMM_BENCH_TRACE', '').split()
+CPUS = 2
+
+
+def counts(m):
+    """By node."""
+    return [{key: int(m.stats(node).get(key, 0)) for key in COUNTS} for node in range(len(m.hosts))]
+
+
+def counted(t, m, job):
+    """One run: what each node asked."""
+    ping = benchjobs.Ping()
+    before = counts(m)
+    ping.start()
+    took = benchjobs.seconds(m, job, (0, m.far()))
+    price, after = ping.median(), counts(m)
+    for node, (a, b) in enumerate(zip(before, after)):
+        d = {key: b[key] - a[key] for key in COUNTS}
+        asked = d['faults_read'] + d['faults_write'] + d['faults_upgrade']
+        t.diag(f'{job:8} {took:6.1f} s node {node}: read {d["faults_read"]} write {d["faults_write"]} upgrade '
+               f'{d["faults_upgrade"]} first {d["faults_first"]} messages {d["messages_sent"]} wait '
+               f'{d["wait_ns"] / 1e9:.2f} s, {d["wait_ns"] / 1e6 / asked if asked else 0:.1f} ms each, ping {price} ms; '
+               f'ahead: {d["zeros_asked"]} zeroes, {d["copies_asked"]} copies asked, {d["copies_got"]} came, {d["copies_used"]} '
+               f'used, {d["copies_lost"]} lost')
+
+
+def recorded(t, m, job):
+    """One run with a trace."""
+    with tempfile.TemporaryDirectory() as where:
+        benchtrace.record(m.hosts)
+        took = benchjobs.seconds(m, job, (0, m.far()))
+        t.diag(f'{job}, recorded: {took:.2f} s')
+        paths, lost = benchtrace.fetch(m.hosts, where)
+        benchtrace.show(t, m, paths, lost)
+        if KEEP:
+            shutil.copytree(where, os.path.join(KEEP, job))
+
+
+def set_params(m, setting):
+    """Parameters of the module, on all hosts."""
+    for word in filter(None, setting.split(',')):
+        name, value = word.split('=')
+        for host in m.hosts:
+            must(host, f'echo {value} > /sys/module/dvmm/parameters/{name}')
+
+
+def test(t):
+    """Boot, spread, jobs."""
+    load({0, 1})
+    m = Machine([0, 1], cpus=CPUS, keys=['start = packed', 'timeout = 600'], at_once=True)
+    try:
+        set_params(m, PARAMS[0])
+        m.start(hotpages.WORDS)
+        t.diag(f'up after {m.up(900):.0f} s')
+        m.spread()
+        for node, c in enumerate(counts(m)):
+            t.diag(f'boot: node {node}: {c}')
+        for job in JOBS:
+            for setting in PARAMS:
+                set_params(m, setting)
+                t.diag(f'{job} {setting}')
+                counted(t, m, job)
+            if job in TRACED:
+                recorded(t, m, job)
+        t.ok(True, 'counted')
+    finally:
+        m.end()
+
+
+main(test)
