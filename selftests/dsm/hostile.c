@@ -126,53 +126,59 @@ static struct dvmm_wire_hdr sound(int type)
 	return h;
 }
 
+/* One field of a header that stands for itself; @which: 0 .. 9. */
+static void spoil_field(struct dvmm_wire_hdr *h, unsigned int which)
+{
+	switch (which) {
+	case 0:
+		h->magic ^= rnd_range(1, 255);
+		break;
+	case 1:
+		h->kind = rnd_range(5, 255);
+		break;
+	case 2:
+		h->type = rnd_range(DVMM_MSG_COUNT, 255);
+		break;
+	case 3:
+		h->flags = rnd_range(0x10, 0xff);
+		break;
+	case 4:
+		h->src = cpu_to_le16(rnd_range(2, 0xffff));
+		break;
+	case 5:
+		h->length = cpu_to_le32(rnd_range(DVMM_WIRE_PAYLOAD_MAX + 1, UINT32_MAX));
+		break;
+	case 6:
+		h->requester = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
+		break;
+	case 7:
+		h->acks = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
+		break;
+	case 8:
+		h->page = cpu_to_le64(rnd_range(PEER_PAGES, UINT64_MAX));
+		break;
+	case 9:
+		h->index = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
+		break;
+	}
+}
+
 static void bad_header(struct peer *p)
 {
 	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
 	int type = rnd_range(1, DVMM_MSG_COUNT - 1);
 	struct dvmm_wire_hdr h = sound(type);
+	unsigned int which = rnd() % 12;
 	int lane = peer_lane(type);
 	size_t n = 0;
 
-	switch (rnd() % 12) {
-	case 0:
-		h.magic ^= rnd_range(1, 255);
-		break;
-	case 1:
-		h.kind = rnd_range(5, 255);
-		break;
-	case 2:
-		h.type = rnd_range(DVMM_MSG_COUNT, 255);
-		break;
-	case 3:
-		h.flags = rnd_range(0x10, 0xff);
-		break;
-	case 4:
-		h.src = cpu_to_le16(rnd_range(2, 0xffff));
-		break;
-	case 5:
-		h.length = cpu_to_le32(rnd_range(DVMM_WIRE_PAYLOAD_MAX + 1, UINT32_MAX));
-		break;
-	case 6:
-		h.requester = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
-		break;
-	case 7:
-		h.acks = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
-		break;
-	case 8:
+	spoil_field(&h, which);
+	if (which == 10)
 		lane = (lane + rnd_range(1, DVMM_LANES - 1)) % DVMM_LANES;
-		break;
-	case 9:
-		h.page = cpu_to_le64(rnd_range(PEER_PAGES, UINT64_MAX));
-		break;
-	case 10:
-		h.index = cpu_to_le16(rnd_range(PEER_NODES, 0xffff));
-		break;
-	case 11:
+	if (which == 11) {
 		n = rnd_range(1, DVMM_WIRE_PAYLOAD_MAX - 1);
 		h.length = cpu_to_le32(n);
 		h.flags = rnd() & DVMM_MSGF_PAGE;
-		break;
 	}
 	peer_send(p, lane, &h, junk, n);
 }

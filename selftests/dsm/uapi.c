@@ -307,53 +307,77 @@ static void no_start(void)
 
 /* ---- sockets that are none ---- */
 
+/* What is given in place of a connected TCP socket. */
+struct others {
+	int null, unconnected, udp, un[2];
+};
+
+static bool wrong_sockets(int link, const int pair[4], const struct others *o)
+{
+	const struct {
+		int sock[4], error, other_error;
+		const char *what;
+	} tries[] = {
+		{ { -1, -1, -1, -1 }, EINVAL, EBADF, "tcp without sockets" },
+		{ { pair[0], pair[1], pair[2], -1 }, EINVAL, EBADF, "three sockets" },
+		{ { pair[0], pair[0], pair[2], pair[3] }, EINVAL, 0, "one socket twice" },
+		{ { o->null, pair[1], pair[2], pair[3] }, ENOTSOCK, 0, "no socket" },
+		{ { pair[0], o->udp, pair[2], pair[3] }, EPROTOTYPE, 0, "UDP" },
+		{ { pair[0], o->unconnected, pair[2], pair[3] }, ENOTCONN, EINVAL,
+		  "not connected" },
+		{ { pair[0], pair[1], pair[2], o->un[0] }, EPROTOTYPE, 0, "a UNIX socket" },
+		{ { env.region, pair[1], pair[2], pair[3] }, ENOTSOCK, 0, "a region" },
+	};
+	struct dvmm_link_connect c = { .size = sizeof(c) };
+	bool ok = true;
+	size_t i;
+
+	for (i = 0; i < sizeof(tries) / sizeof(*tries); i++) {
+		memcpy(c.sock, tries[i].sock, sizeof(c.sock));
+		ok &= refused(&calls[9], link, &c, tries[i].error, tries[i].other_error,
+			      tries[i].what);
+	}
+	return ok;
+}
+
+static void open_others(struct others *o)
+{
+	o->null = open("/dev/null", O_RDWR);
+	o->unconnected = socket(AF_INET, SOCK_STREAM, 0);
+	o->udp = socket(AF_INET, SOCK_DGRAM, 0);
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, o->un))
+		tap_bail("socketpair: %s", strerror(errno));
+}
+
 static void sockets(void)
 {
 	struct dvmm_link_connect c = { .size = sizeof(c) };
 	struct machine_params p = { .nodes = 2 };
-	int null = open("/dev/null", O_RDWR), unconnected = socket(AF_INET, SOCK_STREAM, 0);
-	int udp = socket(AF_INET, SOCK_DGRAM, 0), pair[4][2], m, link, i, un[2];
+	int pair[4][2], ends[4], m, link, i;
+	struct others o;
 	bool ok;
 
 	random_uuid(p.uuid);
 	m = machine_create(&p);
 	link = link_create(m, 1, "tcp");
-	for (i = 0; i < 4; i++)
+	open_others(&o);
+	for (i = 0; i < 4; i++) {
 		if (tcp_pair(pair[i]))
 			tap_bail("TCP over loopback: %s", strerror(errno));
-	if (socketpair(AF_UNIX, SOCK_STREAM, 0, un))
-		tap_bail("socketpair: %s", strerror(errno));
-#define TRY(a, b, c_, d, err, err2, what)                            \
-	do {                                                         \
-		c.sock[0] = a;                                       \
-		c.sock[1] = b;                                       \
-		c.sock[2] = c_;                                      \
-		c.sock[3] = d;                                       \
-		ok &= refused(&calls[9], link, &c, err, err2, what); \
-	} while (0)
-	ok = true;
-	TRY(-1, -1, -1, -1, EINVAL, EBADF, "tcp without sockets");
-	TRY(pair[0][0], pair[1][0], pair[2][0], -1, EINVAL, EBADF, "three sockets");
-	TRY(pair[0][0], pair[0][0], pair[2][0], pair[3][0], EINVAL, 0, "one socket twice");
-	TRY(null, pair[1][0], pair[2][0], pair[3][0], ENOTSOCK, 0, "no socket");
-	TRY(pair[0][0], udp, pair[2][0], pair[3][0], EPROTOTYPE, 0, "UDP");
-	TRY(pair[0][0], unconnected, pair[2][0], pair[3][0], ENOTCONN, EINVAL, "not connected");
-	TRY(pair[0][0], pair[1][0], pair[2][0], un[0], EPROTOTYPE, 0, "a UNIX socket");
-	TRY(env.region, pair[1][0], pair[2][0], pair[3][0], ENOTSOCK, 0, "a region");
-#undef TRY
-	c = (struct dvmm_link_connect){ .size = sizeof(c), .sock = { 0, 0, 0, 0 } };
-	for (i = 0; i < 4; i++)
-		c.sock[i] = pair[i][0];
+		ends[i] = pair[i][0];
+		c.sock[i] = ends[i];
+	}
+	ok = wrong_sockets(link, ends, &o);
 	ok &= !ioctl(link, DVMM_LINK_CONNECT, &c);
 	tap_ok(ok, "wrong sockets are refused, right ones are taken after that");
 	tap_ok(refused(&calls[9], link, &c, EISCONN, EBUSY, "connecting again"),
 	       "a link is connected once");
 	for (i = 0; i < 4; i++)
 		close_all(pair[i], 2);
-	close_all(un, 2);
-	close(null);
-	close(udp);
-	close(unconnected);
+	close_all(o.un, 2);
+	close(o.null);
+	close(o.udp);
+	close(o.unconnected);
 	close(link);
 	close(m);
 }
