@@ -26,9 +26,9 @@ static unsigned int zeros = AHEAD_MAX;
 module_param(zeros, uint, 0644);
 MODULE_PARM_DESC(zeros, "untouched pages of another node to ask for at once, at most (64; 0 to 64)");
 
-static unsigned int copies = 16;
+static unsigned int copies;
 module_param(copies, uint, 0644);
-MODULE_PARM_DESC(copies, "pages of another node to read at once, at most (16; 0 to 64)");
+MODULE_PARM_DESC(copies, "pages of another node to read at once, at most (0; 0 to 64)");
 
 /**
  * struct ahead_kind - what is asked for
