@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Commands, cut cables, paused, killed and restarted nodes.
 echo "TAP version 13"
-echo "1..9"
+echo "1..11"
 n=0 failed=0
 result() {
 	n=$((n + 1))
@@ -22,6 +22,15 @@ test $? = 124
 result $? "a command that exceeds its bound is ended"
 test -z "$(on 0 pidof sleep)"
 result $? "and is gone"
+test "$(on 0 cat /run/tsc-khz)" = "$(on 1 cat /run/tsc-khz)"
+result $? "nodes have one TSC"
+# An emulated node that has mistaken it has another clock than we, and bounds that mean nothing.
+us() { echo $(($(date +%s%N) / 1000)); }
+uptime() { on 0 sed 's/ .*//' /proc/uptime; }
+begin=$(us) there=$(uptime)
+sleep 2
+echo "$there $(uptime) $begin $(us)" | awk '{ours = ($4 - $3) / 1e6; exit !($2 - $1 > 1.8 && $2 - $1 < ours + 0.2)}'
+result $? "and our time"
 reach 0 1 5
 result $? "node 0 reaches node 1"
 cluster cut 0 1 && ! reach 0 1 1

@@ -67,6 +67,7 @@ class Config:
         self.nested = nested_kvm()
         self.accel = (['-accel', 'kvm', '-cpu', 'host'] if self.nested else
                       ['-accel', 'tcg,thread=multi', '-cpu', 'max'])
+        self.clock = '' if self.nested else f'tsc_early_khz={tsc_khz(self.set_up["INITRAMFS"])}'
         self.firmware = [w for d in ('/usr/share/seabios', '/usr/share/qemu') for w in ('-L', d)]
         self.stream_options = stream_options(self.qemu)
         if modules is None and 'MODULES' in self.set_up:
@@ -77,6 +78,11 @@ class Config:
         """One line about how nodes run here."""
         how = 'nested KVM' if self.nested else 'software emulation (no nested virtualisation here)'
         return f'nodes: {how}, kernel {self.version}, {self.memory} MiB, {self.cpus} CPU each'
+
+
+def tsc_khz(initramfs):
+    """The frequency of this machine's TSC, which emulated nodes have too and cannot measure when it is busy."""
+    return subprocess.run([os.path.join(initramfs, 'agent', 'tsckhz')], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def stream_options(qemu):

@@ -51,7 +51,7 @@ class Node:
         return ([c.qemu, '-name', f'dvmm-node{self.index}', '-nodefaults', '-display', 'none', '-no-reboot',
                  '-machine', 'q35', '-m', str(c.memory), '-smp', str(c.cpus)] + c.accel + c.firmware
                 + ['-kernel', c.kernel, '-initrd', c.initrd,
-                   '-append', f'{KERNEL_LINE} testbed.node={self.index} testbed.nodes={self.count} {c.append}',
+                   '-append', f'{KERNEL_LINE} {c.clock} testbed.node={self.index} testbed.nodes={self.count} {c.append}',
                    '-chardev', f'file,id=con,path={self.console},append=on', '-serial', 'chardev:con',
                    '-device', 'virtio-serial-pci,max_ports=2',
                    '-chardev', f'socket,id=agent,path={self._socket("agent")},server=on,wait=off',
