@@ -5,6 +5,7 @@ the other."""
 import json
 import os
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', 'dsm'))
 from vmlib import PATIENCE, Machine, load, main, must, on  # noqa: E402
@@ -25,13 +26,22 @@ def counters(node):
     return {key: int(value) for key, value in (line.split(': ') for line in text.splitlines()[1:])}
 
 
+def used(node):
+    """The host's link, once some pages came over it."""
+    end = time.monotonic() + 20 * PATIENCE
+    while True:
+        link = told(node)['links'][0]
+        if link['bytes_received'] > 4096 * 5 or time.monotonic() > end:
+            return link
+
+
 def agrees(t, node):
     """State, link and counters."""
-    before, m, after = counters(node), told(node), counters(node)
-    t.ok(m['state'] == 'ready' and m['node'] == node and m['nodes'] == 2 and m['links_up'] == 1, f'host {node}: ready', m)
-    link = m['links'][0]
+    link = used(node)
     t.ok(link['peer'] == 1 - node and link['state'] == 'up' and link['transport'] == 'tcp' and
          link['bytes_received'] > 4096 * 5, f'host {node}: its link is up and used', link)
+    before, m, after = counters(node), told(node), counters(node)
+    t.ok(m['state'] == 'ready' and m['node'] == node and m['nodes'] == 2 and m['links_up'] == 1, f'host {node}: ready', m)
     wrong = [key for key, value in m['stats'].items()
              if not key.startswith(('latency', 'frames')) and not before[key] <= value <= after[key]]
     t.ok(not wrong and set(m['stats']) == set(after), f'host {node}: counters are those of debugfs', (wrong, m['stats']))
@@ -64,14 +74,14 @@ def both_traced(t):
     for node in range(2):
         must(node, f"mkdir -p /tmp/etc && echo '{FILE}' > /tmp/etc/two.conf")
     must(0, f"printf '{NETSH}' > /tmp/netsh && chmod +x /tmp/netsh")
-    status, text = on(0, f'DVMM_SSH=/tmp/netsh {TOOL} trace two -d 1 --dir /tmp/etc > /tmp/trace 2>&1; s=$?; '
+    status, text = on(0, f'DVMM_SSH=/tmp/netsh {TOOL} trace two -d 3 --dir /tmp/etc > /tmp/trace 2>&1; s=$?; '
                       'head -n 3 /tmp/trace; exit $s', 60)
     t.diag(text)
     # A frame is told once it was sent, which may be late; when it came is certain.
-    got = [line.split() for line in must(0, "grep -E 'dvmm_receive: .* (GET_S|GET_M|DATA) ' /tmp/trace").splitlines()]
+    got = [line.split() for line in must(0, "grep -E 'dvmm_receive: .* ((FWD_)?GET_[SM]|(OWN_)?DATA) ' /tmp/trace").splitlines()]
     t.ok(not status and {line[1] for line in got} == {'node0', 'node1'}, 'trace has frames of both hosts', (status, text))
-    asked = {tuple(line[6:]): line for line in got if line[5].startswith('GET')}
-    took = [(asked[key][1], float(line[0]) - float(asked[key][0])) for line in got if line[5] == 'DATA'
+    asked = {tuple(line[6:]): line for line in got if 'GET' in line[5]}
+    took = [(asked[key][1], float(line[0]) - float(asked[key][0])) for line in got if 'DATA' in line[5]
             for key in [tuple(line[6:])] if key in asked and asked[key][1] != line[1]]
     least = {node: min((s for n, s in took if n == node), default=-1) for node in ('node0', 'node1')}
     t.ok(all(0 < s < 0.5 for s in least.values()), 'by its clock a page comes to one host after the other one was asked for it, '
