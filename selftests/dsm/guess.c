@@ -121,7 +121,8 @@ static void zeros(void)
 	with = touch(5, &wrong);
 	tap_ok(!wrong && !other, "%s: zeroes, and what the home had written, are where they belong",
 	       transport);
-	tap_ok(without >= 2 * PAGES, "%s: a page at a time, two messages each: %lu", transport,
+	/* The last of them may not have been sent yet when they are counted. */
+	tap_ok(without >= 2 * PAGES - 1, "%s: a page at a time, two messages each: %lu", transport,
 	       without);
 	tap_ok(with < without / 2, "%s: untouched pages come in blocks: %lu messages", transport,
 	       with);
