@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """vCPUs of a guest move between its hosts: who is where, what is refused, and work that goes on meanwhile."""
+import contextlib
 import json
 import re
 import statistics
@@ -72,6 +73,14 @@ def packed(t, m):
     t.ok(moved < 100, 'no page was read from another node while it booted', moved)
 
 
+@contextlib.contextmanager
+def busy(m):
+    """vCPU 1 is not idle meanwhile."""
+    m.must('setsid sh -c "while :; do :; done" > /dev/null 2>&1 < /dev/null & echo $! > /tmp/spinner', cpus=str(VCPU))
+    yield
+    m.must('kill -9 $(cat /tmp/spinner)')
+
+
 def spread(t, m):
     """And then each is where its memory is."""
     n, ms = m.spread()
@@ -79,11 +88,10 @@ def spread(t, m):
     t.diag(f'pause {ms:.0f} ms')
     n, ms = m.move((VCPU, 'node1'))
     t.ok((n, ms) == (0, 0), 'a vCPU that is there already does not move', (n, ms))
-    m.must('setsid sh -c "while :; do :; done" > /dev/null 2>&1 < /dev/null & echo $! > /tmp/spinner', cpus=str(VCPU))
-    before = checks.vcpu_seconds(m, 1)
-    must(m.hosts[0], 'sleep 2')
-    t.ok(checks.vcpu_seconds(m, 1) - before > 0.2, 'it works there')
-    m.must('kill -9 $(cat /tmp/spinner)')
+    with busy(m):
+        before = checks.vcpu_seconds(m, 1)
+        must(m.hosts[0], 'sleep 2')
+        t.ok(checks.vcpu_seconds(m, 1) - before > 0.2, 'it works there')
 
 
 def refused(t, m):
@@ -103,13 +111,15 @@ def registers_of(m):
 
 def registers(t, m):
     """A vCPU's registers are told wherever it is, and are the same after a move."""
-    m.qmp('{"execute": "stop"}')
-    away, nodes = registers_of(m)
-    m.move((VCPU, 'node0'))
-    here, none = registers_of(m)
-    m.qmp('{"execute": "cont"}')
+    with busy(m):
+        m.qmp('{"execute": "stop"}')
+        away, nodes = registers_of(m)
+        m.move((VCPU, 'node0'))
+        here, none = registers_of(m)
+        m.qmp('{"execute": "cont"}')
     t.ok(nodes == ['node1'] and not none, 'the monitor says which vCPU is elsewhere', f'{nodes} {none}')
     t.ok(away == here, 'all registers of a vCPU are the same before and after a move', f'{away}\n{here}')
+    t.ok('HLT=0' in here[here.index('CPU#1'):], 'one at work is not shown as halted', here)
     bases = set(re.findall(r'GS =\w+ (\w+)', here))
     t.ok(len(bases) == m.total, 'and each vCPU has its own', bases)
 
