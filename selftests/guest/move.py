@@ -1,10 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """vCPUs of a guest move between its hosts: who is where, what is refused, and work that goes on meanwhile."""
+import base64
 import contextlib
 import json
 import re
 import statistics
+import struct
 import threading
 
 import checks
@@ -109,16 +111,27 @@ def registers_of(m):
     return re.sub(r' on node \w+', '', text), re.findall(r'on node (\w+)', text)
 
 
+def dumped(m):
+    """RIP of each vCPU in a dump: of its NT_PRSTATUS, 32 + 4 + 76 bytes and 16 registers behind the beginning."""
+    m.qmp(json.dumps({'execute': 'dump-guest-memory', 'arguments': {
+        'paging': False, 'protocol': 'file:/log/dump', 'begin': 0, 'length': 4096}}))
+    data = base64.b64decode(must(m.hosts[0], 'base64 /log/dump; rm /log/dump'))
+    note = struct.pack('<III', 5, 336, 1) + b'CORE\0\0\0\0'
+    return [struct.unpack_from('<Q', data, found.end() + 240)[0] for found in re.finditer(re.escape(note), data)]
+
+
 def registers(t, m):
     """A vCPU's registers are told wherever it is, and are the same after a move."""
     with busy(m):
         m.qmp('{"execute": "stop"}')
         away, nodes = registers_of(m)
+        rips = dumped(m)
         m.move((VCPU, 'node0'))
         here, none = registers_of(m)
         m.qmp('{"execute": "cont"}')
     t.ok(nodes == ['node1'] and not none, 'the monitor says which vCPU is elsewhere', f'{nodes} {none}')
     t.ok(away == here, 'all registers of a vCPU are the same before and after a move', f'{away}\n{here}')
+    t.ok(rips == [int(rip, 16) for rip in re.findall(r'RIP=(\w+)', away)], 'a dump has the registers of all vCPUs', f'{rips} {away}')
     t.ok('HLT=0' in here[here.index('CPU#1'):], 'one at work is not shown as halted', here)
     bases = set(re.findall(r'GS =\w+ (\w+)', here))
     t.ok(len(bases) == m.total, 'and each vCPU has its own', bases)
