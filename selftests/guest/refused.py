@@ -161,6 +161,8 @@ MONITOR = (
     ('info mem', 'PG disabled'),
     ('gdbserver', 'gdbserver is not possible'),
     ('loadvm one', 'loadvm is not possible'),
+    ('savevm one', 'savevm is not possible'),
+    ('migrate file:/tmp/state', 'vCPU 1 is on node'),
     ('device_del {cpu}', 'device_del of a vCPU is not possible'),
 )
 
