@@ -43,10 +43,16 @@ def create(desk):
     """A machine whose kernel is there already; what the commands said."""
     words = must(0, 'guest words').strip()
     return [desk.dvmm('create', 'big', *(word for i in range(2) for word in (
-        '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=192M,ssh={i}')), '--kernel', '/images/vmlinuz',
+        '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=96M,ssh={i}')), '--kernel', '/images/vmlinuz',
         '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--append',
         f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'),
-            desk.dvmm('push', 'big')]
+            packed(desk), desk.dvmm('push', 'big')]
+
+
+def packed(desk):
+    """So that it can begin with a checkpoint."""
+    path = f'{desk.dir}/etc/big.conf'
+    return subprocess.run(['sed', '-i', 's/^uuid/start = packed\\nuuid/', path], check=False).returncode, path
 
 
 def printed(desk, text, bound):
@@ -63,7 +69,7 @@ def both_up(t, desk):
     status, text = desk.dvmm('up', 'big')
     t.diag(text)
     t.ok(status == 0 and re.search(r'big: node1 started\n', text) and
-         'running after' in text and '2 vCPUs, 384 MiB' in text,
+         'running after' in text and '2 vCPUs, 192 MiB' in text,
          f'up: a guest on two hosts, {time.monotonic() - begin:.0f} s', text)
     t.ok(desk.runs(0) and desk.runs(1), 'each host has its QEMU')
     for node in range(2):
@@ -71,6 +77,32 @@ def both_up(t, desk):
         t.ok(status == 0 and f'node node{node} ({node} of 2)' in text, f'host {node}: its node is ready', (status, text))
     status, text = desk.there(1, 'wait', 'big', '-t', '10')
     t.ok(status == 0, 'the satellite knows that it is', (status, text))
+    status, text = on(1, f"qmp {desk.dir}/run/big/node1/qmp '{{\"execute\": \"query-dvmm\"}}'")
+    t.ok(status == 0 and '"running": true' in text and '"name": "node1"' in text, 'and has a monitor', (status, text))
+
+
+def saved(t, desk):
+    """A checkpoint, and the same guest from it."""
+    status, text = desk.dvmm('checkpoint', 'big', f'{desk.dir}/one')
+    t.diag(text)
+    t.ok(status == 0 and 'stood still for' in text and on(0, f'test -s {desk.dir}/one/manifest.json')[0] == 0,
+         'checkpoint: on the boot host, asked from a third one', text)
+    desk.dvmm('down', 'big', '--force')
+    gone(desk, 1)
+    before = desk.there(0, 'status', 'big')[0]
+    status, text = desk.dvmm('up', 'big', '--from', f'{desk.dir}/one')
+    t.diag(text)
+    t.ok(before != 0 and status == 0 and 'running after' in text, 'up --from: it runs again', text)
+    state = must(0, f"qmp {desk.dir}/run/big/node0/qmp '{{\"execute\": \"query-status\"}}'")
+    t.ok('"status": "running"' in state, 'and goes on', state)
+
+
+def gone(desk, node):
+    """Waits until that node's QEMU is."""
+    for _ in range(50):
+        if not desk.runs(node):
+            break
+        time.sleep(0.2)
 
 
 def test(t):
@@ -82,6 +114,7 @@ def test(t):
     both_up(t, desk)
     seen = printed(desk, 'Kernel command line', 90)
     t.ok('Kernel command line' in seen, 'console: the guest boots', seen)
+    saved(t, desk)
     answers = [desk.dvmm(verb, 'big') for verb in ('pause', 'resume', 'reset')]
     t.ok(all(s == 0 for s, _ in answers), 'pause, resume and reset', answers)
     status, text = desk.dvmm('down', 'big', '-t', '2')
@@ -90,10 +123,7 @@ def test(t):
     t.ok(status == 0 and not desk.runs(0), 'down --force ends it', (status, text))
     status, text = desk.dvmm('down', 'big')
     t.ok(status == 0, 'then it is down', (status, text))
-    for _ in range(50):
-        if not desk.runs(1):
-            break
-        time.sleep(0.2)
+    gone(desk, 1)
     status, text = desk.there(1, 'wait', 'big')
     t.ok(not desk.runs(1) and status == 1 and 'it has ended' in text, 'and so is its satellite', (status, text))
     must(1, f"sed -i 's/^timeout.*//; s/^uuid/timeout = 3\\nuuid/' {desk.dir}/etc/big.conf")

@@ -129,6 +129,8 @@ test "$(word_after alpha -smp)" = 4 && test "$(word_after alpha -m)" = 2048M &&
 result $? "the boot node has CPUs, memory and devices of the whole machine"
 test "$(word_after beta -smp)" = 4 && test "$(word_after beta -cpu)" = host && ! grep -q virtio hosts/beta/argv
 result $? "a satellite has the CPUs and no device"
+word_after beta -qmp | grep -q "^unix:$dir/hosts/beta/run/big/beta/qmp,"
+result $? "and a monitor of its own"
 machine=$dir/hosts/alpha/run/big/alpha/machine
 ! grep -qE 'guest|ssh' "$machine" && grep -q "^key = $dir/hosts/alpha/etc/big.key" "$machine" &&
 	"$tool" check "$machine" > "$dir/out"

@@ -32,13 +32,14 @@ static const char *const usage =
 	"       dvmm check|dump MACHINE [--json] [--dir DIR]\n"
 	"       dvmm cmdline MACHINE [NODE] [--dir DIR] [--state DIR]\n"
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
-	"       dvmm up MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm checkpoint MACHINE DIRECTORY [--dir DIR] [--state DIR]\n"
 	"       dvmm down MACHINE [NODE] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm move MACHINE VCPU=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm spread|pack MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm wait MACHINE [NODE] [-t SECONDS] [--dir DIR] [--state DIR]\n"
-	"       dvmm run MACHINE [NODE] [--detach] [--dir DIR] [--state DIR]\n"
+	"       dvmm run MACHINE [NODE] [--from CHECKPOINT [--force]] [--detach] [--dir DIR] [--state DIR]\n"
 	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
 	"the beginning of its UUID.\n";
 
@@ -99,6 +100,7 @@ static const struct {
 	{ "move", verb_move, 2, 4096 },
 	{ "spread", verb_spread, 1, 1 },
 	{ "pack", verb_pack, 1, 1 },
+	{ "checkpoint", verb_checkpoint, 2, 2 },
 	{ "console", verb_console, 1, 1 },
 	{ "push", verb_push, 1, 1 },
 	{ "receive", verb_receive, 1, 1 },
@@ -139,7 +141,7 @@ static bool *flag_of(struct options *o, int c)
 static const char **text_of(struct options *o, int c)
 {
 	return c == 'D' ? &o->dir : c == 'S' ? &o->state : c == 'T' ? &o->transport :
-	       c == 'P' ? &o->page : c == 'Y' ? &o->symbols : NULL;
+	       c == 'P' ? &o->page : c == 'Y' ? &o->symbols : c == 'F' ? &o->from : NULL;
 }
 
 /* Return: 0, or 'h' for help, 'V' for the version, or '?' */
@@ -181,6 +183,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "detach", no_argument, NULL, 'b' },
 		{ "symbols", required_argument, NULL, 'Y' },
 		{ "page", required_argument, NULL, 'P' },
+		{ "from", required_argument, NULL, 'F' },
 		{ "here", no_argument, NULL, 'H' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "timeout", required_argument, NULL, 't' },

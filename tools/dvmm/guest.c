@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
 #include "guest.h"
 
 const char *const guest_keys[GUEST_KEYS + 1] = {
@@ -170,7 +171,6 @@ static void add_boot(GPtrArray *argv, const struct file *f)
 	}
 }
 
-/* The monitor has one caller at a time: dvmm's verbs come and go. */
 static void add_console(GPtrArray *argv, const struct file *f, const struct place *p)
 {
 	const char *console = said(f, GUEST_CONSOLE, "serial");
@@ -179,9 +179,6 @@ static void add_console(GPtrArray *argv, const struct file *f, const struct plac
 	option(argv, "-chardev", "socket,id=console,server=on,wait=off,path=", path, "");
 	add(argv, "-serial");
 	add(argv, "chardev:console");
-	g_free(path);
-	path = g_strdup_printf("%s/qmp", p->dir);
-	option(argv, "-qmp", "unix:", path, ",server=on,wait=off");
 	g_free(path);
 	if (*console != 'v')
 		return;
@@ -213,7 +210,24 @@ static void add_machine(GPtrArray *argv, const struct file *f, const struct plac
 	add(argv, "none");
 }
 
-char **guest_argv(const struct file *f, const struct place *p)
+static void add_state(GPtrArray *argv, const char *from)
+{
+	add(argv, "-global");
+	add(argv, "migration.mapped-ram=on");
+	add(argv, "-incoming");
+	add(argv, "file:%s/%s", from, CHECKPOINT_STATE);
+}
+
+/* It has one caller at a time: dvmm's verbs come and go. */
+static void add_monitor(GPtrArray *argv, const struct place *p)
+{
+	char *path = g_strdup_printf("%s/qmp", p->dir);
+
+	option(argv, "-qmp", "unix:", path, ",server=on,wait=off");
+	g_free(path);
+}
+
+char **guest_argv(const struct file *f, const struct place *p, const char *from)
 {
 	GPtrArray *argv = g_ptr_array_new();
 	char **more = NULL;
@@ -221,11 +235,14 @@ char **guest_argv(const struct file *f, const struct place *p)
 
 	add(argv, "%s", guest_program());
 	add_machine(argv, f, p);
+	add_monitor(argv, p);
 	if (!p->node) {
 		add_console(argv, f, p);
 		add_storage(argv, f, p);
 		add_net(argv, said(f, GUEST_NET, "none"));
 		add_boot(argv, f);
+		if (from)
+			add_state(argv, from);
 	}
 	if (f->guest[GUEST_ARGS])
 		g_shell_parse_argv(f->guest[GUEST_ARGS], &n, &more, NULL);

@@ -7,8 +7,13 @@
 
 /** guest_is_path - whether the value of that key is one */
 bool guest_is_path(const char *key);
-/** guest_argv - program and arguments; to be freed by g_strfreev() */
-char **guest_argv(const struct file *f, const struct place *p);
+/**
+ * guest_argv - program and arguments
+ * @from: the checkpoint that the boot node begins with, or NULL
+ *
+ * Return: to be freed by g_strfreev()
+ */
+char **guest_argv(const struct file *f, const struct place *p, const char *from);
 
 /** guest_program - the QEMU to be used: $DVMM_QEMU, the packaged one, or that of the path */
 const char *guest_program(void);

@@ -5,12 +5,13 @@
 
 #include <json-c/json.h>
 
+#include "move.h"
 #include "qmp.h"
 #include "remote.h"
 
 #define MOVE_SECONDS	120
 
-static void add(struct json_object *vcpus, unsigned int vcpu, const char *node)
+void move_add(struct json_object *vcpus, unsigned int vcpu, const char *node)
 {
 	struct json_object *o = json_object_new_object();
 
@@ -32,7 +33,7 @@ static bool add_word(struct json_object *vcpus, const struct file *f, const char
 	}
 	if (place_node(f, end + 1) < 0)
 		return false;
-	add(vcpus, vcpu, end + 1);
+	move_add(vcpus, vcpu, end + 1);
 	return true;
 }
 
@@ -46,6 +47,14 @@ static bool move_words(struct json_object *vcpus, const struct file *f, int argc
 	return true;
 }
 
+void move_add_all(struct json_object *vcpus, const struct file *f, unsigned int node)
+{
+	unsigned int vcpu;
+
+	for (vcpu = 0; vcpu < f->cpus; vcpu++)
+		move_add(vcpus, vcpu, file_node(f, node)->name);
+}
+
 /* Each vCPU to the node whose memory is near it */
 static bool spread_all(struct json_object *vcpus, const struct file *f, int argc, char **argv)
 {
@@ -55,19 +64,28 @@ static bool spread_all(struct json_object *vcpus, const struct file *f, int argc
 	(void)argv;
 	for (node = 0; node < f->nodes->len; node++)
 		for (i = 0; i < file_node(f, node)->cpus; i++)
-			add(vcpus, vcpu++, file_node(f, node)->name);
+			move_add(vcpus, vcpu++, file_node(f, node)->name);
 	return true;
 }
 
 static bool pack_all(struct json_object *vcpus, const struct file *f, int argc, char **argv)
 {
-	unsigned int vcpu;
-
 	(void)argc;
 	(void)argv;
-	for (vcpu = 0; vcpu < f->cpus; vcpu++)
-		add(vcpus, vcpu, file_node(f, 0)->name);
+	move_add_all(vcpus, f, 0);
 	return true;
+}
+
+int move_ask(const struct place *p, struct json_object *vcpus, double seconds,
+	     struct json_object **answer)
+{
+	struct json_object *arguments = json_object_new_object();
+	int ret;
+
+	json_object_object_add(arguments, "vcpus", json_object_get(vcpus));
+	ret = qmp_call(p, "dvmm-move", arguments, answer, seconds > 0 ? seconds : MOVE_SECONDS);
+	json_object_put(arguments);
+	return ret;
 }
 
 static int forward(const struct options *o, const struct file *f, int argc, char **argv)
@@ -82,18 +100,14 @@ static int forward(const struct options *o, const struct file *f, int argc, char
 
 static int move(const struct options *o, const struct place *p, struct json_object *vcpus)
 {
-	struct json_object *arguments = json_object_new_object(), *answer, *n, *us;
-	int ret;
+	struct json_object *answer, *n, *us;
+	int ret = move_ask(p, vcpus, o->patience, &answer);
 
-	json_object_object_add(arguments, "vcpus", json_object_get(vcpus));
-	ret = qmp_call(p, "dvmm-move", arguments, &answer,
-		       o->patience > 0 ? o->patience : MOVE_SECONDS);
 	if (!ret && json_object_object_get_ex(answer, "vcpus", &n) &&
 	    json_object_object_get_ex(answer, "pause-us", &us))
 		printf("%s moved, the guest stood still for %.1f ms\n",
 		       json_object_get_string(n), json_object_get_int64(us) / 1e3);
 	json_object_put(answer);
-	json_object_put(arguments);
 	return ret;
 }
 

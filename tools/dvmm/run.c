@@ -13,6 +13,7 @@
 
 #include <glib-unix.h>
 
+#include "checkpoint.h"
 #include "guest.h"
 #include "kernel.h"
 #include "qmp.h"
@@ -21,6 +22,7 @@
 
 /**
  * struct run - QEMU and what is known of it
+ * @from: the checkpoint that it begins with, NULL: none
  * @log: all that it has said
  * @line: the last of it
  * @qmp: connection that waits for QEMU to be ready, -1: none
@@ -29,6 +31,7 @@ struct run {
 	const struct options *o;
 	struct file *f;
 	struct place p;
+	char *from;
 	GMainLoop *loop;
 	GPid pid;
 	int status;
@@ -114,7 +117,12 @@ static bool qemu_answers(struct run *r)
 	if (len <= 0)
 		return false;
 	text[len] = 0;
-	return strstr(text, "\"status\"");
+	/* A state is being loaded: ask again. */
+	if (strstr(text, "\"inmigrate\"")) {
+		close(r->qmp);
+		r->qmp = -1;
+	}
+	return r->qmp >= 0 && strstr(text, "\"status\"");
 }
 
 static bool kernel_ready(struct run *r)
@@ -180,7 +188,7 @@ static void in_child(gpointer parent)
 
 static bool spawn(struct run *r, int out)
 {
-	char **argv = guest_argv(r->f, &r->p);
+	char **argv = guest_argv(r->f, &r->p, r->from);
 	GError *error = NULL;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -257,6 +265,33 @@ static bool copy_vars(const struct place *p)
 	return ok;
 }
 
+/* A checkpoint to begin with is left for who runs the node, maybe a service. */
+static bool leave_from(const struct run *r)
+{
+	char *dir = g_canonicalize_filename(r->o->from, NULL);
+	bool ok;
+
+	if (r->p.node)
+		ok = verb_fail(0, dir, "the boot node begins with a checkpoint, not this one");
+	else if (place_runner(&r->p))
+		ok = verb_fail(0, r->f->name, "it runs already: dvmm down");
+	else
+		ok = checkpoint_restore(r->f, dir, r->o->force) &&
+		     !g_mkdir_with_parents(r->p.dir, 0700) && place_write(&r->p, "from", dir);
+	g_free(dir);
+	return ok;
+}
+
+/* Once */
+static void take_from(struct run *r)
+{
+	char *path = place_path(&r->p, "from");
+
+	r->from = place_read(&r->p, "from");
+	unlink(path);
+	g_free(path);
+}
+
 static bool prepare(struct run *r)
 {
 	static const char *const stale[] = { "ready", "ended", "qmp", "console", NULL };
@@ -270,6 +305,8 @@ static bool prepare(struct run *r)
 		unlink(path);
 		g_free(path);
 	}
+	if (ok)
+		take_from(r);
 	if (ok && !r->p.node && firmware && !strcmp(firmware, "uefi"))
 		ok = copy_vars(&r->p);
 	if (ok) {
@@ -342,6 +379,8 @@ int verb_run(const struct options *o, int argc, char **argv)
 		return EXIT_FILE;
 	place_make(&r.p, o, r.f, node);
 	r.line = g_string_new(NULL);
+	if (o->from && !leave_from(&r))
+		return EXIT_FAILED;
 	unit = o->detach ? place_unit(o, r.f, node) : NULL;
 	ret = unit ? start_unit(&r.p, unit) : run(&r);
 	g_free(unit);

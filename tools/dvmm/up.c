@@ -38,10 +38,10 @@ static const char *name_of(const struct waiter *w)
 
 /* ---- the same verb on one node or all ---- */
 
-static int on_node(struct up *u, unsigned int node, const char *verb, const char *option)
+static int on_node(struct up *u, unsigned int node, const char *verb)
 {
 	const char *name = file_node(u->f, node)->name;
-	const char *words[] = { verb, u->word, name, option, NULL };
+	const char *words[] = { verb, u->word, name, NULL };
 
 	return remote_run(name, remote_argv(u->o, u->f, node, words), NULL, NULL);
 }
@@ -50,7 +50,17 @@ static int on_node(struct up *u, unsigned int node, const char *verb, const char
 static void end_all(struct up *u, unsigned int nodes)
 {
 	while (nodes--)
-		on_node(u, nodes, "down", NULL);
+		on_node(u, nodes, "down");
+}
+
+/* Only the boot node loads a state. */
+static int start(struct up *u, unsigned int node)
+{
+	const char *name = file_node(u->f, node)->name, *from = node ? NULL : u->o->from;
+	const char *words[] = { "run", u->word, name, "--detach", from ? "--from" : NULL, from,
+				u->o->force ? "--force" : NULL, NULL };
+
+	return remote_run(name, remote_argv(u->o, u->f, node, words), NULL, NULL);
 }
 
 static int start_all(struct up *u)
@@ -59,7 +69,7 @@ static int start_all(struct up *u)
 	int status;
 
 	for (i = 0; i < u->f->nodes->len; i++) {
-		status = on_node(u, i, "run", "--detach");
+		status = start(u, i);
 		if (status) {
 			end_all(u, i);
 			return status;
@@ -146,6 +156,22 @@ static int wait_all(struct up *u)
 	return u->status;
 }
 
+/* A verb without a node, where the boot node is */
+static int on_machine(struct up *u, const char *verb)
+{
+	const char *words[] = { verb, u->word, "--here", NULL };
+
+	return remote_run(file_node(u->f, 0)->name, remote_argv(u->o, u->f, 0, words), NULL, NULL);
+}
+
+/* A state has all vCPUs on the boot node, and they stand still. */
+static int go_on(struct up *u)
+{
+	int status = on_machine(u, "spread");
+
+	return status ? status : on_machine(u, "resume");
+}
+
 static int up(struct up *u)
 {
 	gint64 begin = g_get_monotonic_time();
@@ -156,6 +182,8 @@ static int up(struct up *u)
 	if (status)
 		return status;
 	status = wait_all(u);
+	if (!status && u->o->from)
+		status = go_on(u);
 	if (status) {
 		fprintf(stderr, "dvmm: %s is not up: its nodes were ended\n", u->word);
 		end_all(u, u->f->nodes->len);

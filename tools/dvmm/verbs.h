@@ -27,6 +27,7 @@ struct options {
 	const char *transport;
 	const char *page;	/* "REGION:NUMBER" */
 	const char *symbols;	/* of the guest's kernel: a file */
+	const char *from;	/* a checkpoint to begin with */
 	char **nodes;		/* of --node, ended by NULL */
 	char **guest;		/* "KEY = VALUE" of [guest], ended by NULL */
 	double patience;	/* seconds, 0: as long as the verb thinks right */
@@ -50,6 +51,7 @@ int verb_reset(const struct options *o, int argc, char **argv);
 int verb_move(const struct options *o, int argc, char **argv);
 int verb_spread(const struct options *o, int argc, char **argv);
 int verb_pack(const struct options *o, int argc, char **argv);
+int verb_checkpoint(const struct options *o, int argc, char **argv);
 int verb_console(const struct options *o, int argc, char **argv);
 int verb_push(const struct options *o, int argc, char **argv);
 int verb_receive(const struct options *o, int argc, char **argv);

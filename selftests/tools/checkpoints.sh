@@ -1,0 +1,167 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# dvmm checkpoint and dvmm up --from: what is in the directory, what is none, and that nothing is half made; with a
+# QEMU and an ssh that only look like them.
+here=$(dirname "$(readlink -f "$0")")
+tool=$here/../../tools/dvmm/dvmm
+dir=$(mktemp -d)
+export FAKE_HOSTS="$dir/hosts" DVMM_SSH="$here/fake-ssh" DVMM_QEMU="$here/fake-qemu"
+n=0
+fail=0
+
+end() {
+	for pid in "$dir"/hosts/*/run/*/*/pid; do
+		test ! -e "$pid" || kill "$(cat "$pid")" 2> /dev/null
+	done
+	rm -rf "$dir"
+}
+trap end EXIT
+
+result() {
+	n=$((n + 1))
+	if test "$1" -eq 0; then
+		echo "ok $n - $2"
+	else
+		test ! -s "$dir/out" || sed 's/^/# /' "$dir/out"
+		echo "not ok $n - $2"
+		fail=1
+	fi
+}
+
+# admin STATUS WORD...: dvmm there; all that it says is in $dir/out
+admin() {
+	wanted=$1
+	shift
+	"$tool" "$@" --dir "$dir/hosts/admin/etc" --state "$dir/hosts/admin/run" > out 2>&1 < /dev/null
+	got=$?
+	test $got = "$wanted" || { echo "status $got, not $wanted" >> out; return 1; }
+}
+
+has() {
+	grep -qF -- "$1" out
+}
+
+one_line() {
+	test "$(wc -l < out)" = 1
+}
+
+plan() {
+	echo "$1" > hosts/alpha/plan
+	rm -f hosts/quit hosts/alpha/commands
+}
+
+down() {
+	admin 0 down big --force
+	for i in $(seq 100); do
+		kill -0 "$(cat hosts/beta/run/big/beta/pid)" 2> /dev/null || return 0
+		sleep 0.05
+	done
+}
+
+# refused WORDS: dvmm up --from says them in one line, and starts nothing
+refused() {
+	admin 1 up big --from "$dir/one" && one_line && has "$1" && ! grep -qs incoming hosts/alpha/argv
+}
+
+echo "TAP version 13"
+for name in admin alpha beta; do
+	mkdir -p "$dir/hosts/$name/bin"
+	ln -s "$(readlink -f "$tool")" "$dir/hosts/$name/bin/dvmm"
+done
+cd "$dir" || exit 1
+echo early > disk.raw
+admin 0 create big --node alpha=192.0.2.1,cpus=2,memory=1G,ssh=alpha \
+	--node beta=192.0.2.2,cpus=2,memory=1G,ssh=beta --disk disk.raw && admin 0 push big
+result $? "a machine with a disk"
+
+# ---- made ----
+
+admin 3 checkpoint big "$dir/one" && has 'is it running?' && ! ls | grep -q one
+result $? "of a machine that does not run there is none: 3"
+plan
+admin 0 up big && admin 0 checkpoint big "$dir/one" && has 'stood still for' && has "$dir/one after"
+result $? "checkpoint: a directory, and how long the guest stood still"
+test "$(ls one)" = "disk
+manifest.json
+state" && cmp one/disk disk.raw && test "$(stat -c %a one)" = 700
+result $? "it has the state, the disk and a manifest, for its owner alone"
+test "$(grep -vE 'query|capabilities' hosts/alpha/commands | tr '\n' ' ')" = \
+	"stop dvmm-move migrate blockdev-set-active transaction dvmm-move cont job-dismiss "
+result $? "the guest goes on while its disk is copied"
+admin 1 checkpoint big "$dir/one" && one_line && has 'it is there already: name another one'
+result $? "one that is there is not overwritten"
+admin 2 checkpoint big two && has 'begins with /'
+result $? "its path is that of the boot host: 2"
+admin 1 checkpoint big "$dir/no/two" && one_line && has 'No such file'
+result $? "a directory that cannot be made is named"
+for what in "full No space left on device" "torn Input/output error"; do
+	plan "${what%% *}"
+	admin 1 checkpoint big "$dir/two" && has "${what#* }" && ! ls | grep -q two && tail -n 5 hosts/alpha/commands | grep -qx cont
+	result $? "${what#* }: there is no checkpoint, and the guest goes on"
+	rm -f hosts/quit
+done
+plan slow
+"$tool" checkpoint big "$dir/two" --here --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1 &
+for i in $(seq 100); do grep -qs query-migrate hosts/alpha/commands && break; sleep 0.05; done
+kill -INT $!
+wait $!
+test $? = 1 && has 'it was broken off' && ! ls | grep -q two && tail -n 5 hosts/alpha/commands | grep -qx cont
+result $? "broken off: there is no checkpoint, and the guest goes on"
+plan
+mkdir two.part
+admin 1 checkpoint big "$dir/two" && one_line && has 'one is being made, or was broken off'
+result $? "two at once are not made"
+rmdir two.part
+down
+
+# ---- begun with ----
+
+echo late > disk.raw
+rm -f hosts/alpha/argv
+mv one/manifest.json manifest
+refused 'it is no checkpoint: no manifest can be read'
+result $? "without its manifest it is none"
+sed 's/"format": *1/"format":9/' manifest > one/manifest.json
+refused 'of a version that is not known here'
+result $? "a version that nobody knows"
+sed 's/"cpus": *2/"cpus":3/' manifest > one/manifest.json
+refused 'other vCPUs or memory'
+result $? "a machine of another shape"
+sed 's/"uuid": *"......../"uuid":"00000000/' manifest > one/manifest.json
+refused "it is of another machine, 'big'" && has '--force'
+result $? "another machine's"
+cp manifest one/manifest.json
+cp one/state state
+printf x | dd of=one/state conv=notrunc 2> dd
+refused "$dir/one/state: it is damaged"
+result $? "a byte that has changed"
+echo more >> one/state
+refused "$dir/one/state: its size"
+result $? "a file that is longer"
+rm one/state
+refused "$dir/one/state: No such file"
+result $? "a file that is missing"
+cp state one/state
+touch disk.raw.before
+refused "disk.raw.before: it is from an earlier restart"
+result $? "a disk that was kept is not overwritten"
+rm disk.raw.before
+test "$(cat disk.raw)" = late && ! ls | grep -q new
+result $? "after all of these the disk is as it was"
+plan
+admin 0 up big --from "$dir/one" && grep -qx "file:$dir/one/state" hosts/alpha/argv &&
+	test "$(cat disk.raw) $(cat disk.raw.before)" = "early late"
+result $? "up --from: QEMU loads the state, and the disk is that of the checkpoint"
+test "$(grep -E 'move|cont' hosts/alpha/commands | tr '\n' ' ')" = "dvmm-move cont "
+result $? "its vCPUs are spread, and the guest goes on"
+! grep -q incoming hosts/beta/argv
+result $? "a satellite loads nothing"
+admin 1 up big --from "$dir/one" && has 'runs already'
+result $? "a machine that runs does not begin again"
+down
+plan
+admin 0 up big && ! grep -q incoming hosts/alpha/argv
+result $? "the next time it begins anew"
+down
+echo "1..$n"
+exit $fail

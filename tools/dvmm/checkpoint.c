@@ -1,0 +1,424 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dvmm checkpoint: all that a guest is, in a directory.
+ *
+ * The guest stands still while its vCPUs are brought together and QEMU writes them, its devices
+ * and all memory.  Its disks are copied while it goes on: as they were when it stood still.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "checkpoint.h"
+#include "json.h"
+#include "manifest.h"
+#include "move.h"
+#include "qmp.h"
+#include "remote.h"
+
+#define STEP_US		100000
+#define ANSWER_SECONDS	60
+
+/**
+ * struct checkpoint - one that is being made
+ * @dir: where it is to be; @part: where it is until it is whole
+ * @vcpus: where they were
+ * @running: whether the guest was
+ * @begin: when it began to stand still, us
+ */
+struct checkpoint {
+	const struct options *o;
+	const struct file *f;
+	struct place p;
+	char *dir;
+	char *part;
+	struct json_object *vcpus;
+	bool running;
+	gint64 begin;
+};
+
+/* Who is asked to end lets the guest go on before that. */
+static volatile sig_atomic_t interrupted;
+
+static void on_signal(int signal)
+{
+	(void)signal;
+	interrupted = 1;
+}
+
+static void catch_signals(void)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	unsigned int i;
+
+	for (i = 0; i < G_N_ELEMENTS(signals); i++)
+		sigaction(signals[i], &action, NULL);
+}
+
+/* ---- QEMU ---- */
+
+/* @arguments are freed; @answer may be NULL. */
+static int ask(const struct checkpoint *c, const char *command, struct json_object *arguments,
+	       struct json_object **answer)
+{
+	struct json_object *unused;
+	int ret = qmp_call(&c->p, command, arguments, answer ? answer : &unused, ANSWER_SECONDS);
+
+	json_object_put(arguments);
+	if (!answer)
+		json_object_put(unused);
+	return ret;
+}
+
+static struct json_object *one(const char *key, struct json_object *value)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, key, value);
+	return o;
+}
+
+static struct json_object *list(struct json_object *element)
+{
+	struct json_object *o = json_object_new_array();
+
+	json_object_array_add(o, element);
+	return o;
+}
+
+static const char *text_of(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : "";
+}
+
+/* ---- the guest stands still ---- */
+
+static void remember_node(struct checkpoint *c, struct json_object *node)
+{
+	struct json_object *vcpus;
+	size_t i;
+
+	if (!json_object_object_get_ex(node, "vcpus", &vcpus))
+		return;
+	for (i = 0; i < json_object_array_length(vcpus); i++)
+		move_add(c->vcpus,
+			 json_object_get_int64(json_object_array_get_idx(vcpus, i)),
+			 text_of(node, "name"));
+}
+
+static int remember(struct checkpoint *c)
+{
+	struct json_object *status = NULL, *info = NULL, *nodes;
+	int ret = ask(c, "query-status", NULL, &status);
+	size_t i;
+
+	if (!ret)
+		ret = ask(c, "query-dvmm", NULL, &info);
+	if (!ret && json_object_object_get_ex(info, "nodes", &nodes)) {
+		c->running = !strcmp(text_of(status, "status"), "running");
+		for (i = 0; i < json_object_array_length(nodes); i++)
+			remember_node(c, json_object_array_get_idx(nodes, i));
+	}
+	json_object_put(info);
+	json_object_put(status);
+	return ret;
+}
+
+static int move_to(const struct checkpoint *c, struct json_object *vcpus)
+{
+	struct json_object *answer;
+	int ret = move_ask(&c->p, vcpus, 0, &answer);
+
+	json_object_put(answer);
+	return ret;
+}
+
+static int stop_and_pack(struct checkpoint *c)
+{
+	struct json_object *all = json_object_new_array();
+	int ret;
+
+	c->begin = g_get_monotonic_time();
+	ret = ask(c, "stop", NULL, NULL);
+	move_add_all(all, c->f, 0);
+	if (!ret)
+		ret = move_to(c, all);
+	json_object_put(all);
+	return ret;
+}
+
+static int go_on(struct checkpoint *c)
+{
+	int ret = move_to(c, c->vcpus);
+
+	if (!ret && c->running)
+		ret = ask(c, "cont", NULL, NULL);
+	if (!ret)
+		printf("%s: the guest stood still for %.1f s\n", c->f->name,
+		       (g_get_monotonic_time() - c->begin) / 1e6);
+	fflush(stdout);
+	return ret;
+}
+
+/* ---- vCPUs, devices, memory ---- */
+
+/* Pages have their place in the file, and those without content have none. */
+static int set_mapped(const struct checkpoint *c, bool on)
+{
+	struct json_object *o = json_object_new_object();
+
+	json_text(o, "capability", "mapped-ram");
+	json_object_object_add(o, "state", json_object_new_boolean(on));
+	return ask(c, "migrate-set-capabilities", one("capabilities", list(o)), NULL);
+}
+
+/* -1: not yet */
+static int saved(const struct checkpoint *c)
+{
+	struct json_object *answer;
+	int ret = ask(c, "query-migrate", NULL, &answer);
+	const char *status = ret ? "" : text_of(answer, "status");
+
+	if (!strcmp(status, "cancelled"))
+		ret = verb_fail(EXIT_FAILED, c->dir, "it was broken off: begin again");
+	else if (!strcmp(status, "failed"))
+		ret = verb_fail(EXIT_FAILED, text_of(answer, "error-desc"),
+				"make room, or take another directory");
+	else if (!ret && strcmp(status, "completed"))
+		ret = -1;
+	json_object_put(answer);
+	return ret;
+}
+
+static int save_state(const struct checkpoint *c)
+{
+	char *uri = g_strdup_printf("file:%s/%s", c->part, CHECKPOINT_STATE);
+	int ret = set_mapped(c, true);
+
+	if (!ret)
+		ret = ask(c, "migrate", one("uri", json_object_new_string(uri)), NULL);
+	while (!ret && (ret = saved(c)) < 0) {
+		ret = interrupted ? ask(c, "migrate_cancel", NULL, NULL) : 0;
+		usleep(STEP_US);
+	}
+	set_mapped(c, false);
+	g_free(uri);
+	return ret;
+}
+
+/* ---- disks ---- */
+
+static bool is_copied(const struct checkpoint *c, unsigned int key)
+{
+	return key >= GUEST_DISK && key <= GUEST_DISK4 && c->f->guest[key];
+}
+
+static struct json_object *copy_of(const struct checkpoint *c, unsigned int key)
+{
+	struct json_object *data = json_object_new_object(), *o = one("data", data);
+	char *device = g_strdup_printf("disk%u", key - GUEST_DISK);
+	char *target = g_build_filename(c->part, guest_keys[key], NULL);
+
+	json_text(o, "type", "drive-backup");
+	json_text(data, "job-id", guest_keys[key]);
+	json_text(data, "device", device);
+	json_text(data, "target", target);
+	json_text(data, "sync", "full");
+	json_text(data, "format", g_str_has_suffix(c->f->guest[key], ".qcow2") ? "qcow2" : "raw");
+	json_object_object_add(data, "auto-dismiss", json_object_new_boolean(false));
+	g_free(target);
+	g_free(device);
+	return o;
+}
+
+/* From now on what is overwritten is copied before. */
+static int begin_copies(const struct checkpoint *c)
+{
+	struct json_object *actions = json_object_new_array();
+	unsigned int i;
+	int ret = 0;
+
+	for (i = 0; i < GUEST_KEYS; i++)
+		if (is_copied(c, i))
+			json_object_array_add(actions, copy_of(c, i));
+	if (!json_object_array_length(actions))
+		json_object_put(actions);
+	else
+		ret = ask(c, "transaction", one("actions", actions), NULL);
+	return ret;
+}
+
+static int dismiss(const struct checkpoint *c, struct json_object *job)
+{
+	const char *error = text_of(job, "error");
+	struct json_object *id = json_object_new_string(text_of(job, "id"));
+	int ret = ask(c, "job-dismiss", one("id", id), NULL);
+
+	return *error ? verb_fail(EXIT_FAILED, error, "make room, or take another directory") : ret;
+}
+
+/* 0: all are copied; -1: not yet */
+static int copied(const struct checkpoint *c)
+{
+	struct json_object *jobs, *job;
+	int ret = ask(c, "query-jobs", NULL, &jobs), result = 0;
+	size_t i;
+
+	for (i = 0; !ret && i < json_object_array_length(jobs); i++) {
+		job = json_object_array_get_idx(jobs, i);
+		if (!g_str_has_prefix(text_of(job, "id"), guest_keys[GUEST_DISK]))
+			continue;
+		if (strcmp(text_of(job, "status"), "concluded"))
+			result = -1;
+		else
+			ret = dismiss(c, job);
+	}
+	json_object_put(jobs);
+	return ret ? ret : result;
+}
+
+static int end_copies(const struct checkpoint *c)
+{
+	int ret;
+
+	while ((ret = copied(c)) < 0)
+		usleep(STEP_US);
+	return ret;
+}
+
+/* ---- the directory ---- */
+
+static bool open_dir(const struct checkpoint *c)
+{
+	if (!access(c->dir, F_OK))
+		return verb_fail(0, c->dir, "it is there already: name another one");
+	return !mkdir(c->part, 0700) ||
+	       verb_fail(0, c->part, errno == EEXIST ?
+			 "one is being made, or was broken off: then remove it" : strerror(errno));
+}
+
+/* Nothing is left of what is none. */
+static void drop_dir(const struct checkpoint *c)
+{
+	GDir *d = g_dir_open(c->part, 0, NULL);
+	const char *name;
+	char *path;
+
+	while (d && (name = g_dir_read_name(d))) {
+		path = g_build_filename(c->part, name, NULL);
+		unlink(path);
+		g_free(path);
+	}
+	if (d)
+		g_dir_close(d);
+	rmdir(c->part);
+}
+
+/* A directory has its name on the disk once the one it is in was written. */
+static bool sync_dir(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool ok = fd >= 0 && !fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return ok;
+}
+
+/* It is one only now. */
+static int commit(const struct checkpoint *c)
+{
+	const char *names[GUEST_KEYS + 2] = { CHECKPOINT_STATE };
+	char *parent = g_path_get_dirname(c->dir);
+	unsigned int i, n = 1;
+	bool ok;
+
+	for (i = 0; i < GUEST_KEYS; i++)
+		if (is_copied(c, i))
+			names[n++] = guest_keys[i];
+	ok = manifest_write(c->f, c->part, names) &&
+	     ((sync_dir(c->part) && !rename(c->part, c->dir) && sync_dir(parent)) ||
+	      verb_fail(0, c->dir, strerror(errno)));
+	g_free(parent);
+	return ok ? 0 : EXIT_FAILED;
+}
+
+/* ---- all of it ---- */
+
+/* Images belong to nobody once a state is saved, until the guest goes on or they are asked for. */
+static int take_images(const struct checkpoint *c)
+{
+	return ask(c, "blockdev-set-active", one("active", json_object_new_boolean(true)), NULL);
+}
+
+static int make(struct checkpoint *c)
+{
+	int ret = remember(c), after;
+
+	if (ret)
+		return ret;
+	ret = stop_and_pack(c);
+	if (!ret)
+		ret = save_state(c);
+	if (!ret)
+		ret = take_images(c);
+	if (!ret)
+		ret = begin_copies(c);
+	after = go_on(c);
+	if (!ret)
+		ret = end_copies(c);
+	if (!ret)
+		ret = after;
+	return ret ? ret : commit(c);
+}
+
+static int checkpoint(struct checkpoint *c)
+{
+	int ret = EXIT_FAILED;
+
+	if (!open_dir(c))
+		return ret;
+	catch_signals();
+	c->vcpus = json_object_new_array();
+	ret = make(c);
+	if (ret)
+		drop_dir(c);
+	else
+		printf("%s: %s after %.1f s\n", c->f->name, c->dir,
+		       (g_get_monotonic_time() - c->begin) / 1e6);
+	json_object_put(c->vcpus);
+	return ret;
+}
+
+int verb_checkpoint(const struct options *o, int argc, char **argv)
+{
+	struct checkpoint c = { .o = o, .f = machine_file(o, argv[1]) };
+	const char *words[] = { "checkpoint", argv[1], argv[2], "--here", NULL };
+	int ret;
+
+	(void)argc;
+	if (!c.f)
+		return EXIT_FILE;
+	place_make(&c.p, o, c.f, 0);
+	c.dir = g_canonicalize_filename(argv[2], NULL);
+	c.part = g_strconcat(c.dir, ".part", NULL);
+	if (*argv[2] != '/')
+		ret = verb_fail(EXIT_USAGE, argv[2],
+				"write a path that begins with /: the boot host's");
+	else if (!place_is_served(o, c.f, &c.p))
+		ret = remote_forward(o, c.f, 0, words, false);
+	else
+		ret = checkpoint(&c);
+	g_free(c.part);
+	g_free(c.dir);
+	place_free(&c.p);
+	file_free((struct file *)c.f);
+	return ret;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* A machine's state in a directory. */
+#ifndef DVMM_CHECKPOINT_H
+#define DVMM_CHECKPOINT_H
+
+#include "file.h"
+
+/* QEMU's stream, in the directory */
+#define CHECKPOINT_STATE	"state"
+
+/**
+ * checkpoint_restore - a machine that does not run will begin with it
+ * @force: it may be another machine's
+ *
+ * Disks of [guest] become those of the checkpoint.  What was there stays as IMAGE.before; where
+ * there is one already, nothing is done.  Of disks that the checkpoint has and [guest] does not
+ * name, nothing is made.
+ *
+ * Return: true; false after a line on stderr, and all is as it was
+ */
+bool checkpoint_restore(const struct file *f, const char *dir, bool force);
+
+#endif
