@@ -32,7 +32,7 @@
  */
 struct checkpoint {
 	const struct options *o;
-	const struct file *f;
+	struct file *f;
 	struct place p;
 	char *dir;
 	char *part;
@@ -91,41 +91,33 @@ static struct json_object *list(struct json_object *element)
 	return o;
 }
 
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : "";
-}
-
 /* ---- the guest stands still ---- */
 
 static void remember_node(struct checkpoint *c, struct json_object *node)
 {
-	struct json_object *vcpus;
+	struct json_object *vcpus = json_list_of(node, "vcpus");
 	size_t i;
 
-	if (!json_object_object_get_ex(node, "vcpus", &vcpus))
-		return;
-	for (i = 0; i < json_object_array_length(vcpus); i++)
+	for (i = 0; vcpus && i < json_object_array_length(vcpus); i++)
 		move_add(c->vcpus,
 			 json_object_get_int64(json_object_array_get_idx(vcpus, i)),
-			 text_of(node, "name"));
+			 json_text_of(node, "name"));
 }
 
 static int remember(struct checkpoint *c)
 {
-	struct json_object *status = NULL, *info = NULL, *nodes;
+	struct json_object *status = NULL, *info = NULL, *nodes = NULL;
 	int ret = ask(c, "query-status", NULL, &status);
 	size_t i;
 
 	if (!ret)
 		ret = ask(c, "query-dvmm", NULL, &info);
-	if (!ret && json_object_object_get_ex(info, "nodes", &nodes)) {
-		c->running = !strcmp(text_of(status, "status"), "running");
-		for (i = 0; i < json_object_array_length(nodes); i++)
-			remember_node(c, json_object_array_get_idx(nodes, i));
+	if (!ret) {
+		c->running = !strcmp(json_text_of(status, "status"), "running");
+		nodes = json_list_of(info, "nodes");
 	}
+	for (i = 0; nodes && i < json_object_array_length(nodes); i++)
+		remember_node(c, json_object_array_get_idx(nodes, i));
 	json_object_put(info);
 	json_object_put(status);
 	return ret;
@@ -184,12 +176,12 @@ static int saved(const struct checkpoint *c)
 {
 	struct json_object *answer;
 	int ret = ask(c, "query-migrate", NULL, &answer);
-	const char *status = ret ? "" : text_of(answer, "status");
+	const char *status = ret ? "" : json_text_of(answer, "status");
 
 	if (!strcmp(status, "cancelled"))
 		ret = verb_fail(EXIT_FAILED, c->dir, "it was broken off: begin again");
 	else if (!strcmp(status, "failed"))
-		ret = verb_fail(EXIT_FAILED, text_of(answer, "error-desc"),
+		ret = verb_fail(EXIT_FAILED, json_text_of(answer, "error-desc"),
 				"make room, or take another directory");
 	else if (!ret && strcmp(status, "completed"))
 		ret = -1;
@@ -257,8 +249,8 @@ static int begin_copies(const struct checkpoint *c)
 
 static int dismiss(const struct checkpoint *c, struct json_object *job)
 {
-	const char *error = text_of(job, "error");
-	struct json_object *id = json_object_new_string(text_of(job, "id"));
+	const char *error = json_text_of(job, "error");
+	struct json_object *id = json_object_new_string(json_text_of(job, "id"));
 	int ret = ask(c, "job-dismiss", one("id", id), NULL);
 
 	return *error ? verb_fail(EXIT_FAILED, error, "make room, or take another directory") : ret;
@@ -273,9 +265,9 @@ static int copied(const struct checkpoint *c)
 
 	for (i = 0; !ret && i < json_object_array_length(jobs); i++) {
 		job = json_object_array_get_idx(jobs, i);
-		if (!g_str_has_prefix(text_of(job, "id"), guest_keys[GUEST_DISK]))
+		if (!g_str_has_prefix(json_text_of(job, "id"), guest_keys[GUEST_DISK]))
 			continue;
-		if (strcmp(text_of(job, "status"), "concluded"))
+		if (strcmp(json_text_of(job, "status"), "concluded"))
 			result = -1;
 		else
 			ret = dismiss(c, job);
@@ -419,6 +411,6 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 	g_free(c.part);
 	g_free(c.dir);
 	place_free(&c.p);
-	file_free((struct file *)c.f);
+	file_free(c.f);
 	return ret;
 }

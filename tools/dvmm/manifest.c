@@ -121,31 +121,9 @@ bool manifest_write(const struct file *f, const char *dir, const char *const *na
 
 /* ---- check ---- */
 
-static const char *text_of(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_string(value) : "";
-}
-
-static uint64_t number_of(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) ? json_object_get_uint64(value) : 0;
-}
-
-static struct json_object *list_of(struct json_object *o, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(o, key, &value) &&
-	       json_object_is_type(value, json_type_array) ? value : NULL;
-}
-
 static bool is_whole(const char *dir, struct json_object *said)
 {
-	char *path = g_build_filename(dir, text_of(said, "name"), NULL), *digest = NULL;
+	char *path = g_build_filename(dir, json_text_of(said, "name"), NULL), *digest = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint64_t bytes = 0;
 	bool ok;
@@ -154,10 +132,10 @@ static bool is_whole(const char *dir, struct json_object *said)
 		digest = digest_of(fd, &bytes);
 	if (!digest)
 		ok = wrong(path, strerror(errno), "take another checkpoint");
-	else if (bytes != number_of(said, "bytes"))
+	else if (bytes != json_number_of(said, "bytes"))
 		ok = wrong(path, "its size is not that of the manifest", "take another checkpoint");
 	else
-		ok = !strcmp(digest, text_of(said, "sha256")) ||
+		ok = !strcmp(digest, json_text_of(said, "sha256")) ||
 		     wrong(path, "it is damaged: its sum is not that of the manifest",
 			   "take another checkpoint");
 	if (fd >= 0)
@@ -181,14 +159,14 @@ static bool fits(const struct file *f, const char *path, struct json_object *o, 
 	char *text;
 	bool ok = true;
 
-	if (number_of(o, "format") != MANIFEST_FORMAT)
+	if (json_number_of(o, "format") != MANIFEST_FORMAT)
 		return wrong(path, "it is of a version that is not known here",
 			     "use the dvmm that has made it");
-	if (!has_shape(f, list_of(o, "nodes")))
+	if (!has_shape(f, json_list_of(o, "nodes")))
 		return wrong(path, "its machine has other vCPUs or memory",
 			     "give the nodes what they had");
-	if (!force && strcmp(text_of(o, "uuid"), f->uuid)) {
-		text = g_strdup_printf("it is of another machine, '%s'", text_of(o, "name"));
+	if (!force && strcmp(json_text_of(o, "uuid"), f->uuid)) {
+		text = g_strdup_printf("it is of another machine, '%s'", json_text_of(o, "name"));
 		ok = wrong(path, text, "begin with it all the same by --force");
 		g_free(text);
 	}
@@ -205,7 +183,7 @@ bool manifest_check(const struct file *f, const char *dir, bool force)
 	if (!o) {
 		ok = wrong(dir, "it is no checkpoint: no manifest can be read", "take another one");
 	} else {
-		files = list_of(o, "files");
+		files = json_list_of(o, "files");
 		ok = fits(f, path, o, force) &&
 		     (files || wrong(path, "it names no files", "take another checkpoint"));
 		for (i = 0; ok && i < json_object_array_length(files); i++)
