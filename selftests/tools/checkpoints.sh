@@ -2,31 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # dvmm checkpoint and dvmm up --from: what is in the directory, what is none, and that nothing is half made; with a
 # QEMU and an ssh that only look like them.
-here=$(dirname "$(readlink -f "$0")")
-tool=$here/../../tools/dvmm/dvmm
-dir=$(mktemp -d)
-export FAKE_HOSTS="$dir/hosts" DVMM_SSH="$here/fake-ssh" DVMM_QEMU="$here/fake-qemu"
-n=0
-fail=0
-
-end() {
-	for pid in "$dir"/hosts/*/run/*/*/pid; do
-		test ! -e "$pid" || kill "$(cat "$pid")" 2> /dev/null
-	done
-	rm -rf "$dir"
-}
-trap end EXIT
-
-result() {
-	n=$((n + 1))
-	if test "$1" -eq 0; then
-		echo "ok $n - $2"
-	else
-		test ! -s "$dir/out" || sed 's/^/# /' "$dir/out"
-		echo "not ok $n - $2"
-		fail=1
-	fi
-}
+. "$(dirname "$0")/lib.sh"
 
 # admin STATUS WORD...: dvmm there; all that it says is in $dir/out
 admin() {
@@ -39,10 +15,6 @@ admin() {
 
 has() {
 	grep -qF -- "$1" out
-}
-
-one_line() {
-	test "$(wc -l < out)" = 1
 }
 
 plan() {
@@ -64,11 +36,7 @@ refused() {
 }
 
 echo "TAP version 13"
-for name in admin alpha beta; do
-	mkdir -p "$dir/hosts/$name/bin"
-	ln -s "$(readlink -f "$tool")" "$dir/hosts/$name/bin/dvmm"
-done
-cd "$dir" || exit 1
+make_hosts
 echo early > disk.raw
 admin 0 create big --node alpha=192.0.2.1,cpus=2,memory=1G,ssh=alpha \
 	--node beta=192.0.2.2,cpus=2,memory=1G,ssh=beta --disk disk.raw && admin 0 push big
@@ -130,6 +98,9 @@ result $? "a machine of another shape"
 sed 's/"uuid": *"......../"uuid":"00000000/' manifest > one/manifest.json
 refused "it is of another machine, 'big'" && has '--force'
 result $? "another machine's"
+sed 's/"uuid": *"[^"]*"/"uuid":null/' manifest > one/manifest.json
+refused "it is of another machine"
+result $? "nobody's"
 cp manifest one/manifest.json
 cp one/state state
 printf x | dd of=one/state conv=notrunc 2> dd

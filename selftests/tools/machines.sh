@@ -2,22 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # dvmm on machine files: what is right is shown, each kind of bad input gets its
 # line, its remedy and its status, and nothing half made is left.
-tool=$(dirname "$0")/../../tools/dvmm/dvmm
-dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
-n=0
-fail=0
-
-result() {
-	n=$((n + 1))
-	if test "$1" -eq 0; then
-		echo "ok $n - $2"
-	else
-		test ! -s "$dir/out" || sed 's/^/# /' "$dir/out"
-		echo "not ok $n - $2"
-		fail=1
-	fi
-}
+. "$(dirname "$0")/lib.sh"
 
 # runs STATUS [WORD...]: all that it says is in $dir/out
 runs() {

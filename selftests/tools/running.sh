@@ -2,13 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # dvmm on a node that runs both nodes of a machine: each verb says what is so, and what
 # is asked wrongly gets its line and its status.
-here=$(dirname "$0")
-tool=$here/../../tools/dvmm/dvmm
+. "$(dirname "$0")/lib.sh"
 node=$here/../dsm/dvmm-node
-dir=$(mktemp -d)
 debugfs=/sys/kernel/debug/dvmm/6c616262-2d6d-6163-6869-6e6521212121
-n=0
-fail=0
 zero=
 one=
 
@@ -17,17 +13,6 @@ end() {
 	rm -rf "$dir"
 }
 trap end EXIT
-
-result() {
-	n=$((n + 1))
-	if test "$1" -eq 0; then
-		echo "ok $n - $2"
-	else
-		sed 's/^/# /' "$dir/out"
-		echo "not ok $n - $2"
-		fail=1
-	fi
-}
 
 # runs STATUS WORD...: all that it says is in $dir/out
 runs() {

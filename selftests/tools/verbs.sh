@@ -2,32 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 # dvmm's verbs that start, steer and end machines: two hosts that are directories, with a QEMU
 # and an ssh that only look like them.
-here=$(dirname "$(readlink -f "$0")")
-tool=$here/../../tools/dvmm/dvmm
-dir=$(mktemp -d)
-export FAKE_HOSTS="$dir/hosts" DVMM_SSH="$here/fake-ssh" DVMM_QEMU="$here/fake-qemu"
+. "$(dirname "$0")/lib.sh"
 input=
-n=0
-fail=0
-
-end() {
-	for pid in "$dir"/hosts/*/run/*/*/pid; do
-		test ! -e "$pid" || kill "$(cat "$pid")" 2> /dev/null
-	done
-	rm -rf "$dir"
-}
-trap end EXIT
-
-result() {
-	n=$((n + 1))
-	if test "$1" -eq 0; then
-		echo "ok $n - $2"
-	else
-		test ! -s "$dir/out" || sed 's/^/# /' "$dir/out"
-		echo "not ok $n - $2"
-		fail=1
-	fi
-}
 
 # on HOST STATUS WORD...: dvmm there; all that it says is in $dir/out
 on() {
@@ -41,10 +17,6 @@ on() {
 
 has() {
 	grep -qF -- "$1" "$dir/out"
-}
-
-one_line() {
-	test "$(wc -l < "$dir/out")" = 1
 }
 
 runs_on() {
@@ -62,11 +34,7 @@ plan() {
 }
 
 echo "TAP version 13"
-for name in admin alpha beta; do
-	mkdir -p "$dir/hosts/$name/bin"
-	ln -s "$(readlink -f "$tool")" "$dir/hosts/$name/bin/dvmm"
-done
-cd "$dir" || exit 1
+make_hosts
 touch disk.qcow2
 
 # ---- create and push ----

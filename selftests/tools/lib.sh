@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+# For the tests of the command: TAP, a directory that goes at the end, and what the command
+# has said in $dir/out.
+
+here=$(dirname "$(readlink -f "$0")")
+tool=$here/../../tools/dvmm/dvmm
+dir=$(mktemp -d)
+n=0
+fail=0
+trap 'rm -rf "$dir"' EXIT
+
+# result STATUS TEXT: one line of TAP
+result()
+{
+	n=$((n + 1))
+	if test "$1" -eq 0; then
+		echo "ok $n - $2"
+	else
+		test ! -s "$dir/out" || sed 's/^/# /' "$dir/out"
+		echo "not ok $n - $2"
+		fail=1
+	fi
+}
+
+# one_line: nothing else was said
+one_line()
+{
+	test "$(wc -l < "$dir/out")" = 1
+}
+
+end_hosts()
+{
+	for pid in "$dir"/hosts/*/run/*/*/pid; do
+		test ! -e "$pid" || kill "$(cat "$pid")" 2> /dev/null
+	done
+	rm -rf "$dir"
+}
+
+# make_hosts: admin, alpha and beta are directories, with a QEMU and an ssh that only look like
+# them; all that runs there ends with the test, which goes on in $dir
+make_hosts()
+{
+	export FAKE_HOSTS="$dir/hosts" DVMM_SSH="$here/fake-ssh" DVMM_QEMU="$here/fake-qemu"
+	trap end_hosts EXIT
+	for name in admin alpha beta; do
+		mkdir -p "$dir/hosts/$name/bin"
+		ln -s "$(readlink -f "$tool")" "$dir/hosts/$name/bin/dvmm"
+	done
+	cd "$dir" || exit 1
+}
