@@ -59,7 +59,10 @@ for verb in $verbs; do
 		;;
 	*)
 		word=
-		test $verb != move || word=0=alpha
+		case $verb in
+		move) word=0=alpha ;;
+		checkpoint) word=/nowhere ;;
+		esac
 		says 6 'none.conf: No such file or directory: is it' $verb none $word
 		says 6 "broken.conf:1: '[machine' is no [section]: end it with ]" $verb broken $word
 		;;
