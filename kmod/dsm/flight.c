@@ -98,16 +98,13 @@ static struct dvmm_flight *flight_find(struct dvmm_bucket *b, struct dvmm_page *
 	return f;
 }
 
-/* As flight_find(); the bucket is locked afterwards. */
-static struct dvmm_flight *flight_get_locked(struct dvmm_region *r, u64 index)
+/* As flight_find(); the bucket is unlocked meanwhile where one has to be made. */
+static struct dvmm_flight *flight_get(struct dvmm_bucket *b, struct dvmm_region *r, u64 index)
+	__must_hold(&b->lock)
 {
-	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 	struct dvmm_flight *spare = NULL, *f;
 
-	if (!flight_of(READ_ONCE(pg->priv)))
-		spare = flight_alloc(r, index);
-	spin_lock(&b->lock);
 	while (!(f = flight_find(b, pg, &spare))) {
 		spin_unlock(&b->lock);
 		spare = flight_alloc(r, index);
@@ -121,10 +118,13 @@ static struct dvmm_flight *flight_get_locked(struct dvmm_region *r, u64 index)
 struct dvmm_flight *dvmm_flight_deliver(struct dvmm_region *r, u64 index, struct dvmm_item *item)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
-	struct dvmm_flight *f = flight_get_locked(r, index);
-	bool again = flight_has(f, item);
-	bool run = !f->running && !again;
+	struct dvmm_flight *f;
+	bool again, run;
 
+	spin_lock(&b->lock);
+	f = flight_get(b, r, index);
+	again = flight_has(f, item);
+	run = !f->running && !again;
 	if (!again)
 		list_add_tail(&item->list, &f->inbox);
 	f->messages += item_of_peer(item);
