@@ -204,8 +204,12 @@ class Machine:
         """The output of a script in the guest that has to succeed."""
         status, text = self.run(script, bound, cpus)
         if status:
-            raise Failed(f'guest: status {status} of: {script}\n{text}')
+            raise Failed(f'guest: status {status} of: {script}\n{text}\n{self.panic()}')
         return text
+
+    def panic(self):
+        """What its kernel has died of, if it has: it may have booted again since."""
+        return on(self.hosts[0], f'grep -A 2 -E "Oops|Kernel panic" {self.log(0, "console")} | head -n 9')[1]
 
     def qmp(self, *commands):
         """Answers of QMP commands of the boot node."""

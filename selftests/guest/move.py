@@ -78,7 +78,7 @@ def packed(t, m):
 @contextlib.contextmanager
 def busy(m):
     """vCPU 1 is not idle meanwhile."""
-    m.must('setsid sh -c "while :; do :; done" > /dev/null 2>&1 < /dev/null & echo $! > /tmp/spinner', cpus=str(VCPU))
+    m.must('setsid sh -c "while :; do :; done" > /dev/null 2>&1 < /dev/null & echo $! > /tmp/spinner', 240, str(VCPU))
     yield
     m.must('kill -9 $(cat /tmp/spinner)')
 
