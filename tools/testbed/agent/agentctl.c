@@ -58,6 +58,9 @@ static long now_ms(void)
 	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+/* Whoever is behind the socket has gone: a machine that has ended, or its QEMU. */
+static int gone;
+
 /* Until *@flag is set or the time is over; 0, or -1. */
 static int hear_until(int fd, const int *flag, long deadline)
 {
@@ -73,11 +76,20 @@ static int hear_until(int fd, const int *flag, long deadline)
 		if (!p.revents)
 			continue;
 		n = read(fd, buf, sizeof(buf));
-		if (n <= 0)
+		gone = n <= 0;
+		if (gone)
 			return -1;
 		line_feed(&reader, buf, n, heard, NULL);
 	}
 	return 0;
+}
+
+static void complain(const char *what, long bound)
+{
+	if (gone)
+		fprintf(stderr, "agentctl: %s: the machine has closed the connection\n", what);
+	else
+		fprintf(stderr, "agentctl: %s within %ld s\n", what, bound);
 }
 
 static int dial(const char *path)
@@ -137,13 +149,13 @@ int main(int argc, char **argv)
 	}
 	dprintf(fd, "\nhello %s\n", nonce);
 	if (hear_until(fd, &greeted, start + greeting * 1000)) {
-		fprintf(stderr, "agentctl: no answer within %ld s\n", greeting);
+		complain("no answer", greeting);
 		return 125;
 	}
 	send_run(fd, argv + optind + 1);
 	if (hear_until(fd, &ended, now_ms() + bound * 1000)) {
 		dprintf(fd, "kill %s %d\n", nonce, SIGKILL);
-		fprintf(stderr, "agentctl: no end within %ld s\n", bound);
+		complain("no end", bound);
 		return 124;
 	}
 	return status;
