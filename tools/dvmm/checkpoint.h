@@ -16,7 +16,8 @@
  * there is one already, nothing is done.  Of disks that the checkpoint has and [guest] does not
  * name, nothing is made.
  *
- * Return: true; false after a line on stderr, and all is as it was
+ * Return: true; false after a line on stderr.  No image has changed then, unless it is a rename
+ * that has failed; copies that were whole may be left as IMAGE.new.
  */
 bool checkpoint_restore(const struct file *f, const char *dir, bool force);
 

@@ -9,14 +9,9 @@
 #include "manifest.h"
 #include "verbs.h"
 
-static char *suffixed(const char *path, const char *suffix)
-{
-	return g_strconcat(path, suffix, NULL);
-}
-
 static bool restore_may(const char *image)
 {
-	char *before = suffixed(image, ".before");
+	char *before = g_strconcat(image, ".before", NULL);
 	bool ok = access(before, F_OK) ||
 		  verb_fail(0, before, "it is from an earlier restart: move it away");
 
@@ -41,7 +36,8 @@ static bool restore_copy(const char *from, const char *to)
 
 static bool restore_prepare(const char *dir, enum guest_key disk, const char *image)
 {
-	char *from = g_build_filename(dir, guest_keys[disk], NULL), *new = suffixed(image, ".new");
+	char *from = g_build_filename(dir, guest_keys[disk], NULL);
+	char *new = g_strconcat(image, ".new", NULL);
 	bool ok = restore_copy(from, new);
 
 	g_free(new);
@@ -51,7 +47,7 @@ static bool restore_prepare(const char *dir, enum guest_key disk, const char *im
 
 static bool restore_switch(const char *image)
 {
-	char *new = suffixed(image, ".new"), *before = suffixed(image, ".before");
+	char *new = g_strconcat(image, ".new", NULL), *before = g_strconcat(image, ".before", NULL);
 	bool ok = (!rename(image, before) || errno == ENOENT) && !rename(new, image);
 
 	g_free(before);
