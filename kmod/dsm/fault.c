@@ -31,15 +31,19 @@ static struct dvmm_region *vmf_region(struct vm_fault *vmf)
 	return vmf->vma->vm_file->private_data;
 }
 
-/* Lock the page's frame if the permission is (still) there, and its block is whole. */
+/*
+ * Lock the page's frame if the permission is (still) there, and its block is whole.  A page
+ * that is just leaving its block has a folio for a moment that is not its frame.
+ */
 static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 {
+	const struct dvmm_page *pg = dvmm_region_page(r, index);
 	struct folio *folio = filemap_lock_folio(r->mapping, index);
 
 	/* NULL on kernels before 6.4 */
 	if (IS_ERR_OR_NULL(folio))
 		return NULL;
-	if (dvmm_page_perm(dvmm_region_page(r, index)) >= need && dvmm_block_whole(r, folio))
+	if (dvmm_page_perm(pg) >= need && dvmm_page_has_frame(pg) && dvmm_block_whole(r, folio))
 		return folio;
 	folio_unlock(folio);
 	folio_put(folio);

@@ -21,28 +21,36 @@
 #define BLOCK	(2ul << 20)
 #define PAGES	((int)(BLOCK / PAGE))
 #define BLOCKS	2
+#define SPLITS	32
+#define READERS	2
+#define SETTLE_US 4000	/* until all readers look at it */
 #define ROUNDS	8
 #define WRITES	400
 
 typedef volatile uint64_t word;
 
-static void open_two(struct cluster *c, const char *transport)
+static void open_blocks(struct cluster *c, const char *transport, int blocks)
 {
 	*c = (struct cluster){ .nodes = 2, .transport = transport, .regions = 1,
-			       .spec = { { 0, BLOCKS * BLOCK, 0 } } };
+			       .spec = { { 0, blocks * BLOCK, 0 } } };
 	if (cluster_open(c))
 		tap_bail("cluster: %s", c->why);
+}
+
+static void open_two(struct cluster *c, const char *transport)
+{
+	open_blocks(c, transport, BLOCKS);
 }
 
 /* Region 0 as @node sees it, @off bytes away from where a block would fit. */
 static word *map(const struct cluster *c, int node, size_t off)
 {
-	char *room = mmap(NULL, (BLOCKS + 2) * BLOCK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
-			  -1, 0);
+	size_t bytes = c->spec[0].bytes;
+	char *room = mmap(NULL, bytes + 2 * BLOCK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *at = room + BLOCK - (uintptr_t)room % BLOCK + off;
 
 	if (room == MAP_FAILED ||
-	    mmap(at, BLOCKS * BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
+	    mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
 		 c->region[node][0], 0) == MAP_FAILED)
 		tap_bail("mmap: %s", strerror(errno));
 	return (word *)at;
@@ -153,6 +161,94 @@ static void apart(const char *transport)
 	cluster_close(&c);
 }
 
+/* What the readers look at, and how often it was not what had been written. */
+struct look {
+	volatile int page;
+	int wrong;
+};
+
+static pid_t reader(const struct cluster *c, struct look *look)
+{
+	pid_t pid = fork();
+	int page;
+	word *m;
+
+	if (pid < 0)
+		tap_bail("fork: %s", strerror(errno));
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	m = map(c, 0, 0);
+	while ((page = look->page) >= 0)
+		if (*page_of(m, page) != (uint64_t)page + 1)
+			__atomic_fetch_add(&look->wrong, 1, __ATOMIC_SEQ_CST);
+	_exit(0);
+}
+
+#define PREEMPT "/sys/kernel/debug/sched/preempt"
+
+/* The kernel's preemption as it is, "none voluntary (full)"; empty where it is fixed. */
+static void preemption(char *how, size_t room)
+{
+	FILE *f = fopen(PREEMPT, "r");
+	char line[64] = "";
+
+	*how = '\0';
+	if (f && fgets(line, sizeof(line), f) && strchr(line, '('))
+		snprintf(how, room, "%s", strtok(strchr(line, '(') + 1, ")"));
+	if (f)
+		fclose(f);
+}
+
+static void preempt(const char *how)
+{
+	FILE *f = *how ? fopen(PREEMPT, "w") : NULL;
+
+	if (f)
+		fputs(how, f);
+	if (f && fclose(f))
+		tap_diag("preemption is not \"%s\": %s", how, strerror(errno));
+}
+
+/*
+ * A page is read at home all the while that another node's first read takes it out of its
+ * block.  Readers may run in the midst of what the kernel does there.
+ */
+static void looked_at(const char *transport)
+{
+	struct look *look = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+				 -1, 0);
+	pid_t pid[READERS];
+	struct cluster c;
+	char was[16];
+	int i, status;
+	word *m[2];
+
+	if (look == MAP_FAILED)
+		tap_bail("mmap: %s", strerror(errno));
+	open_blocks(&c, transport, SPLITS);
+	m[0] = map(&c, 0, 0);
+	m[1] = map(&c, 1, 0);
+	for (i = 0; i < SPLITS * PAGES; i++)
+		*page_of(m[0], i) = i + 1;
+	preemption(was, sizeof(was));
+	preempt(*was ? "full" : was);
+	for (i = 0; i < READERS; i++)
+		pid[i] = reader(&c, look);
+	for (i = 0; i < SPLITS; i++) {
+		look->page = i * PAGES + i;
+		usleep(SETTLE_US);
+		look->wrong += *page_of(m[1], look->page) != (uint64_t)look->page + 1;
+	}
+	look->page = -1;
+	preempt(was);
+	for (i = 0; i < READERS; i++)
+		waitpid(pid[i], &status, 0);
+	tap_ok(!look->wrong, "%s: a page that leaves its block reads as ever at home: %d times not",
+	       transport, look->wrong);
+	cluster_close(&c);
+}
+
 static unsigned int next(unsigned int *seed)
 {
 	*seed = *seed * 1103515245 + 12345;
@@ -223,6 +319,7 @@ int main(void)
 		whole(transports[i]);
 		does_not_fit(transports[i]);
 		apart(transports[i]);
+		looked_at(transports[i]);
 		races(transports[i]);
 	}
 	return tap_end();
