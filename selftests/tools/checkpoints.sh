@@ -35,12 +35,21 @@ refused() {
 	admin 1 up big --from "$dir/one" && one_line && has "$1" && ! grep -qs incoming hosts/alpha/argv
 }
 
+# broken_off SIGNAL COMMAND: dvmm checkpoint gets the signal when QEMU has got the command; its status
+broken_off() {
+	"$tool" checkpoint big "$dir/two" --here --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1 &
+	for i in $(seq 100); do grep -qsx "$2" hosts/alpha/commands && break; sleep 0.05; done
+	kill -"$1" $!
+	wait $!
+}
+
 echo "TAP version 13"
 make_hosts
 echo early > disk.raw
+echo second > disk2.raw
 admin 0 create big --node alpha=192.0.2.1,cpus=2,memory=1G,ssh=alpha \
-	--node beta=192.0.2.2,cpus=2,memory=1G,ssh=beta --disk disk.raw && admin 0 push big
-result $? "a machine with a disk"
+	--node beta=192.0.2.2,cpus=2,memory=1G,ssh=beta --disk disk.raw --disk2 disk2.raw && admin 0 push big
+result $? "a machine with two disks"
 
 # ---- made ----
 
@@ -50,12 +59,13 @@ plan
 admin 0 up big && admin 0 checkpoint big "$dir/one" && has 'stood still for' && has "$dir/one after"
 result $? "checkpoint: a directory, and how long the guest stood still"
 test "$(ls one)" = "disk
+disk2
 manifest.json
-state" && cmp one/disk disk.raw && test "$(stat -c %a one)" = 700
-result $? "it has the state, the disk and a manifest, for its owner alone"
+state" && cmp one/disk disk.raw && cmp one/disk2 disk2.raw && test "$(stat -c %a one)" = 700
+result $? "it has the state, the disks and a manifest, for its owner alone"
 test "$(grep -vE 'query|capabilities' hosts/alpha/commands | tr '\n' ' ')" = \
-	"stop dvmm-move migrate blockdev-set-active transaction dvmm-move cont job-dismiss "
-result $? "the guest goes on while its disk is copied"
+	"stop dvmm-move migrate blockdev-set-active transaction dvmm-move cont job-dismiss job-dismiss "
+result $? "the guest goes on while its disks are copied"
 admin 1 checkpoint big "$dir/one" && one_line && has 'it is there already: name another one'
 result $? "one that is there is not overwritten"
 admin 2 checkpoint big two && has 'begins with /'
@@ -64,18 +74,29 @@ admin 1 checkpoint big "$dir/no/two" && one_line && has 'No such file'
 result $? "a directory that cannot be made is named"
 for what in "full No space left on device" "torn Input/output error"; do
 	plan "${what%% *}"
-	admin 1 checkpoint big "$dir/two" && has "${what#* }" && ! ls | grep -q two && tail -n 5 hosts/alpha/commands | grep -qx cont
+	admin 1 checkpoint big "$dir/two" && has "${what#* }" && ! ls | grep -q two && grep -qx cont hosts/alpha/commands
 	result $? "${what#* }: there is no checkpoint, and the guest goes on"
 	rm -f hosts/quit
 done
-plan slow
-"$tool" checkpoint big "$dir/two" --here --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1 &
-for i in $(seq 100); do grep -qs query-migrate hosts/alpha/commands && break; sleep 0.05; done
-kill -INT $!
-wait $!
-test $? = 1 && has 'it was broken off' && ! ls | grep -q two && tail -n 5 hosts/alpha/commands | grep -qx cont
-result $? "broken off: there is no checkpoint, and the guest goes on"
 plan
+admin 0 checkpoint big "$dir/two"
+result $? "a copy that failed leaves no other one behind that stays in the way of the next"
+rm -rf two
+plan slow
+broken_off INT query-migrate
+test $? = 1 && has 'it was broken off' && ! ls | grep -q two && grep -qx cont hosts/alpha/commands
+result $? "broken off: there is no checkpoint, and the guest goes on"
+plan copying
+broken_off INT query-jobs
+test $? = 1 && has 'it was broken off' && ! has canceled && ! ls | grep -q two
+result $? "broken off while disks are copied: there is no checkpoint"
+plan copying
+broken_off KILL cont
+rm -r two.part
+plan
+admin 0 checkpoint big "$dir/two"
+result $? "copies of a command that was killed do not stay in the way of the next"
+rm -rf two
 mkdir two.part
 admin 1 checkpoint big "$dir/two" && one_line && has 'one is being made, or was broken off'
 result $? "two at once are not made"

@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, '..', 'guest'))
 from guestlib import load, main, must, on, unload  # noqa: E402
 
+DISK = '/log/up.raw'
 TOOL = os.path.join(HERE, '..', '..', 'tools', 'dvmm', 'dvmm')
 BOOT = 300
 
@@ -42,9 +43,10 @@ class Desk:
 def create(desk):
     """A machine whose kernel is there already; what the commands said."""
     words = must(0, 'guest words').strip()
+    must(0, f'rm -f {DISK}*; dd if=/dev/urandom of={DISK} bs=64k count=64 2> /dev/null')
     return [desk.dvmm('create', 'big', *(word for i in range(2) for word in (
         '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=96M,ssh={i}')), '--kernel', '/images/vmlinuz',
-        '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--append',
+        '--disk', DISK, '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--append',
         f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'),
             packed(desk), desk.dvmm('push', 'big')]
 
@@ -81,18 +83,28 @@ def both_up(t, desk):
     t.ok(status == 0 and '"running": true' in text and '"name": "node1"' in text, 'and has a monitor', (status, text))
 
 
+def sums(*paths):
+    """Of files on the boot host."""
+    return [line.split()[0] for line in must(0, f'sha256sum {" ".join(paths)}').splitlines()]
+
+
 def saved(t, desk):
     """A checkpoint, and the same guest from it."""
     status, text = desk.dvmm('checkpoint', 'big', f'{desk.dir}/one')
     t.diag(text)
+    disk, copy = sums(DISK, f'{desk.dir}/one/disk')
+    t.ok(disk == copy, 'its disk is in it', (disk, copy))
     t.ok(status == 0 and 'stood still for' in text and on(0, f'test -s {desk.dir}/one/manifest.json')[0] == 0,
          'checkpoint: on the boot host, asked from a third one', text)
     desk.dvmm('down', 'big', '--force')
     gone(desk, 1)
+    must(0, f'dd if=/dev/zero of={DISK} bs=64k count=1 conv=notrunc 2> /dev/null')
+    changed = sums(DISK)
     before = desk.there(0, 'status', 'big')[0]
     status, text = desk.dvmm('up', 'big', '--from', f'{desk.dir}/one')
     t.diag(text)
     t.ok(before != 0 and status == 0 and 'running after' in text, 'up --from: it runs again', text)
+    t.ok(sums(DISK, f'{DISK}.before') == [disk, *changed], 'with the disk that it had', sums(DISK, f'{DISK}.before'))
     state = must(0, f"qmp {desk.dir}/run/big/node0/qmp '{{\"execute\": \"query-status\"}}'")
     t.ok('"status": "running"' in state, 'and goes on', state)
 

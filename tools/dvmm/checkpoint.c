@@ -247,42 +247,69 @@ static int begin_copies(const struct checkpoint *c)
 	return ret;
 }
 
-static int dismiss(const struct checkpoint *c, struct json_object *job)
+/* QEMU's jobs are named in this way only here; those of a command that was killed stay. */
+static bool is_copy(struct json_object *job)
+{
+	return g_str_has_prefix(json_text_of(job, "id"), guest_keys[GUEST_DISK]);
+}
+
+static int job_ask(const struct checkpoint *c, const char *command, struct json_object *job)
+{
+	return ask(c, command, one("id", json_object_new_string(json_text_of(job, "id"))), NULL);
+}
+
+/* @ret: of those before */
+static int dismiss(const struct checkpoint *c, struct json_object *job, int ret)
 {
 	const char *error = json_text_of(job, "error");
-	struct json_object *id = json_object_new_string(json_text_of(job, "id"));
-	int ret = ask(c, "job-dismiss", one("id", id), NULL);
 
-	return *error ? verb_fail(EXIT_FAILED, error, "make room, or take another directory") : ret;
+	if (!ret && *error)
+		ret = verb_fail(EXIT_FAILED, error, "make room, or take another directory");
+	return job_ask(c, "job-dismiss", job) ?: ret;
 }
 
-/* 0: all are copied; -1: not yet */
-static int copied(const struct checkpoint *c)
+/* Once one has failed, nobody wants the others.  @left: counts those not at their end */
+static int follow(const struct checkpoint *c, struct json_object *job, int ret, unsigned int *left)
+{
+	const char *status = json_text_of(job, "status");
+
+	if (!strcmp(status, "concluded"))
+		return dismiss(c, job, ret);
+	++*left;
+	if (ret && !strcmp(status, "running"))
+		job_ask(c, "job-cancel", job);
+	return ret;
+}
+
+static int follow_all(const struct checkpoint *c, int ret, unsigned int *left)
 {
 	struct json_object *jobs, *job;
-	int ret = ask(c, "query-jobs", NULL, &jobs), result = 0;
+	int asked = ask(c, "query-jobs", NULL, &jobs);
 	size_t i;
 
-	for (i = 0; !ret && i < json_object_array_length(jobs); i++) {
+	*left = 0;
+	for (i = 0; !asked && i < json_object_array_length(jobs); i++) {
 		job = json_object_array_get_idx(jobs, i);
-		if (!g_str_has_prefix(json_text_of(job, "id"), guest_keys[GUEST_DISK]))
-			continue;
-		if (strcmp(json_text_of(job, "status"), "concluded"))
-			result = -1;
-		else
-			ret = dismiss(c, job);
+		if (is_copy(job))
+			ret = follow(c, job, ret, left);
 	}
 	json_object_put(jobs);
-	return ret ? ret : result;
+	return asked ? asked : ret;
 }
 
-static int end_copies(const struct checkpoint *c)
+/* Until there is none left; where @ret is not 0 already, they are broken off. */
+static int end_copies(const struct checkpoint *c, int ret)
 {
-	int ret;
+	unsigned int left;
 
-	while ((ret = copied(c)) < 0)
+	for (;;) {
+		ret = follow_all(c, ret, &left);
+		if (!left)
+			return ret;
+		if (interrupted && !ret)
+			ret = verb_fail(EXIT_FAILED, c->dir, "it was broken off: begin again");
 		usleep(STEP_US);
-	return ret;
+	}
 }
 
 /* ---- the directory ---- */
@@ -356,6 +383,7 @@ static int make(struct checkpoint *c)
 
 	if (ret)
 		return ret;
+	end_copies(c, EXIT_FAILED);
 	ret = stop_and_pack(c);
 	if (!ret)
 		ret = save_state(c);
@@ -365,7 +393,7 @@ static int make(struct checkpoint *c)
 		ret = begin_copies(c);
 	after = go_on(c);
 	if (!ret)
-		ret = end_copies(c);
+		ret = end_copies(c, 0);
 	if (!ret)
 		ret = after;
 	return ret ? ret : commit(c);
