@@ -113,7 +113,7 @@ static void lane_ack_later(struct tcp_lane *t)
 	struct sock *sk = t->held.sock->sk;
 
 	/* Looked at without the socket's lock: it is for speed, and mostly so already. */
-	if (!inet_csk_in_pingpong_mode(sk))
+	if (!data_race(inet_csk_in_pingpong_mode(sk)))
 		tcp_sock_set_quickack(sk, 0);
 }
 

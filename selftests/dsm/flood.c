@@ -366,8 +366,12 @@ static void open_transactions(void)
 	judge(what, 30);
 	charge += grouped ? cgroup_bytes() : 0;
 	n = count_flights();
-	tap_ok(n > 1000 && charge >= n * OPEN_BYTES,
-	       "%s: %ld are charged to the machine's owner: %lld KiB", what, n, charge / 1024);
+	if (grouped)
+		tap_ok(n > 1000 && charge >= n * OPEN_BYTES,
+		       "%s: %ld are charged to the machine's owner: %lld KiB", what, n,
+		       charge / 1024);
+	else
+		tap_skip("charged to the machine's owner", "no cgroups");
 	ended(&two, what, "too many transactions open");
 	kill(reader, SIGKILL);
 	waitpid(reader, NULL, 0);
