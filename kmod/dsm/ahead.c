@@ -132,7 +132,7 @@ static void ahead_ask_block(struct dvmm_region *r, u64 index, enum dvmm_ahead_ki
 	window = ahead_block(a, index, k->alone, rounddown_pow_of_two(most), &first);
 	if (window < 2)
 		return;
-	batch = dvmm_batch_open(r->m, r->home, DVMM_LANE_REQ);
+	batch = dvmm_batch_open(r->m, dvmm_homes_of(r, first), DVMM_LANE_REQ);
 	if (batch && batch->terms.features & k->feature)
 		ahead_ask_each(r, k, first, window);
 	dvmm_batch_close(batch, DVMM_LANE_REQ);
@@ -146,7 +146,7 @@ void dvmm_ahead_zeros(struct dvmm_region *r, u64 index)
 
 void dvmm_ahead_copies(struct dvmm_region *r, u64 index)
 {
-	if (r->limit || dvmm_region_is_home(r))
+	if (r->limit || dvmm_homes_here(r, index))
 		return;
 	ahead_earn(r, 1);
 	if (atomic_read(&r->credit) >= AHEAD_MIN)

@@ -117,7 +117,7 @@ static void act_fill(struct dvmm_flight *f, const struct dvmm_action *a)
 				  r->m->self, f->index, r->id);
 	else
 		dvmm_page_set_frame(r, f->index, true);
-	if (a->zero && !dvmm_region_is_home(r))
+	if (a->zero && !dvmm_homes_here(r, f->index))
 		dvmm_waiter_untouched(r, f->index);
 }
 
@@ -177,7 +177,7 @@ static void flight_step(struct dvmm_flight *f)
 	};
 	struct dvmm_ctx ctx = {
 		.self = r->m->self,
-		.home = r->home,
+		.home = dvmm_homes_of(r, f->index),
 		.nodes = r->m->nodes,
 		.now = now,
 		.fresh_id = atomic64_inc_return(&r->m->next_id),

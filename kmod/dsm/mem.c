@@ -167,7 +167,7 @@ int dvmm_mem_fill(struct dvmm_region *r, u64 index, struct page *page)
 	int ret;
 
 	/* At the home zeroes are for an untouched page, whose block may have come already. */
-	if (!page && dvmm_region_is_home(r) && xa_load(&r->mapping->i_pages, index))
+	if (!page && dvmm_homes_here(r, index) && xa_load(&r->mapping->i_pages, index))
 		return 0;
 	if (!page)
 		page = alloc_page(FRAME_GFP | __GFP_ZERO);

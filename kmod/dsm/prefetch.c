@@ -48,7 +48,7 @@ static bool prefetch_worth_asking(struct dvmm_region *r, u64 index)
 
 	if (READ_ONCE(pg->priv))
 		return false;
-	return !dvmm_region_is_home(r) || READ_ONCE(pg->state) != 0;
+	return READ_ONCE(pg->state) != 0 || !dvmm_homes_here(r, index);
 }
 
 void dvmm_prefetch(struct dvmm_region *r, u64 index)

@@ -211,7 +211,7 @@ static int region_acquire_slow(struct dvmm_region *r, u64 index, u8 need, const 
 /* At the home a page that nobody has touched is had without asking. */
 static bool region_first_touch(struct dvmm_region *r, u64 index)
 {
-	return dvmm_region_is_home(r) && !READ_ONCE(dvmm_region_page(r, index)->state);
+	return !READ_ONCE(dvmm_region_page(r, index)->state) && dvmm_homes_here(r, index);
 }
 
 bool dvmm_region_open(const struct dvmm_region *r)
@@ -244,7 +244,7 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 		dvmm_stats_count(r->m, faults_first);
 	else
 		dvmm_stats_fault(r->m, had, need, end - start);
-	if (!dvmm_region_is_home(r))
+	if (!dvmm_homes_here(r, index))
 		dvmm_hold_learn(&r->m->hold, end, end - start);
 	dvmm_ahead_used(r, index);
 	if (waiter.untouched)
@@ -287,6 +287,7 @@ void dvmm_regions_wake(struct dvmm_machine *m)
 
 static void region_unmake(struct dvmm_region *r)
 {
+	dvmm_homes_exit(r);
 	vfree(r->pages);
 	mem_cgroup_put(r->memcg);
 	dvmm_machine_put(r->m);
@@ -446,7 +447,7 @@ static struct dvmm_region *region_alloc(struct dvmm_machine *m,
 	if (IS_ERR(r->inode))
 		goto unmake;
 	r->mapping = r->inode->i_mapping;
-	if (r->pages && !dvmm_reclaim_init(r))
+	if (r->pages && !dvmm_homes_init(r) && !dvmm_reclaim_init(r))
 		return r;
 	iput(r->inode);
 unmake:

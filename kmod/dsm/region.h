@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A region: a range of guest memory with one home, seen from one node.
+ * A region: a range of guest memory, seen from one node.
  *
  * Ownership: the machine holds one reference until it leaves, every descriptor
  * and mapping (through the file) one more; a region holds its machine.
@@ -25,6 +25,7 @@
 
 #include "ahead.h"
 #include "engine/engine.h"
+#include "homes.h"
 #include "machine.h"
 #include "mem.h"
 #include "prefetch.h"
@@ -51,13 +52,14 @@ struct dvmm_region {
 	struct kref ref;
 	struct dvmm_machine *m;
 	u16 id;
-	u16 home;
+	u16 home;			/* where memory is set apart for it */
 	u64 npages;
 	void *pages;			/* of struct dvmm_page, or struct home_page */
 	bool dying;			/* flights are freed by their owner only */
 	struct inode *inode;
 	struct address_space *mapping;
 
+	struct dvmm_homes homes;
 	atomic64_t frames;		/* in the page cache */
 
 	/* Room where not home, under room_lock: see evict.h */
@@ -85,6 +87,7 @@ struct dvmm_home_page {
 	struct dvmm_dir dir;
 };
 
+/* Is memory set apart here for the region? */
 static inline bool dvmm_region_is_home(const struct dvmm_region *r)
 {
 	return r->home == r->m->self;
