@@ -38,10 +38,12 @@ static void test_round_trip(void)
 	unsigned int bad = 0;
 	u8 type;
 
-	for (type = 1; type < DVMM_MSG_COUNT; type++) {
+	for (type = 1; type < DVMM_MSG_REHOME_END; type++) {
 		struct dvmm_frame f = frame(type), g;
 		struct dvmm_wire_hdr hdr;
 
+		if (!dvmm_msg_known(type))
+			continue;
 		dvmm_wire_encode(&f, &hdr);
 		bad += dvmm_wire_decode(&hdr, dvmm_msg_lane(type), PEER, NODES, &g) ||
 		       !same(&f, &g);
@@ -176,8 +178,8 @@ static void test_noise(void)
 		taken++;
 		bad += f.length > DVMM_WIRE_PAYLOAD_MAX || f.msg.src != PEER ||
 		       (f.kind == DVMM_WIRE_COHERENCE &&
-			(f.msg.requester >= NODES || f.msg.acks >= NODES || !f.msg.type ||
-			 f.msg.type >= DVMM_MSG_COUNT || dvmm_msg_lane(f.msg.type) != lane));
+			(f.msg.requester >= NODES || f.msg.acks >= NODES ||
+			 !dvmm_msg_known(f.msg.type) || dvmm_msg_lane(f.msg.type) != lane));
 	}
 	tap(taken && !bad, "200000 damaged headers: %u taken, all in range", taken);
 }

@@ -20,7 +20,8 @@
  */
 #define DVMM_WIRE_FEATURES(X)	\
 	X(BLOCKS, 0, "blocks")	/* GET_Z, and frames of kind BATCH */	\
-	X(COPIES, 1, "copies")	/* GET_C */
+	X(COPIES, 1, "copies")	/* GET_C */			\
+	X(HOMES, 2, "homes")	/* messages of rehome.h */
 
 #define DVMM_FEATURE_BIT(name, bit, text)	DVMM_FEATURE_##name = 1ull << (bit),
 #define DVMM_FEATURE_OR(name, bit, text)	| DVMM_FEATURE_##name

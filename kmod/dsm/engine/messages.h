@@ -100,6 +100,10 @@ struct dvmm_msg {
 	u64 id;
 };
 
+/** dvmm_msg_known - true for messages, of pages and of chunks */
+bool dvmm_msg_known(u8 type);
+/** dvmm_msg_of_chunk - true for those of enum dvmm_rehome_type */
+bool dvmm_msg_of_chunk(u8 type);
 enum dvmm_lane dvmm_msg_lane(u8 type);
 /** dvmm_msg_may_carry_page - true if @type may have DVMM_MSGF_PAGE */
 bool dvmm_msg_may_carry_page(u8 type);

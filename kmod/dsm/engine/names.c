@@ -64,19 +64,24 @@ bool dvmm_state_stable(u8 state)
 	return state < DVMM_ST_COUNT && states[state].stable;
 }
 
-static bool is_message(u8 type)
+bool dvmm_msg_of_chunk(u8 type)
 {
-	return type < DVMM_MSG_COUNT || (type > DVMM_MSG_REHOME && type < DVMM_MSG_REHOME_END);
+	return type > DVMM_MSG_REHOME && type < DVMM_MSG_REHOME_END;
+}
+
+bool dvmm_msg_known(u8 type)
+{
+	return (type && type < DVMM_MSG_COUNT) || dvmm_msg_of_chunk(type);
 }
 
 enum dvmm_lane dvmm_msg_lane(u8 type)
 {
-	return is_message(type) ? events[type].lane : DVMM_LANES;
+	return dvmm_msg_known(type) ? events[type].lane : DVMM_LANES;
 }
 
 bool dvmm_msg_may_carry_page(u8 type)
 {
-	return is_message(type) && events[type].page;
+	return dvmm_msg_known(type) && events[type].page;
 }
 
 const char *dvmm_state_name(u8 state)

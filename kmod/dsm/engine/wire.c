@@ -28,7 +28,7 @@ static const char *check_coherence(const struct dvmm_frame *f, enum dvmm_lane la
 	const struct dvmm_msg *m = &f->msg;
 	bool page = m->flags & DVMM_MSGF_PAGE;
 
-	if (!m->type || m->type >= DVMM_MSG_COUNT)
+	if (!dvmm_msg_known(m->type))
 		return "unknown coherence message";
 	if (dvmm_msg_lane(m->type) != lane)
 		return "coherence message on the wrong lane";
