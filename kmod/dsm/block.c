@@ -43,12 +43,19 @@ static bool block_untouched(struct dvmm_region *r, u64 first)
 	return true;
 }
 
+/* A chunk on its way comes and goes from its beginning on. */
+static bool block_homed(struct dvmm_region *r, u64 first)
+{
+	static_assert(BLOCK_PAGES == DVMM_CHUNK_PAGES);
+	return dvmm_homes_here(r, first) && dvmm_homes_here(r, first + BLOCK_PAGES - 1);
+}
+
 static void block_take(struct dvmm_region *r, u64 first, struct folio *folio)
 {
 	u64 claimed = dvmm_dispatch_claim(r, first, BLOCK_PAGES);
 
 	folio_get(folio);
-	if (claimed < BLOCK_PAGES) {
+	if (claimed < BLOCK_PAGES || !block_homed(r, first)) {
 		folio_put(folio);
 	} else if (!dvmm_mem_fill(r, first, folio_page(folio, 0))) {
 		dvmm_dispatch_touch(r, first, BLOCK_PAGES);
@@ -63,7 +70,7 @@ void dvmm_block_touch(struct dvmm_region *r, struct vm_area_struct *vma, u64 ind
 	u64 first = round_down(index, BLOCK_PAGES);
 	struct folio *folio;
 
-	if (!READ_ONCE(blocks) || !dvmm_region_is_home(r) || !dvmm_machine_ready(r->m))
+	if (!READ_ONCE(blocks) || !dvmm_homes_here(r, index) || !dvmm_machine_ready(r->m))
 		return;
 	if (!block_fits(vma, first) || !block_untouched(r, first))
 		return;

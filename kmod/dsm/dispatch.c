@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Bringing events to the engine and carrying out its actions. */
+#include <linux/delay.h>
 #include <linux/hrtimer.h>
 #include <linux/mm.h>
 #include <linux/moduleparam.h>
@@ -17,6 +18,7 @@
 #define AGAIN_MIN_US	5u
 #define AGAIN_MAX_US	1000u
 #define SPIN_NS		2000	/* for a reference that is as good as gone */
+#define APART_US	20
 
 static bool history = true;
 module_param(history, bool, 0644);
@@ -24,28 +26,28 @@ MODULE_PARM_DESC(history, "ask to write at once for a page that was written afte
 
 /* ---- actions ---- */
 
-static void act_send(struct dvmm_flight *f, const struct dvmm_action *a, u16 dst, struct page *page)
+static void act_send(struct dvmm_region *r, u64 index, const struct dvmm_action *a, u16 dst,
+		     struct page *page)
 {
 	struct dvmm_frame frame = {
 		.kind = DVMM_WIRE_COHERENCE,
-		.index = f->r->id,
-		.page = f->index,
-		.epoch = f->r->m->epoch,
+		.index = r->id,
+		.page = index,
+		.epoch = r->m->epoch,
 		.length = page ? DVMM_PAGE_SIZE : 0,
 		.msg = a->msg,
 	};
 
-	dvmm_link_send(f->r->m, dst, &frame, page);
+	dvmm_link_send(r->m, dst, &frame, page);
 }
 
-static void act_send_set(struct dvmm_flight *f, const struct dvmm_action *a)
+static void act_send_set(struct dvmm_region *r, u64 index, const struct dvmm_action *a)
 {
-	struct dvmm_machine *m = f->r->m;
 	int node = -1;
 
-	while ((node = dvmm_set_next(a->set, m->nodes, node)) >= 0)
-		if (node != a->skip && node != m->self)
-			act_send(f, a, node, NULL);
+	while ((node = dvmm_set_next(a->set, r->m->nodes, node)) >= 0)
+		if (node != a->skip && node != r->m->self)
+			act_send(r, index, a, node, NULL);
 }
 
 static void act_send_page(struct dvmm_flight *f, const struct dvmm_action *a)
@@ -61,7 +63,7 @@ static void act_send_page(struct dvmm_flight *f, const struct dvmm_action *a)
 	}
 	if (last)
 		dvmm_page_set_frame(r, f->index, false);
-	act_send(f, a, a->dst, page);
+	act_send(r, f->index, a, a->dst, page);
 }
 
 /* The first time a little patience is cheaper than a timer and a worker. */
@@ -121,15 +123,25 @@ static void act_fill(struct dvmm_flight *f, const struct dvmm_action *a)
 		dvmm_waiter_untouched(r, f->index);
 }
 
-static int flight_act(struct dvmm_flight *f, const struct dvmm_action *a)
+void dvmm_dispatch_act(struct dvmm_region *r, u64 index, const struct dvmm_action *a)
 {
 	switch (a->type) {
 	case DVMM_ACT_SEND:
-		act_send(f, a, a->dst, NULL);
-		return 0;
+		act_send(r, index, a, a->dst, NULL);
+		return;
 	case DVMM_ACT_SEND_SET:
-		act_send_set(f, a);
-		return 0;
+		act_send_set(r, index, a);
+		return;
+	case DVMM_ACT_FENCE:
+		dvmm_link_fence(r->m, a->dst, a->why);
+		return;
+	}
+	WARN_ONCE(1, "dvmm: unknown action %u\n", a->type);
+}
+
+static int flight_act(struct dvmm_flight *f, const struct dvmm_action *a)
+{
+	switch (a->type) {
 	case DVMM_ACT_SEND_PAGE:
 		act_send_page(f, a);
 		return 0;
@@ -147,14 +159,11 @@ static int flight_act(struct dvmm_flight *f, const struct dvmm_action *a)
 	case DVMM_ACT_TIMER:
 		dvmm_flight_keep(f, a->delay_us);
 		return 0;
-	case DVMM_ACT_FENCE:
-		dvmm_link_fence(f->r->m, a->dst, a->why);
-		return 0;
 	case DVMM_ACT_FAIL:
 		dvmm_machine_fail(f->r->m, "node %u: %s", f->r->m->self, a->why);
 		return 0;
 	}
-	WARN_ONCE(1, "dvmm: unknown action %u\n", a->type);
+	dvmm_dispatch_act(f->r, f->index, a);
 	return 0;
 }
 
@@ -165,37 +174,66 @@ static u32 flight_now_us(void)
 	return (u32)ktime_to_us(ktime_get());
 }
 
+static struct dvmm_policy flight_policy(const struct dvmm_flight *f, u32 now)
+{
+	return (struct dvmm_policy) {
+		.hold_us = dvmm_waiter_hold_us(f->r, f->index, now),
+		.migratory = f->r->m->policy.migratory,
+		.history = READ_ONCE(history),
+	};
+}
+
+/* Begin a step in which @home is the page's home. */
+static struct dvmm_ctx flight_ctx(const struct dvmm_flight *f, u16 home, u32 now)
+{
+	struct dvmm_region *r = f->r;
+
+	return (struct dvmm_ctx) {
+		.self = r->m->self,
+		.home = home,
+		.nodes = r->m->nodes,
+		.now = now,
+		.fresh_id = atomic64_inc_return(&r->m->next_id),
+		.wrote = dvmm_page_wrote(dvmm_region_page(r, f->index)),
+		.dir = home == r->m->self ? dvmm_homes_dir(r, f->index) : NULL,
+	};
+}
+
+static bool flight_enter(struct dvmm_flight *f)
+{
+	f->next = 0;
+	f->acts.count = 0;
+	if (!dvmm_machine_stopped(f->r->m))
+		f->entered = dvmm_homes_enter(f);
+	return f->entered;
+}
+
 static void flight_step(struct dvmm_flight *f)
 {
 	struct dvmm_region *r = f->r;
 	struct dvmm_page *pg = dvmm_region_page(r, f->index);
 	u32 now = flight_now_us();
-	struct dvmm_policy policy = {
-		.hold_us = dvmm_waiter_hold_us(r, f->index, now),
-		.migratory = r->m->policy.migratory,
-		.history = READ_ONCE(history),
-	};
-	struct dvmm_ctx ctx = {
-		.self = r->m->self,
-		.home = dvmm_homes_of(r, f->index),
-		.nodes = r->m->nodes,
-		.now = now,
-		.fresh_id = atomic64_inc_return(&r->m->next_id),
-		.wrote = dvmm_page_wrote(pg),
-		.dir = dvmm_region_dir(r, f->index),
-		.policy = &policy,
-	};
+	struct dvmm_policy policy = flight_policy(f, now);
+	struct dvmm_ctx ctx;
 	u8 from = pg->state;
 
-	f->next = 0;
-	f->acts.count = 0;
-	if (dvmm_machine_stopped(r->m))
+	if (!flight_enter(f))
 		return;
+	ctx = flight_ctx(f, f->visit.home, now);
+	ctx.policy = &policy;
 	dvmm_step(&ctx, pg, &f->txn, &f->item->ev, &f->acts);
 	if (from == DVMM_ST_IZ_D && pg->state == DVMM_ST_S)
 		dvmm_ahead_got(r, f->index);
-	trace_dvmm_step(r->m, r->id, f->index, f->from_deferred, &ctx, &f->item->ev, from,
+	trace_dvmm_step(r->m, r->id, f->index, dvmm_flight_again(f), &ctx, &f->item->ev, from,
 			pg->state, &f->acts);
+}
+
+/* The home before may have waited for the end of this step. */
+static void flight_leave(struct dvmm_flight *f)
+{
+	if (f->entered && !dvmm_machine_stopped(f->r->m))
+		dvmm_homes_leave(f);
+	f->entered = false;
 }
 
 /* After the last action: what nobody needs any more goes. */
@@ -203,7 +241,8 @@ static void flight_finish(struct dvmm_flight *f)
 {
 	struct dvmm_page *pg = dvmm_region_page(f->r, f->index);
 
-	f->reoffer = !!f->item;	/* not deferred: something has happened */
+	f->reoffer = f->item || !f->entered;	/* not deferred: something has happened */
+	flight_leave(f);
 	if (f->item)
 		dvmm_item_free(f->r->m, f->item);
 	f->item = NULL;
@@ -303,6 +342,70 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 	f = dvmm_flight_deliver(r, index, dvmm_item_message(r->m, msg, page));
 	if (f)
 		flight_run(f);
+}
+
+/* ---- homes that move ---- */
+
+bool dvmm_dispatch_give(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_flight *f = dvmm_flight_seize(r, index, false);
+	static const struct dvmm_policy none;
+	struct dvmm_ctx ctx;
+	bool given;
+
+	if (!f)
+		return false;
+	ctx = flight_ctx(f, r->m->self, flight_now_us());
+	ctx.policy = &none;
+	f->next = 0;
+	given = dvmm_homes_give(f, &ctx);
+	flight_execute(f);
+	flight_run(f);
+	return given;
+}
+
+/* Whoever runs the page has done all that matters, and is about to end. */
+static struct dvmm_flight *flight_await(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_flight *f;
+
+	while (!(f = dvmm_flight_seize(r, index, true)) && !dvmm_machine_stopped(r->m))
+		usleep_range(APART_US, 2 * APART_US);
+	return f;
+}
+
+void dvmm_dispatch_take(struct dvmm_region *r, u64 index, const struct dvmm_msg *msg,
+			struct page *page)
+{
+	struct dvmm_item *item = dvmm_item_message(r->m, msg, page);
+	struct dvmm_flight *f = flight_await(r, index);
+	static const struct dvmm_policy none;
+	struct dvmm_ctx ctx;
+	u64 first;
+
+	if (!f) {
+		dvmm_item_free(r->m, item);
+		return;
+	}
+	ctx = flight_ctx(f, r->m->self, flight_now_us());
+	ctx.policy = &none;
+	f->next = 0;
+	f->item = item;
+	first = dvmm_homes_take(f, &ctx);
+	flight_execute(f);
+	flight_run(f);
+	dvmm_dispatch_open(r, first, index + 1);
+}
+
+void dvmm_dispatch_open(struct dvmm_region *r, u64 first, u64 end)
+{
+	struct dvmm_flight *f;
+
+	for (; first < end; first++) {
+		f = dvmm_flight_open(r, first);
+		if (f)
+			flight_run(f);
+	}
 }
 
 /* ---- runs of untouched pages ---- */

@@ -46,4 +46,16 @@ void dvmm_dispatch_release(struct dvmm_region *r, u64 first, u64 n);
 void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 			   const struct dvmm_msg *msg, struct page *page);
 
+/* ---- homes that move: see homes.h and mover.h ---- */
+
+/** dvmm_dispatch_act - carry out an action about a chunk: a message, or FENCE */
+void dvmm_dispatch_act(struct dvmm_region *r, u64 index, const struct dvmm_action *a);
+/** dvmm_dispatch_give - hand a page over; false: it is not at rest, try again in a moment */
+bool dvmm_dispatch_give(struct dvmm_region *r, u64 index);
+/** dvmm_dispatch_take - TAKE of a page, as dvmm_dispatch_message(); done when this returns */
+void dvmm_dispatch_take(struct dvmm_region *r, u64 index, const struct dvmm_msg *msg,
+			struct page *page);
+/** dvmm_dispatch_open - pages from @first on, below @end, are homed here: do what was kept */
+void dvmm_dispatch_open(struct dvmm_region *r, u64 first, u64 end);
+
 #endif

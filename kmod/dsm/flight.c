@@ -44,6 +44,7 @@ static struct dvmm_flight *flight_alloc(struct dvmm_region *r, u64 index)
 	f->sight.since = jiffies;
 	INIT_LIST_HEAD(&f->inbox);
 	INIT_LIST_HEAD(&f->deferred);
+	INIT_LIST_HEAD(&f->gated);
 	INIT_WORK(&f->work, dvmm_dispatch_again);
 	dvmm_hrtimer_setup(&f->again, flight_again);
 	INIT_WORK(&f->timer_work, dvmm_dispatch_timer);
@@ -80,7 +81,8 @@ static bool flight_has(const struct dvmm_flight *f, const struct dvmm_item *item
 {
 	u8 type = item->ev.type;
 
-	return !item_of_peer(item) && (item_in(&f->inbox, type) || item_in(&f->deferred, type));
+	return !item_of_peer(item) && (item_in(&f->inbox, type) || item_in(&f->deferred, type) ||
+				       item_in(&f->gated, type));
 }
 
 /* The page's flight, or NULL: somebody has to make one first. */
@@ -222,6 +224,19 @@ void dvmm_flight_note_pin(struct dvmm_flight *f)
 	spin_unlock(&b->lock);
 }
 
+static struct list_head *flight_turn(struct dvmm_flight *f)
+{
+	if (f->reoffer && !list_empty(&f->deferred))
+		return &f->deferred;
+	return f->due && !list_empty(&f->gated) ? &f->gated : &f->inbox;
+}
+
+static bool flight_is_over(const struct dvmm_flight *f, const struct dvmm_page *pg)
+{
+	return list_empty(&f->deferred) && list_empty(&f->gated) && !f->timer &&
+	       !f->r->dying && dvmm_state_stable(pg->state);
+}
+
 bool dvmm_flight_next(struct dvmm_flight *f)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
@@ -230,19 +245,18 @@ bool dvmm_flight_next(struct dvmm_flight *f)
 
 	spin_lock(&b->lock);
 	flight_note(f, false);
-	f->from_deferred = f->reoffer && !list_empty(&f->deferred);
-	f->item = list_first_entry_or_null(f->from_deferred ? &f->deferred : &f->inbox,
-					   struct dvmm_item, list);
+	f->from = flight_turn(f);
+	f->item = list_first_entry_or_null(f->from, struct dvmm_item, list);
 	if (f->item) {
 		list_del(&f->item->list);
-		f->waiting -= f->from_deferred;
+		f->waiting -= f->from != &f->inbox;
+		f->due &= !list_empty(&f->gated);
 		f->messages -= item_of_peer(f->item);
 		spin_unlock(&b->lock);
 		return true;
 	}
 	f->running = false;
-	if (list_empty(&f->deferred) && !f->timer && !f->r->dying &&
-	    dvmm_state_stable(pg->state)) {
+	if (flight_is_over(f, pg)) {
 		WRITE_ONCE(pg->priv, pg->priv & DVMM_PRIV_BITS);
 		list_del(&f->live);
 		gone = true;
@@ -258,7 +272,7 @@ void dvmm_flight_defer(struct dvmm_flight *f)
 	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
 
 	spin_lock(&b->lock);
-	if (f->from_deferred)
+	if (f->from == &f->deferred)
 		list_add(&f->item->list, &f->deferred);
 	else
 		list_add_tail(&f->item->list, &f->deferred);
@@ -266,6 +280,56 @@ void dvmm_flight_defer(struct dvmm_flight *f)
 	f->messages += item_of_peer(f->item);
 	spin_unlock(&b->lock);
 	f->item = NULL;
+}
+
+/* ---- the gate ---- */
+
+bool dvmm_flight_behind(const struct dvmm_flight *f)
+{
+	return f->from == &f->inbox && !list_empty(&f->gated);
+}
+
+void dvmm_flight_gate(struct dvmm_flight *f)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(f->r, f->index);
+
+	spin_lock(&b->lock);
+	list_add_tail(&f->item->list, &f->gated);
+	f->waiting++;
+	f->messages += item_of_peer(f->item);
+	spin_unlock(&b->lock);
+	f->item = NULL;
+}
+
+struct dvmm_flight *dvmm_flight_open(struct dvmm_region *r, u64 index)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_flight *f;
+	bool run = false;
+
+	spin_lock(&b->lock);
+	f = flight_of(dvmm_region_page(r, index)->priv);
+	if (f && !list_empty(&f->gated)) {
+		f->due = true;
+		run = !f->running;
+		f->running = true;
+	}
+	spin_unlock(&b->lock);
+	return run ? f : NULL;
+}
+
+struct dvmm_flight *dvmm_flight_seize(struct dvmm_region *r, u64 index, bool gate)
+{
+	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
+	struct dvmm_flight *f;
+	bool free;
+
+	spin_lock(&b->lock);
+	f = flight_get(b, r, index);
+	free = !f->running && list_empty(&f->deferred) && (gate || list_empty(&f->gated));
+	f->running |= free;
+	spin_unlock(&b->lock);
+	return free ? f : NULL;
 }
 
 /* ---- the hold timer ---- */
@@ -331,6 +395,7 @@ static void flight_view(const struct dvmm_flight *f, struct dvmm_flight_view *v)
 		.state = f->sight.state,
 		.pinned = f->sight.pinned,
 		.running = f->running,
+		.asked = f->sight.txn.asked,
 		.owner = f->sight.peer,
 		.requester = f->sight.txn.requester,
 		.acks = f->sight.txn.acks,
@@ -373,6 +438,7 @@ static void flight_free(struct dvmm_flight *f)
 		cancel_work_sync(&f->work);
 	}
 	list_splice_init(&f->deferred, &f->inbox);
+	list_splice_init(&f->gated, &f->inbox);
 	list_for_each_entry_safe(item, tmp, &f->inbox, list)
 		dvmm_item_free(f->r->m, item);
 	if (f->item)

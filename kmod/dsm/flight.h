@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A page with anything under way has a flight: its transaction, its inbox and
- * its deferred events.  One context at a time runs a flight (dispatch.h); everyone
- * else only adds to the inbox.
+ * A page with anything under way has a flight: its transaction, its inbox, its
+ * deferred events, and those kept at the gate until the page is homed here.  One
+ * context at a time runs a flight (dispatch.h); everyone else only adds to the inbox.
  *
  * What peers have here is bounded (peer.h); beyond that a peer is fenced.
  *
@@ -15,7 +15,7 @@
 #include <linux/hrtimer.h>
 #include <linux/workqueue.h>
 
-#include "engine/engine.h"
+#include "engine/rehome.h"
 #include "region.h"
 
 struct page;
@@ -44,13 +44,17 @@ struct dvmm_flight {
 	struct dvmm_flight_sight sight;
 	struct list_head inbox;
 	struct list_head deferred;
-	unsigned int waiting;		/* length of @deferred */
-	unsigned int messages;		/* of peers, in both lists */
+	struct list_head gated;		/* the runner's; see engine/rehome.h */
+	unsigned int waiting;		/* length of @deferred and @gated */
+	unsigned int messages;		/* of peers, in all three lists */
 	bool running;
 	bool reoffer;			/* the deferred ones are due */
-	bool from_deferred;		/* where @item came from */
+	bool due;			/* the gated ones are: the page is homed here */
+	struct list_head *from;		/* where @item came from */
 	bool timer;			/* @hold_timer is armed or @timer_work pending */
 	struct dvmm_item *item;	/* being worked on */
+	struct dvmm_visit visit;	/* of @item's step */
+	bool entered;			/* the step began, and is to be left */
 	struct dvmm_actions acts;
 	unsigned int next;		/* first action not yet done */
 	struct work_struct work;	/* the runner, when it had to move */
@@ -85,13 +89,35 @@ struct dvmm_flight *dvmm_flight_deliver(struct dvmm_region *r, u64 index, struct
  * dvmm_flight_next - choose what to do next
  * @f: a flight that the caller runs
  *
- * Deferred events come first once anything else has happened, in arrival order.
+ * Deferred events come first once anything else has happened, then gated ones that are
+ * due, each in arrival order.
  * Return: true with @f->item; false: nothing is left, the caller runs it no more, and
  * it may be gone.
  */
 bool dvmm_flight_next(struct dvmm_flight *f);
 /** dvmm_flight_defer - keep @f->item until the page has come to rest */
 void dvmm_flight_defer(struct dvmm_flight *f);
+/** dvmm_flight_again - was @f->item deferred before? */
+static inline bool dvmm_flight_again(const struct dvmm_flight *f)
+{
+	return f->from == &f->deferred;
+}
+
+/** dvmm_flight_behind - would @f->item overtake what is kept at the gate? */
+bool dvmm_flight_behind(const struct dvmm_flight *f);
+/** dvmm_flight_gate - keep @f->item until dvmm_flight_open() */
+void dvmm_flight_gate(struct dvmm_flight *f);
+/** dvmm_flight_open - what was kept is due; the flight, if the caller MUST run it */
+struct dvmm_flight *dvmm_flight_open(struct dvmm_region *r, u64 index);
+/**
+ * dvmm_flight_seize - become the runner of a page that has nothing waiting
+ * @r: the region
+ * @index: page number
+ * @gate: what is kept at the gate does not count
+ *
+ * Return: its flight; NULL: try again in a moment.
+ */
+struct dvmm_flight *dvmm_flight_seize(struct dvmm_region *r, u64 index, bool gate);
 /** dvmm_flight_note_pin - let others know that a pin holds up the flight */
 void dvmm_flight_note_pin(struct dvmm_flight *f);
 /** dvmm_flight_keep - start the hold timer, with @us to go */
@@ -115,6 +141,7 @@ void dvmm_dispatch_timer(struct work_struct *work);
  * @state: enum dvmm_state
  * @pinned: a mapping is to be taken away, and somebody here has the page pinned
  * @running: somebody is at work on it, or parked with a pinned page
+ * @asked: the home that this node's own request went to
  * @owner: at the home, the node that owns the page, if one does
  * @requester: at the home, the node that is being served
  * @acks: INV_ACKs to come, as far as is known
@@ -126,6 +153,7 @@ struct dvmm_flight_view {
 	u8 state;
 	bool pinned;
 	bool running;
+	u16 asked;
 	u16 owner;
 	u16 requester;
 	s16 acks;

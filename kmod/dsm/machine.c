@@ -385,6 +385,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	INIT_LIST_HEAD(&m->early);
 	atomic64_set(&m->next_id, 1);
 	dvmm_watch_init(m);
+	dvmm_mover_init(m);
 }
 
 static struct dvmm_machine *machine_alloc(const struct dvmm_create_machine *arg)

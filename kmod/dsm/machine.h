@@ -25,6 +25,7 @@
 
 #include "engine/engine.h"
 #include "hold.h"
+#include "mover.h"
 #include "peer.h"
 #include "watch.h"
 
@@ -76,6 +77,7 @@ struct dvmm_machine {
 	struct mutex clock_lock;	/* one measurement at a time; guards @clock */
 	struct dvmm_clock_state *clock;	/* NULL once the machine leaves */
 	struct dvmm_watch watch;
+	struct dvmm_mover mover;
 
 	atomic64_t next_id;
 	struct dvmm_stats_cpu __percpu *stats;

@@ -268,6 +268,7 @@ static int netlink_put_region(struct sk_buff *skb, const void *thing)
 
 	if (nla_put_u16(skb, DVMM_A_REGION, r->id) || nla_put_u16(skb, DVMM_A_HOME, r->home) ||
 	    netlink_put_u64(skb, DVMM_A_PAGES, r->npages) ||
+	    netlink_put_u64(skb, DVMM_A_HOMED, dvmm_homes_count((struct dvmm_region *)r)) ||
 	    netlink_put_u64(skb, DVMM_A_FRAMES, atomic64_read(&r->frames)) ||
 	    netlink_put_u64(skb, DVMM_A_LIMIT, r->limit))
 		return -EMSGSIZE;
@@ -533,6 +534,60 @@ static int netlink_clock(struct sk_buff *skb, struct genl_info *info)
 	return ret;
 }
 
+/* ---- homes that move ---- */
+
+struct netlink_moved {
+	u16 region;
+	u64 page;
+	u16 to;
+	unsigned int told;
+};
+
+static int netlink_put_moved(struct sk_buff *skb, const void *thing)
+{
+	const struct netlink_moved *v = thing;
+
+	if (nla_put_u16(skb, DVMM_A_REGION, v->region) ||
+	    netlink_put_u64(skb, DVMM_A_PAGE, v->page) ||
+	    nla_put_u16(skb, DVMM_A_PEER, v->to))
+		return -EMSGSIZE;
+	return netlink_put_u64(skb, DVMM_A_TOUCHED, v->told);
+}
+
+static int netlink_move(struct genl_info *info, struct dvmm_machine *m)
+{
+	struct netlink_moved v = {
+		.region = nla_get_u16(info->attrs[DVMM_A_REGION]),
+		.page = nla_get_u64(info->attrs[DVMM_A_PAGE]),
+		.to = nla_get_u16(info->attrs[DVMM_A_PEER]),
+	};
+	const char *why;
+	int ret = dvmm_mover_run(m, v.region, v.page, v.to, &v.told, &why);
+
+	if (!ret)
+		return netlink_reply(info, m, netlink_put_moved, &v);
+	if (info->extack)
+		info->extack->_msg = why;
+	return ret;
+}
+
+static int netlink_rehome(struct sk_buff *skb, struct genl_info *info)
+{
+	struct dvmm_machine *m;
+	int ret;
+
+	if (GENL_REQ_ATTR_CHECK(info, DVMM_A_UUID) || GENL_REQ_ATTR_CHECK(info, DVMM_A_NODE) ||
+	    GENL_REQ_ATTR_CHECK(info, DVMM_A_REGION) || GENL_REQ_ATTR_CHECK(info, DVMM_A_PAGE) ||
+	    GENL_REQ_ATTR_CHECK(info, DVMM_A_PEER))
+		return -EINVAL;
+	ret = netlink_find(skb, info->attrs, info->extack, &m);
+	if (ret)
+		return ret;
+	ret = netlink_move(info, m);
+	dvmm_machine_put(m);
+	return ret;
+}
+
 /* ---- events ---- */
 
 static const struct genl_multicast_group groups[] = {
@@ -587,6 +642,13 @@ static const struct nla_policy clock_policy[] = {
 	[DVMM_A_ROUNDS] = NLA_POLICY_RANGE(NLA_U16, 1, DVMM_CLOCK_ROUNDS_MAX),
 };
 
+static const struct nla_policy rehome_policy[] = {
+	NETLINK_NAME,
+	[DVMM_A_PEER] = NLA_POLICY_MAX(NLA_U16, DVMM_MAX_NODE),
+	[DVMM_A_REGION] = NLA_POLICY_MAX(NLA_U16, DVMM_MAX_REGION),
+	[DVMM_A_PAGE] = { .type = NLA_U64 },
+};
+
 #define NETLINK_GET(number, names, dump) {	\
 	.cmd = number,				\
 	.policy = names,			\
@@ -606,6 +668,12 @@ static const struct genl_ops ops[] = {
 		.policy = clock_policy,
 		.maxattr = ARRAY_SIZE(clock_policy) - 1,
 		.doit = netlink_clock,
+	},
+	{
+		.cmd = DVMM_CMD_REHOME,
+		.policy = rehome_policy,
+		.maxattr = ARRAY_SIZE(rehome_policy) - 1,
+		.doit = netlink_rehome,
 	},
 };
 

@@ -118,6 +118,8 @@ static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
 		dvmm_stats_count(m, discarded);
 		return NULL;
 	}
+	if (dvmm_msg_of_chunk(f->msg.type) && !(l->terms.features & DVMM_FEATURE_HOMES))
+		return "message of a chunk from a node that does not know them";
 	r = dvmm_region_get(m, f->index);
 	if (!r)
 		return "message for an unknown region";
@@ -125,7 +127,10 @@ static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
 		dvmm_region_put(r);
 		return "message for a page beyond its region";
 	}
-	dvmm_dispatch_message(r, f->page, &f->msg, *page);
+	if (dvmm_msg_of_chunk(f->msg.type))
+		dvmm_mover_message(r, f->page, &f->msg, *page);
+	else
+		dvmm_dispatch_message(r, f->page, &f->msg, *page);
 	*page = NULL;
 	dvmm_region_put(r);
 	return NULL;

@@ -439,6 +439,8 @@ static struct dvmm_region *region_alloc(struct dvmm_machine *m,
 	if (!r)
 		return ERR_PTR(-ENOMEM);
 	region_init(r, m, arg);
+	if (dvmm_homes_init(r))
+		goto unmake;
 	entry = dvmm_region_is_home(r) ? sizeof(struct dvmm_home_page) :
 					 sizeof(struct dvmm_page);
 	r->pages = vmalloc_huge(array_size(r->npages, entry),
@@ -447,7 +449,7 @@ static struct dvmm_region *region_alloc(struct dvmm_machine *m,
 	if (IS_ERR(r->inode))
 		goto unmake;
 	r->mapping = r->inode->i_mapping;
-	if (r->pages && !dvmm_homes_init(r) && !dvmm_reclaim_init(r))
+	if (r->pages && !dvmm_reclaim_init(r))
 		return r;
 	iput(r->inode);
 unmake:

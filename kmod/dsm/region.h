@@ -100,13 +100,6 @@ static inline struct dvmm_page *dvmm_region_page(struct dvmm_region *r, u64 inde
 	return &((struct dvmm_page *)r->pages)[index];
 }
 
-static inline struct dvmm_dir *dvmm_region_dir(struct dvmm_region *r, u64 index)
-{
-	if (!dvmm_region_is_home(r))
-		return NULL;
-	return &((struct dvmm_home_page *)r->pages)[index].dir;
-}
-
 static inline struct dvmm_bucket *dvmm_region_bucket(struct dvmm_region *r, u64 index)
 {
 	return &r->buckets[index % DVMM_BUCKETS];

@@ -40,7 +40,7 @@ static u16 view_node(const struct dvmm_region *r, const struct dvmm_flight_view 
 {
 	switch (view_whom(v)) {
 	case HOME:
-		return r->home;
+		return v->asked;
 	case OWNER:
 		return v->owner;
 	case REQUESTER:

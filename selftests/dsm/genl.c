@@ -134,7 +134,7 @@ int genl_ask(struct genl *s, struct genl_request *r, genl_fn fn, void *arg)
 	ssize_t n;
 	int ret = 1;
 
-	r->n.nlmsg_seq = ++seq;
+	r->n.nlmsg_seq = __atomic_add_fetch(&seq, 1, __ATOMIC_RELAXED);
 	if (send(s->fd, r, r->n.nlmsg_len, 0) < 0)
 		return errno;
 	while (ret == 1) {
@@ -142,7 +142,7 @@ int genl_ask(struct genl *s, struct genl_request *r, genl_fn fn, void *arg)
 		errno = ETIME;
 		if (poll(&p, 1, ANSWER_MS * tap_patience()) == 1)
 			n = recv(s->fd, buf, sizeof(buf), 0);
-		ret = n < 0 ? -errno : take(s, buf, n, seq, fn, arg);
+		ret = n < 0 ? -errno : take(s, buf, n, r->n.nlmsg_seq, fn, arg);
 	}
 	return -ret;
 }

@@ -296,6 +296,12 @@ static void hang_up(struct peer *p)
 		peer_hang_up(p);
 }
 
+static int some_message(void)
+{
+	return rnd() % 2 ? rnd_range(1, DVMM_MSG_COUNT - 1) :
+			   rnd_range(DVMM_MSG_REHOME + 1, DVMM_MSG_REHOME_END - 1);
+}
+
 /* Every header is in order, and the protocol was never followed. */
 static void impossible(struct peer *p)
 {
@@ -303,7 +309,7 @@ static void impossible(struct peer *p)
 	unsigned int k, n = rnd_range(1, 20);
 
 	for (k = 0; k < n; k++) {
-		int type = rnd_range(1, DVMM_MSG_COUNT - 1);
+		int type = some_message();
 		struct dvmm_wire_hdr h = sound(type);
 		bool page = peer_carries(type) && rnd() % 2;
 

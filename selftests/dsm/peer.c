@@ -145,6 +145,7 @@ int peer_lane(int type)
 	static const uint8_t lanes[] = {
 #define X(name, lane, page, why) [DVMM_MSG_##name] = DVMM_LANE_##lane,
 		DVMM_MESSAGES(X)
+		DVMM_REHOME_MESSAGES(X)
 #undef X
 	};
 
@@ -156,6 +157,7 @@ bool peer_carries(int type)
 	static const bool carries[] = {
 #define X(name, lane, page, why) [DVMM_MSG_##name] = page,
 		DVMM_MESSAGES(X)
+		DVMM_REHOME_MESSAGES(X)
 #undef X
 	};
 

@@ -3,8 +3,8 @@
  * What machines of this kernel are doing, told by the generic netlink family "dvmm".
  *
  * Documentation/netlink/dvmm.yaml is the same in the form that programs read.  The
- * family only tells: nothing can be changed by it.  It is there in the initial network
- * namespace.
+ * family tells, and DVMM_CMD_REHOME changes; that one is for those who may see the machine.
+ * It is there in the initial network namespace.
  *
  * Each DVMM_CMD_*_GET but CLOCK_GET is a dump.  Without attributes it is about all machines
  * that the sender may see: with CAP_NET_ADMIN all, else those that its user has created.
@@ -30,7 +30,7 @@
  * enum dvmm_cmd - requests, and what answers carry besides machine and node
  * @DVMM_CMD_MACHINE_GET: nodes, state, reason, time, hold-us, secure, links-up
  * @DVMM_CMD_LINK_GET: peer, transport, link-status, in-flight, and what went through it
- * @DVMM_CMD_REGION_GET: region, home, pages, frames, limit
+ * @DVMM_CMD_REGION_GET: region, home, pages, homed, frames, limit
  * @DVMM_CMD_STATS_GET: stats
  * @DVMM_CMD_FLIGHT_GET: region, page, flight-state, age-ms, pinned, acks, waiting, reason;
  *	only flights at least DVMM_A_AGE_MS old if that is in the request
@@ -38,6 +38,12 @@
  * @DVMM_CMD_CLOCK_GET: no dump: offset, error, tsc-khz, time.  The request has uuid, node, peer
  *	and rounds; the peer is asked so many times, and all ends with the first answer that
  *	takes longer than a second (ETIMEDOUT).  ENOTCONN: there is no link to it
+ * @DVMM_CMD_REHOME: no dump: region, page, peer, touched.  The request has uuid, node, region, page
+ *	and peer: node, which is the home of the page, makes peer the home of the 2 MiB that the
+ *	page is in, all of which may be in use meanwhile; the answer comes when that is done.
+ *	EINVAL, ENOENT, EBUSY, ENOTCONN, EOPNOTSUPP: nothing has happened, the text says why.
+ *	ENOMEM: the same, peer has no room.  ETIMEDOUT: it goes on, but takes long.  EIO: the
+ *	machine has stopped
  */
 enum dvmm_cmd {
 	DVMM_CMD_MACHINE_GET = 1,
@@ -47,6 +53,7 @@ enum dvmm_cmd {
 	DVMM_CMD_FLIGHT_GET,
 	DVMM_CMD_EVENT,
 	DVMM_CMD_CLOCK_GET,
+	DVMM_CMD_REHOME,
 
 	__DVMM_CMD_MAX,
 	DVMM_CMD_MAX = (__DVMM_CMD_MAX - 1)
@@ -116,7 +123,7 @@ enum dvmm_notice {
  * @DVMM_A_BYTES_SENT: u64: headers and payload
  * @DVMM_A_BYTES_RECEIVED: u64: headers and payload
  * @DVMM_A_REGION: u16
- * @DVMM_A_HOME: u16: node where a region is at home
+ * @DVMM_A_HOME: u16: node where a region is at home, but for what has moved
  * @DVMM_A_PAGES: u64: length of a region
  * @DVMM_A_FRAMES: u64: pages of it that are held here
  * @DVMM_A_LIMIT: u64: how many may be held here; 0: no limit
@@ -132,6 +139,8 @@ enum dvmm_notice {
  * @DVMM_A_OFFSET: s64: the peer's TSC minus this node's at one instant, in cycles
  * @DVMM_A_ERROR: u64: bound of the error of that, in cycles
  * @DVMM_A_TSC_KHZ: u32: of this kernel
+ * @DVMM_A_HOMED: u64: pages of a region whose home this node is
+ * @DVMM_A_TOUCHED: u64: of the pages that got another home, those that had been used
  */
 enum dvmm_attr {
 	DVMM_A_PAD = 1,
@@ -169,6 +178,8 @@ enum dvmm_attr {
 	DVMM_A_OFFSET,
 	DVMM_A_ERROR,
 	DVMM_A_TSC_KHZ,
+	DVMM_A_HOMED,
+	DVMM_A_TOUCHED,
 
 	__DVMM_A_MAX,
 	DVMM_A_MAX = (__DVMM_A_MAX - 1)

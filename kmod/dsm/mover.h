@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Moving the home of a chunk: what a node does about engine/rehome.h.
+ *
+ * A node moves one chunk at a time; several nodes may each move one.  The home that is
+ * left hands over page by page in a worker, beside whatever else goes on; the receive
+ * thread of the new one takes them.
+ *
+ * Locks: @user is held by who has asked for a move until it is over or given up; @lock by
+ * who sends a message of a chunk, from before it is decided on, so that they leave in that
+ * order.  @user outside @lock, @lock outside a chunk's lock.
+ */
+#ifndef DVMM_MOVER_H
+#define DVMM_MOVER_H
+
+#include <linux/mutex.h>
+#include <linux/workqueue.h>
+
+#include "engine/rehome.h"
+
+struct dvmm_machine;
+struct dvmm_region;
+struct page;
+
+/**
+ * struct dvmm_mover - the move of a chunk that is homed here
+ * @r: its region; NULL: none is under way
+ * @first: its first page
+ * @move: for the engine
+ * @told: pages that were handed over one by one so far
+ * @unable: the last one was refused by the new home
+ * @give: hands over
+ */
+struct dvmm_mover {
+	struct mutex user;		/* one who asks at a time */
+	struct mutex lock;		/* order of what is sent; guards the rest */
+	struct dvmm_region *r;
+	u64 first;
+	struct dvmm_move move;
+	unsigned int told;
+	bool unable;
+	struct work_struct give;
+};
+
+void dvmm_mover_init(struct dvmm_machine *m);
+
+/**
+ * dvmm_mover_run - move the home of a chunk, and wait for the end of it
+ * @m: machine
+ * @region: id of a region
+ * @index: one of the chunk's pages
+ * @to: the new home
+ * @told: filled: how many of its pages had been touched
+ * @why: filled unless 0 is returned: a static text
+ *
+ * Killable.  Return: 0; -EINVAL, -ENOENT or -EBUSY: nothing has happened; -ENOTCONN: not all
+ * nodes are linked; -EOPNOTSUPP: one does not know of moves; -ENOMEM: the new home has no
+ * room; -EIO: the machine has stopped; -ETIMEDOUT, -EINTR: it goes on.
+ */
+int dvmm_mover_run(struct dvmm_machine *m, u16 region, u64 index, u16 to, unsigned int *told,
+		   const char **why);
+
+/**
+ * dvmm_mover_message - a peer's message about a chunk
+ * @r: region
+ * @index: one of the chunk's pages, below @r->npages
+ * @msg: the message
+ * @page: its payload or NULL; consumed
+ *
+ * Context: a transport's receive thread.
+ */
+void dvmm_mover_message(struct dvmm_region *r, u64 index, const struct dvmm_msg *msg,
+			struct page *page);
+
+/** dvmm_mover_send - what has become due at the end of a step of page @index */
+void dvmm_mover_send(struct dvmm_region *r, u64 index, const struct dvmm_actions *acts);
+
+#endif
