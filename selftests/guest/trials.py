@@ -101,7 +101,7 @@ class Uneven(Machine):
              f"/^cpus/ {{$3 = c[++n]}} 1' {self.file} > {self.file}.new && mv {self.file}.new {self.file}")
 
 
-def guest(t, m, words='', arguments='', bound=900, then=()):
+def guest(t, m, words='', arguments='', bound=900, then=(), off=checks.power_off):
     """Boots a guest, has some checks look at it, and ends it."""
     plain = isinstance(m, Plain)
     if not plain:
@@ -113,7 +113,7 @@ def guest(t, m, words='', arguments='', bound=900, then=()):
         for check in then:
             check(t, m)
         checks.parallel(t, m, 1000000)
-        checks.power_off(t, m)
+        off(t, m)
     finally:
         m.end()
     for host in [] if plain else sorted(set(m.hosts)):
@@ -186,22 +186,67 @@ def grub(t):
     guest(t, FromDisk([0, 1], cpus=1, name='g'), then=[_from_disk])
 
 
+class Debian(Machine):
+    """A whole Debian, with systemd; its disk stays as it is."""
+
+    def place(self, node):
+        """And its disk, which the boot node alone has."""
+        return f'{super().place(node)} -d /images/debian.img -i /images/debian.initrd'
+
+
+def _login(t, m):
+    text = must(m.hosts[0], f'for i in $(seq 600); do grep -m 1 "login:" {m.log(0, "console")} && break; sleep 1; done', 630)
+    t.ok('login:' in text, 'a login prompt is there', text + m.tail())
+
+
+def _shut_down(t, m):
+    """As its user would; the last process runs on a CPU of the last node."""
+    m.run(f'echo {m.far()} > /sys/kernel/reboot/cpu; systemctl --no-block poweroff', 120)
+    for node in range(len(m.hosts)):
+        status, seconds = m.ended(node, 900)
+        t.diag(f'QEMU of node {node}: status {status} after {seconds:.0f} s')
+        t.ok(status == 0, f'the shut-down ends QEMU of node {node} with status 0', m.tail())
+
+
+def debian(t):
+    """Debian boots to its login prompt, and systemd shuts it down."""
+    there(os.path.join(set_up('IMAGES'), 'debian.img'), 'none: tools/testbed/setup debian')
+    must(0, 'mkdir -p /var/tmp')                        # of -snapshot
+    guest(t, Debian([0, 1], cpus=1, memory=384, name='s'), 'root=/dev/vda rw', '-snapshot', 1800, [_login], _shut_down)
+
+
 # ---- devices
 
-def _netcat(t, m, address, port):
-    """10 MB from the boot node's host to a CPU of the last node, and back."""
-    cpu, host = m.far(), m.hosts[0]
-    want = [must(host, f'head -c {TEN} /dev/urandom > /tmp/net && md5sum < /tmp/net').split()[0], '-', str(TEN)]
-    look = 'md5sum < {0}; stat -c %s {0}'
-    # who has nothing to send keeps that side open: at its end busybox's nc goes, whatever is still to come
-    must(host, f'rm -f /tmp/none; mkfifo /tmp/none; setsid sh -c "nc -l -p {port} < /tmp/net & '
-         f'nc -l -p {port + 10} 0<> /tmp/none > /tmp/net.back" > /dev/null 2>&1 < /dev/null &')
-    status, got = m.run(f'mkfifo /tmp/none; nc {address} {port} 0<> /tmp/none > /tmp/net; ' + look.format('/tmp/net'), 600, cpu)
+WWW = '/tmp/www'
+
+
+def _serve_once(m, address):
+    """Ten MB of the boot node's host, for one reader; their checksum."""
+    return must(m.hosts[0], f'mkdir -p {WWW}; head -c {TEN} /dev/urandom > {WWW}/ten; md5sum < {WWW}/ten; '
+                f'setsid sh -c "echo \\$\\$ > /tmp/httpd.pid; exec httpd -f -p {address}:7600 -h {WWW}" '
+                '> /dev/null 2>&1 < /dev/null &').split()[0]
+
+
+def _fetched(address):
+    """A script that reads them; their checksum and number."""
+    return f'mkdir -p {WWW}; wget -q -O {WWW}/got http://{address}:7600/ten; md5sum < {WWW}/got; stat -c %s {WWW}/got'
+
+
+def _both_ways(t, m, host, far):
+    """10 MB from the boot node's host to a CPU of the last node, and back.
+
+    By programs that hand files over whole: from one that writes 1 KiB at a time each KiB becomes a packet, since the network
+    is faster than the guest.
+    """
+    cpu = m.far()
+    want = [_serve_once(m, host), '-', str(TEN)]
+    status, got = m.run(_fetched(host), 600, cpu)
     t.ok(got.split() == want, f'10 MB into CPU {cpu} are intact', f'status {status}, {got}')
     t.diag('and back')
-    status, got = m.run(f'nc {address} {port + 10} < /tmp/net; echo done', 600, cpu)
-    text = must(host, look.format('/tmp/net.back'))
-    t.ok(status == 0 and text.split() == want, f'10 MB out of CPU {cpu} are intact', f'status {status}, {got}{text}')
+    must(m.hosts[0], 'kill $(cat /tmp/httpd.pid)')
+    m.must(f'cd {WWW} && mv got ten && httpd -p {far}:7600 -h {WWW}', 60, cpu)
+    status, got = on(m.hosts[0], _fetched(far), 600)
+    t.ok(got.split() == want, f'10 MB out of CPU {cpu} are intact', f'status {status}, {got}')
     t.diag('and done')
 
 
@@ -219,7 +264,7 @@ def _card(driver, modules=''):
                f'for i in $(seq 200); do test "$(cat /sys/class/net/{dev}/carrier)" = 1 && break; usleep 10000; done', 120)
         m.must(f'cd /sys/class/net/{dev}/device; for irq in $(ls msi_irqs ../msi_irqs 2> /dev/null | grep "^[0-9]"); do '
                f'echo {m.far()} > /proc/irq/$irq/smp_affinity_list || exit 1; done', 60)
-        _netcat(t, m, '10.0.1.2', 7600)
+        _both_ways(t, m, '10.0.1.2', '10.0.1.15')
     return check
 
 
@@ -375,7 +420,7 @@ def black_hole(t):
 
 
 TRIALS = {
-    'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'vga': vga, 'e1000e': e1000e,
+    'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'debian': debian, 'vga': vga, 'e1000e': e1000e,
     'virtio-net': virtio_net, 'x2apic': x2apic, 'x2apic-plain': x2apic_plain,
     'bar': bar, 'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
 }
