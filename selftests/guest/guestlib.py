@@ -215,6 +215,11 @@ class Machine:
         """Answers of QMP commands of the boot node."""
         return must(self.hosts[0], f'guest qmp {self.process(0)} ' + ' '.join(shlex.quote(c) for c in commands))
 
+    def nodes(self):
+        """The nodes as query-dvmm of the boot node tells of them."""
+        text = self.qmp('{"execute": "query-dvmm"}')
+        return next(json.loads(line) for line in text.splitlines() if '"nodes"' in line)['return']['nodes']
+
     def ask_to_move(self, *pairs):
         """Asks for moves of vCPUs, (vCPU, node's name) each: the whole answer."""
         vcpus = [{'cpu-index': cpu, 'node': name} for cpu, name in pairs]

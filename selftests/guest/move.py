@@ -25,9 +25,7 @@ REFUSED = [
 
 def places(m):
     """Which vCPUs each node has, by query-dvmm."""
-    text = m.qmp('{"execute": "query-dvmm"}')
-    row = next(json.loads(line) for line in text.splitlines() if '"nodes"' in line)
-    return [n['vcpus'] for n in row['return']['nodes']]
+    return [n['vcpus'] for n in m.nodes()]
 
 
 class Restless(threading.Thread):
@@ -94,6 +92,17 @@ def spread(t, m):
         before = checks.vcpu_seconds(m, 1)
         must(m.hosts[0], 'sleep 2')
         t.ok(checks.vcpu_seconds(m, 1) - before > 0.2, 'it works there')
+
+
+def kicks(t, m):
+    """The disk is read by the CPU of the other node, which waits for none of its kicks."""
+    before = m.nodes()[1]
+    checks.disk_sum(m, VCPU)
+    after = m.nodes()[1]
+    kicked, answered = (after[key] - before[key] for key in ('kicks', 'accesses-answered'))
+    t.ok(kicked >= 32 and answered < kicked, 'kicks of a disk by another node are not waited for',
+         f'{kicked} kicks, {answered} accesses answered')
+    t.diag(f'8 MiB of a disk read: {kicked} kicks, {answered} accesses answered')
 
 
 def refused(t, m):
@@ -169,6 +178,7 @@ def all_of_it(t, m):
     t.diag(f'up after {m.up():.0f} s with all CPUs')
     packed(t, m)
     spread(t, m)
+    kicks(t, m)
     refused(t, m)
     registers(t, m)
     under_moves(t, m, 'litmus', lambda t, m: checks.litmus(t, m, 10))

@@ -11,9 +11,13 @@
  *	s	CPU 1 enters protected mode with descriptors in this image, as OVMF does, and writes to it
  *	m	CPU 1 writes to each page of its node's 128 MiB
  *	v	CPU 1 asks KVM to send an IPI by a hypercall that CPUID does not offer
+ *	w	CPU 1 writes bytes to the serial port
+ *	o	both write to it in turns, then CPU 0 reads each time what CPU 1 has written there
+ *	k	CPU 1 kicks ioeventfds of a pci-testdev in slot 16, CPU 0 ends them, CPU 1 counts
  *	t	both compare their TSC; CPU 1 sets its own to 0 and resets the machine; they compare again
  *
  * Letters: B, A: CPU 0, CPU 1 has begun; =: the TSC of CPU 1 lies between two of CPU 0; <, >: it does not;
+ * w, k: it is done; o: it is, and all bytes were right; x: one was not;
  * r, d: the hypercall was refused, done; m: the memory is written; s, w: the segments were loaded and the image is as it was, or has changed.
  */
 #define OPERATION	0x500	/* in RAM, for CPU 1 */
@@ -22,6 +26,9 @@
 #define ANSWERED	0x508
 #define BEFORE		0x510
 #define THERE		0x518
+#define NEXT		0x520	/* the byte that is written next */
+#define TURN		0x524	/* the CPU that does it */
+#define NMI_VECTOR	(2 * 4)
 #define TRAMPOLINE	0x8000
 #define NODE_1		0x08000000	/* its memory, with nodes of 128 MiB */
 #define NODE_1_END	0x10000000
@@ -32,8 +39,22 @@
 #define MSR_X2APIC_SVR	0x80f
 #define MSR_X2APIC_ICR	0x830
 #define ICR_INIT	0x4500
+#define ICR_NMI		0x4400
 #define KVM_HC_SEND_IPI	10
 #define KVM_ENOSYS	1000
+#define SERIAL		0x3f8
+#define SERIAL_LCR	0x3fb
+#define LCR_DLAB	0x80	/* the first port reads as it was written */
+#define WRITES		4096
+#define BURST		128	/* WRITES in turns */
+#define READS		8
+#define PCI_ADDRESS	0xcf8
+#define PCI_DATA	0xcfc
+#define TESTDEV		0x80008000
+#define TESTDEV_PORT	0xc000	/* its number of a test; behind it what that is */
+#define TESTDEV_COUNT	(TESTDEV_PORT + 12)
+#define TEST_PORT	(TESTDEV_PORT + 131)	/* of test 0; one each for 1 and 2 */
+#define TEST_DATA	0xfa	/* of test 2 */
 #define ICR_STARTUP	(0x4600 | TRAMPOLINE >> 12)
 
 .macro say letter
@@ -48,11 +69,61 @@
 	loop	1b
 .endm
 
-.macro ipi what
+.macro enable_x2apic
+	movl	$MSR_APICBASE, %ecx
+	rdmsr
+	orl	$0xc00, %eax
+	wrmsr
+	movl	$MSR_X2APIC_SVR, %ecx
+	movl	$0x1ff, %eax
+	xorl	%edx, %edx
+	wrmsr
+.endm
+
+.macro ipi whom, what
 	movl	$MSR_X2APIC_ICR, %ecx
-	movl	$1, %edx
+	movl	$\whom, %edx
 	movl	$\what, %eax
 	wrmsr
+.endm
+
+.macro pci register, value
+	movw	$PCI_ADDRESS, %dx
+	movl	$(TESTDEV + \register), %eax
+	outl	%eax, %dx
+	movw	$PCI_DATA, %dx
+	movl	$\value, %eax
+	outl	%eax, %dx
+.endm
+
+.macro write_times count, port, value
+	movw	$\port, %dx
+	movb	$\value, %al
+	movw	$\count, %cx
+1:	outb	%al, %dx
+	loop	1b
+.endm
+
+.macro await_turn mine
+1:	pause
+	cmpb	$\mine, TURN
+	jne	1b
+.endm
+
+/* WRITES bytes, BURST in each turn; the last turn is CPU 1's */
+.macro write_in_turns mine, other
+2:	await_turn \mine
+	movl	NEXT, %ebx
+	movw	$SERIAL, %dx
+	movw	$BURST, %cx
+3:	movb	%bl, %al
+	outb	%al, %dx
+	incl	%ebx
+	loop	3b
+	movl	%ebx, NEXT
+	movb	$\other, TURN
+	cmpl	$(WRITES - BURST), %ebx
+	jb	2b
 .endm
 
 	.code16
@@ -79,21 +150,22 @@ start:
 	movw	%ax, %ds
 	movl	$0, ASKED
 	movl	$0, ANSWERED
+	movl	$0, NEXT
+	movb	$0, TURN
+	movw	$woken, NMI_VECTOR
+	movw	%cs, NMI_VECTOR + 2
 	incb	BOOTS
 	say	'B'
-	movl	$MSR_APICBASE, %ecx
-	rdmsr
-	orl	$0xc00, %eax
-	wrmsr
-	movl	$MSR_X2APIC_SVR, %ecx
-	movl	$0x1ff, %eax
-	xorl	%edx, %edx
-	wrmsr
-	ipi	ICR_INIT
+	enable_x2apic
+	ipi	1, ICR_INIT
 	delay
-	ipi	ICR_STARTUP
+	ipi	1, ICR_STARTUP
 	delay
-	ipi	ICR_STARTUP
+	ipi	1, ICR_STARTUP
+	cmpb	$'o', OPERATION
+	je	turns
+	cmpb	$'k', OPERATION
+	je	unkick
 	cmpb	$'t', OPERATION
 	jne	rest
 	rdtsc
@@ -123,6 +195,33 @@ compared:
 	movl	$2, ASKED
 rest:	hlt
 	jmp	rest
+turns:
+	write_in_turns 0, 1
+	await_turn 0
+	movb	$1, TURN
+	movl	$READS, %ebx
+	movw	$SERIAL, %dx
+4:	await_turn 0
+	inb	%dx, %al
+	cmpb	NEXT, %al
+	jne	wrong
+	movb	$1, TURN
+	decl	%ebx
+	jnz	4b
+	say	'o'
+	jmp	rest
+wrong:	say	'x'
+	jmp	rest
+unkick:
+	hlt
+	cmpb	$1, TURN
+	jne	unkick
+	movw	$TESTDEV_PORT, %dx
+	xorb	%al, %al
+	outb	%al, %dx
+	movb	$2, TURN
+	jmp	rest
+woken:	iretw
 
 /* CPU 1, from here on at TRAMPOLINE */
 trampoline:
@@ -147,6 +246,12 @@ trampoline:
 	je	hypercall
 	cmpb	$'t', %bl
 	je	clock
+	cmpb	$'w', %bl
+	je	writes
+	cmpb	$'o', %bl
+	je	in_turns
+	cmpb	$'k', %bl
+	je	kicks
 2:	hlt
 	jmp	2b
 panic:
@@ -229,6 +334,57 @@ clock:
 	movb	$6, %al
 	outb	%al, %dx
 	jmp	2b
+writes:
+	xorl	%ebx, %ebx
+	movw	$SERIAL, %dx
+11:	movb	%bl, %al
+	outb	%al, %dx
+	incl	%ebx
+	cmpl	$WRITES, %ebx
+	jb	11b
+	say	'w'
+12:	hlt
+	jmp	12b
+in_turns:
+	write_in_turns 1, 0
+	await_turn 1
+	movw	$SERIAL_LCR, %dx
+	movb	$LCR_DLAB, %al
+	outb	%al, %dx
+	movw	$SERIAL, %dx
+	movl	$READS, %ebx
+13:	movb	$0x55, %al
+	outb	%al, %dx
+	outb	%al, %dx
+	movb	%bl, %al
+	outb	%al, %dx
+	movb	%al, NEXT
+	movb	$0, TURN
+	await_turn 1
+	decl	%ebx
+	jnz	13b
+	jmp	12b
+kicks:
+	enable_x2apic
+	pci	0x14, TESTDEV_PORT
+	pci	4, 1
+	write_times 1, TESTDEV_PORT, 1
+	write_times WRITES, TEST_PORT + 1, 0
+	write_times 1, TESTDEV_PORT, 2
+	write_times 2, TEST_PORT + 2, 0
+	write_times 60, TEST_PORT + 2, TEST_DATA
+	movb	$1, TURN
+	ipi	0, ICR_NMI
+	await_turn 2
+	write_times 10, TEST_PORT, TEST_DATA
+	movw	$TESTDEV_COUNT, %dx
+	inb	%dx, %al
+	cmpb	$10, %al
+	jne	14f
+	say	'k'
+	jmp	12b
+14:	say	'x'
+	jmp	12b
 nothing:
 	.word	0
 	.long	0

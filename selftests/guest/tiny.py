@@ -1,7 +1,12 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Two nodes run tiny.S: what devices, clocks and the end of a machine do needs no kernel in the guest."""
+"""Two nodes run tiny.S: what devices, clocks and the end of a machine do needs no kernel in the guest.
+
+usage: tiny.py [PART...]	functions of this file; all
+"""
+import base64
 import re
+import sys
 import time
 
 from guestlib import Machine, load, main, must, on, unload
@@ -127,6 +132,68 @@ def firmware(t):
         m.end()
 
 
+ANSWERED, KICKS = 'accesses-answered', 'kicks'
+WRITES, TURNS, READS = 4096, 16, 8   # of tiny.S
+LETTER = 1
+# a vCPU waits for its 65th write
+WAITED = WRITES // 65 + LETTER
+
+
+def counters(m):
+    """What the boot node has counted of its satellite's accesses."""
+    return {key: m.nodes()[1].get(key, 0) for key in (ANSWERED, KICKS)}
+
+
+def written(t, m, want):
+    """The serial port's bytes are those, in order."""
+    data = base64.b64decode(must(0, f'base64 {m.log(0, "console")}'))
+    t.ok(data == want, 'each byte has come, in order', f'{len(data)} bytes: {data[:64]} ... {data[-64:]}')
+
+
+def serial(t):
+    """A satellite's CPU writes to the serial port."""
+    m = Tiny('w')
+    try:
+        m.start()
+        letters = m.wait_for('BAw', m.letters)
+        counted = counters(m)
+        t.diag(f'{WRITES} bytes of a satellite: {counted}')
+        t.ok(letters == 'BAw' and counted[ANSWERED] <= WAITED + 8, 'bytes to a serial port are not waited for one by one',
+             f'{letters} {counted}\n{m.errors()}')
+        written(t, m, bytes(i & 255 for i in range(WRITES)))
+    finally:
+        m.end()
+
+
+def in_turns(t):
+    """CPUs of both nodes write to it in turns, and read what the other one has written."""
+    m = Tiny('o')
+    try:
+        m.start()
+        letters = m.wait_for('BAo', m.letters)
+        counted = counters(m)
+        t.diag(f'{WRITES // 2} bytes of a satellite in {TURNS} turns, {READS * 3} to be read elsewhere: {counted}')
+        t.ok(letters == 'BAo', "a CPU reads what another node's CPU has written before", f'{letters}\n{m.errors()}')
+        written(t, m, bytes(i & 255 for i in range(WRITES)))
+    finally:
+        m.end()
+
+
+def kicks(t):
+    """A satellite's CPU kicks ioeventfds, which end before its next access."""
+    m = Tiny('k')
+    try:
+        m.start(arguments='-device pci-testdev,addr=0x10')
+        letters = m.wait_for('BAk', m.letters)
+        counted = counters(m)
+        t.diag(f'{WRITES + 60} kicks of a satellite: {counted}')
+        t.ok(letters == 'BAk' and counted[ANSWERED] <= WAITED + 30, 'kicks are not waited for', f'{letters} {counted}\n{m.errors()}')
+        total = LETTER * 2 + 4 + 2 + WRITES + 60 + 2 + 10 + 1
+        t.ok(sum(counted.values()) == total, 'and each one has come', f'{counted}, not {total}')
+    finally:
+        m.end()
+
+
 class Small(Tiny):
     """A satellite in a cgroup that holds less than the satellite's memory."""
 
@@ -182,11 +249,15 @@ def left_terminal(t):
         m.end()
 
 
+PARTS = (panicked, stuck, clock, hypercall, firmware, serial, in_turns, kicks, confined, unanswered, lost, left_terminal)
+
+
 def test(t):
     """One after the other, on one host."""
     load([0])
-    for part in panicked, stuck, clock, hypercall, firmware, confined, unanswered, lost, left_terminal:
-        part(t)
+    for part in PARTS:
+        if part.__name__ in sys.argv[1:] or not sys.argv[1:]:
+            part(t)
     status, text = unload(0)
     t.ok(status == 0, 'afterwards the modules unload', text)
 
