@@ -146,6 +146,19 @@ result $? "topology says who has what"
 runs 0 topology lab --json && has '"first_cpu":1'
 result $? "topology in JSON"
 
+runs 0 rehome lab alpha beta alpha && has '^2 MiB have another home, [1-9][0-9]* of their pages had been used$'
+result $? "rehome: memory in use has another home"
+within sh -c "'$tool' status lab --dir '$dir' | grep -q 'region 0: .* 2 MiB at home here$'" && runs 0 status lab &&
+	has 'region 0: .* 0 MiB at home here$'
+result $? "status says so of both nodes"
+runs 1 rehome lab alpha beta alpha && has 'lab: the 2 MiB at 0 MiB of region 0 stay: another node is its home'
+result $? "which its old home cannot move again"
+within runs 0 rehome lab beta alpha alpha:0+2M && has '^2 MiB have another home' && runs 0 is-active lab && has ready
+result $? "it comes back, and the machine goes on"
+runs 2 rehome lab alpha beta alpha:1M && has 'in steps of 2M' && runs 2 rehome lab alpha beta alpha:2M && has 'within its memory' &&
+	runs 2 rehome lab alpha gamma alpha && has gamma
+result $? "what is no part of a node's memory, and what is no node, is refused"
+
 kill -9 $one
 within events_of 'stopped 6c616262.* node:0 .*node 1'
 cp "$dir/events" "$dir/out"

@@ -48,6 +48,7 @@ verbs=$("$tool" --help | sed -n 's/^.* dvmm \([a-z|-]*\) .*/\1/p' | tr '|' ' ')
 for verb in $verbs; do
 	case $verb in
 	doctor | move) ;;
+	rehome) says 2 'usage: dvmm' rehome one two three ;;
 	*) says 2 'usage: dvmm' $verb one two three four ;;
 	esac
 done
@@ -62,6 +63,7 @@ for verb in $verbs; do
 		case $verb in
 		move) word=0=alpha ;;
 		checkpoint) word=/nowhere ;;
+		rehome) word='alpha beta alpha' ;;
 		esac
 		says 6 'none.conf: No such file or directory: is it' $verb none $word
 		says 6 "broken.conf:1: '[machine' is no [section]: end it with ]" $verb broken $word

@@ -34,6 +34,7 @@ static const char *const usage =
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm checkpoint MACHINE DIRECTORY [--dir DIR] [--state DIR]\n"
+	"       dvmm rehome MACHINE FROM TO MEMORY[:OFFSET[+LENGTH]] [--dir DIR] [--state DIR]\n"
 	"       dvmm down MACHINE [NODE] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm move MACHINE VCPU=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
@@ -100,6 +101,7 @@ static const struct {
 	{ "move", verb_move, 2, 4096 },
 	{ "spread", verb_spread, 1, 1 },
 	{ "pack", verb_pack, 1, 1 },
+	{ "rehome", verb_rehome, 4, 4 },
 	{ "checkpoint", verb_checkpoint, 2, 2 },
 	{ "console", verb_console, 1, 1 },
 	{ "push", verb_push, 1, 1 },

@@ -201,8 +201,7 @@ static bool word(struct reader *r, const char *group, const char *key, const cha
 	return !r->error;
 }
 
-/* "512", "512M", "16G": MiB if nothing is said; 0 if it is none */
-static uint64_t parse_size(const char *s)
+uint64_t file_size(const char *s)
 {
 	static const char suffixes[] = "KMGT";
 	char *end;
@@ -220,7 +219,7 @@ static bool size(struct reader *r, const char *group, const char *key, bool requ
 {
 	char *s = value(r, group, key, required);
 
-	*out = s ? parse_size(s) : 0;
+	*out = s ? file_size(s) : 0;
 	if (s && (!*out || *out % align))
 		wrong(r, line_of(r, group, key),
 		      "[%s] %s = %s: write a multiple of %llu KiB with K, M, G or T", group, key,

@@ -78,6 +78,9 @@ void file_free(struct file *f);
 /** file_why - why it cannot be read */
 const char *file_why(const char *path);
 
+/** file_size - "512", "512M", "16G": bytes, MiB if nothing is said; 0: it is none */
+uint64_t file_size(const char *s);
+
 struct file_node *file_node(const struct file *f, unsigned int index);
 
 /** file_stem - the machine's name in its directory: that of the file without .conf; to be freed */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Asking the kernel. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -306,6 +307,7 @@ static void region_row(struct nlattr **a, void *arg)
 	r->id = num(a[DVMM_A_REGION]);
 	r->home = num(a[DVMM_A_HOME]);
 	r->pages = num(a[DVMM_A_PAGES]);
+	r->homed = num(a[DVMM_A_HOMED]);
 	r->frames = num(a[DVMM_A_FRAMES]);
 	r->limit = num(a[DVMM_A_LIMIT]);
 	g_ptr_array_add(m->regions, r);
@@ -556,6 +558,35 @@ int kernel_clock(struct kernel *k, const struct machine *m, unsigned int peer,
 	nla_put_u16(msg, DVMM_A_ROUNDS, rounds);
 	ret = exchange(k, msg, clock_row, c, why);
 	return ret ? refused(ret, machine_name(m), why) : 0;
+}
+
+/* ---- homes ---- */
+
+static void moved_row(struct nlattr **a, void *arg)
+{
+	*(uint64_t *)arg = num(a[DVMM_A_TOUCHED]);
+}
+
+int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region, uint64_t page,
+		  unsigned int to, uint64_t *touched)
+{
+	char why[128] = "";
+	uint8_t uuid[16];
+	struct nl_msg *msg;
+	int ret;
+
+	parse_uuid(m->uuid, uuid);
+	msg = request(k, NLM_F_ACK, DVMM_CMD_REHOME, uuid);
+	nla_put_u16(msg, DVMM_A_NODE, m->node);
+	nla_put_u16(msg, DVMM_A_REGION, region);
+	nla_put_u64(msg, DVMM_A_PAGE, page);
+	nla_put_u16(msg, DVMM_A_PEER, to);
+	ret = exchange(k, msg, moved_row, touched, why);
+	if (!ret || ret == EPERM)
+		return ret ? refused(ret, machine_name(m), why) : 0;
+	fprintf(stderr, "dvmm: %s: the 2 MiB at %" PRIu64 " MiB of region %u stay: %s\n",
+		machine_name(m), page / 256, region, *why ? why : strerror(ret));
+	return EXIT_FAILED;
 }
 
 /* ---- events ---- */

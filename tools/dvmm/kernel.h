@@ -27,6 +27,7 @@ struct machine_region {
 	unsigned int id;
 	unsigned int home;
 	uint64_t pages;
+	uint64_t homed;		/* pages whose home the node is */
 	uint64_t frames;
 	uint64_t limit;		/* pages, 0: none */
 };
@@ -108,6 +109,19 @@ struct machine_clock {
 /** kernel_clock - measure now, @rounds times; 0 or an exit status after a line */
 int kernel_clock(struct kernel *k, const struct machine *m, unsigned int peer,
 		 unsigned int rounds, struct machine_clock *c);
+
+/**
+ * kernel_rehome - a node in this kernel makes another one the home of a chunk
+ * @m: the node
+ * @region: id of the region
+ * @page: number of one of the chunk's pages
+ * @to: the new home
+ * @touched: gets how many of its pages had been used
+ *
+ * Return: 0 or an exit status after a line.
+ */
+int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region, uint64_t page,
+		  unsigned int to, uint64_t *touched);
 
 /** kernel_follow - from now on kernel_event() works; 0 or an exit status after a line */
 int kernel_follow(struct kernel *k);

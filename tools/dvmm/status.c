@@ -46,6 +46,8 @@ static void print_regions(const struct machine *m)
 		       machine_node(m, r->home, buf), r->pages / PAGE_MIB, r->frames / PAGE_MIB);
 		if (r->limit)
 			printf(", at most %.1f", r->limit / PAGE_MIB);
+		if (r->homed != (r->home == m->node ? r->pages : 0))
+			printf(", %.0f MiB at home here", r->homed / PAGE_MIB);
 		putchar('\n');
 	}
 }
@@ -109,6 +111,7 @@ static struct json_object *regions_object(const struct machine *m)
 		json_number(o, "region", r->id);
 		json_number(o, "home", r->home);
 		json_number(o, "pages", r->pages);
+		json_number(o, "homed", r->homed);
 		json_number(o, "frames", r->frames);
 		json_number(o, "limit", r->limit);
 		json_object_array_add(list, o);

@@ -66,6 +66,7 @@ int verb_hot(const struct options *o, int argc, char **argv);
 int verb_trace(const struct options *o, int argc, char **argv);
 int verb_events(const struct options *o, int argc, char **argv);
 int verb_clock(const struct options *o, int argc, char **argv);
+int verb_rehome(const struct options *o, int argc, char **argv);
 int verb_metrics(const struct options *o, int argc, char **argv);
 int verb_doctor(const struct options *o, int argc, char **argv);
 
