@@ -54,7 +54,7 @@ static struct dvmm_flight *flight_alloc(struct dvmm_region *r, u64 index)
 
 static bool item_of_peer(const struct dvmm_item *item)
 {
-	return item->ev.type < DVMM_EV_LOAD;
+	return dvmm_msg_known(item->ev.type);
 }
 
 /* A fair peer has a request and what ends its last one waiting, and an answer each. */

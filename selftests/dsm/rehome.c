@@ -20,6 +20,7 @@
 #define WORDS	(PAGE / sizeof(uint64_t))
 #define HOT	6		/* pages under load */
 #define MOVES	24
+#define MANY	70
 #define WAIT_MS	5000
 
 typedef volatile uint64_t word_t;
@@ -253,6 +254,27 @@ static void round_trips(void)
 	end(&w);
 }
 
+/* More TAKEs than a node may keep messages of a peer, none of which it keeps. */
+static void many(void)
+{
+	unsigned long told = 0;
+	int page, ret = 0, i;
+	struct world w;
+
+	begin(&w, 0, 0, MADV_NORMAL);
+	for (page = 0; page < CHUNK; page++)
+		*at(&w, 0, page) = value(page);
+	for (i = 0; i < MANY && !ret; i++) {
+		ret = move(&w, i % 2, 0, 1 - i % 2);
+		told += ret ? 0 : mv.touched;
+	}
+	page = ret ? 0 : wrong(&w, 0, CHUNK);
+	tap_ok(!ret && told == MANY * CHUNK && !page,
+	       "%s: %d moves of a chunk that is full: %lu pages handed over (%s, %d wrong)",
+	       transport, i, told, strerror(ret), page);
+	end(&w);
+}
+
 /* ---- under load ---- */
 
 struct worker {
@@ -442,6 +464,7 @@ static void all(const char *name)
 	touched();
 	whole_block();
 	round_trips();
+	many();
 	under_load("no policy", 0, 0);
 	under_load("hold time, migratory, read ahead", 200,
 		   DVMM_POLICY_MIGRATORY | DVMM_POLICY_PREFETCH);
@@ -452,7 +475,7 @@ static void all(const char *name)
 
 int main(void)
 {
-	tap_start(150);
+	tap_start(180);
 	klog_open();
 	close(dev_open());
 	mover_open(&mv);
