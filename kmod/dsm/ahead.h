@@ -49,6 +49,8 @@ void dvmm_ahead_zeros(struct dvmm_region *r, u64 index);
 
 /**
  * dvmm_ahead_copies - this thread has asked for a page to read: ask for others of its block
+ * @r: the region
+ * @index: of the page
  *
  * Nothing is done at the page's home.  Else as dvmm_ahead_zeros().
  */

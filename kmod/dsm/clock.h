@@ -15,6 +15,8 @@ int dvmm_clock_init(struct dvmm_machine *m);
 void dvmm_clock_exit(struct dvmm_machine *m);
 /**
  * dvmm_clock_measure - DVMM_GET_CLOCK; sleeps for @arg->rounds round trips
+ * @m: the machine
+ * @arg: filled
  *
  * Return: 0, -EINVAL, -EINTR, -ETIMEDOUT if an answer takes longer than a second, -ENOTCONN
  * without a link or once the machine leaves.

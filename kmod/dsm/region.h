@@ -146,6 +146,8 @@ void dvmm_region_announce(struct dvmm_region *r, struct dvmm_folio_ref *ref, str
 void dvmm_region_withdraw(struct dvmm_region *r, struct dvmm_folio_ref *ref);
 /**
  * dvmm_region_announced - how many references on the folio were announced
+ * @r: the region
+ * @folio: maybe the frame of a page of it
  *
  * Those on a folio that was the page's frame before do not count.
  */
@@ -170,6 +172,7 @@ void dvmm_regions_release(struct dvmm_machine *m);
 
 /**
  * dvmm_region_open - whether waiting for a page makes sense
+ * @r: the region
  *
  * False before the first link is connected, when who waits may be the one that
  * is to connect it, and after the machine has stopped.

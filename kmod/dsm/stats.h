@@ -61,7 +61,7 @@ void dvmm_stats_taken(struct dvmm_machine *m, u8 perm);
 /** dvmm_stats_sum - fill everything after size and flags */
 void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out);
 
-/**
+/*
  * struct dvmm_stats_more - sums of what only debugfs shows
  * @pin_waits: how often a page was asked for while pinned
  * @zeros_asked: untouched pages asked for ahead of need

@@ -49,6 +49,8 @@ static inline void dvmm_gate_leave(struct dvmm_gate *g)
 
 /**
  * dvmm_gate_take - take the private part off the link, for disconnect()
+ * @link: the link
+ *
  * Return: the private part; NULL if another call had it.  To be freed after a
  * grace period.
  */

@@ -200,6 +200,7 @@ static inline bool dvmm_rdma_dead(const struct rdma_link *l)
 
 /**
  * dvmm_rdma_fail - the link is broken
+ * @l: the link
  * @why: static, or in @l->text
  *
  * Context: any but hard irq.  The first reason counts.
@@ -244,9 +245,11 @@ int dvmm_rdma_proof_init(struct rdma_link *l, const u8 *key);
 void dvmm_rdma_proof_exit(struct rdma_link *l);
 /**
  * dvmm_rdma_prove - make a proof of RDMA_PROOF bytes
+ * @l: the link
  * @asking: of the side that asks for the connection
  * @request: what that side has said
  * @challenge: what the other side has said
+ * @proof: filled
  *
  * Return: false if the key is forgotten already.  Context: process.
  */

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Documentation builds without a warning; what troubleshooting explains is said by something.
+# Documentation builds without a warning, and so do the contracts in headers; what troubleshooting explains is said by something.
 
 . "$(dirname "$0")/lib.sh"
 tmp=$(mktemp -d) || exit 1
@@ -8,7 +8,7 @@ trap 'rm -rf "$tmp"' EXIT
 cd "$top" || exit 1
 
 echo "TAP version 13"
-echo "1..2"
+echo "1..3"
 fail=0
 
 if command -v sphinx-build >/dev/null; then
@@ -37,4 +37,14 @@ for text in re.findall(r'``([^`]+)``', ''.join(titles)):
 END
 [ ! -s "$tmp/log" ]
 result $? 2 "what troubleshooting explains is said" "$tmp/log"
+
+# The kernel's own reader of such comments
+reader=${KDIR:-/}/scripts/kernel-doc
+if [ -x "$reader" ]; then
+	find kmod uapi -name '*.h' -exec "$reader" -none {} + >"$tmp/log" 2>&1
+	! grep -q warning "$tmp/log"
+	result $? 3 "kernel-doc has nothing to say about the headers" "$tmp/log"
+else
+	echo "ok 3 - kernel-doc has nothing to say about the headers # SKIP no headers of a kernel"
+fi
 exit $fail

@@ -175,6 +175,7 @@ struct dvmm_link_connect {
  * @size: sizeof(struct dvmm_create_channel)
  * @flags: must be 0
  * @id: DVMM_CHANNEL_USER .. DVMM_MAX_CHANNEL; one owner per id and node
+ * @reserved: must be 0
  *
  * Return: a channel descriptor.  read() and write() move whole datagrams:
  * struct dvmm_datagram, then @length bytes.  Datagrams between two nodes keep
@@ -198,6 +199,7 @@ struct dvmm_create_channel {
  * struct dvmm_datagram - what precedes the data on a channel descriptor
  * @node: write: receiver, or DVMM_NODE_ALL for all others; read: sender
  * @type: free for the users of the channel
+ * @reserved: zero
  * @length: bytes that follow, at most DVMM_CHANNEL_DATA_MAX
  * @id: free for the users of the channel
  */

@@ -55,6 +55,7 @@ enum dvmm_cmd {
 	DVMM_CMD_CLOCK_GET,
 	DVMM_CMD_REHOME,
 
+	/* private: */
 	__DVMM_CMD_MAX,
 	DVMM_CMD_MAX = (__DVMM_CMD_MAX - 1)
 };
@@ -181,6 +182,7 @@ enum dvmm_attr {
 	DVMM_A_HOMED,
 	DVMM_A_TOUCHED,
 
+	/* private: */
 	__DVMM_A_MAX,
 	DVMM_A_MAX = (__DVMM_A_MAX - 1)
 };
@@ -190,8 +192,10 @@ enum dvmm_attr {
  *
  * As the fields of struct dvmm_stats of the same names; besides,
  * @DVMM_A_STATS_PIN_WAITS: how often a page was asked for while pinned,
- * @DVMM_A_STATS_LATENCY_P50, @DVMM_A_STATS_LATENCY_P90, @DVMM_A_STATS_LATENCY_P99 and
- * @DVMM_A_STATS_LATENCY_MAX: wait of a remote fault in ns,
+ * @DVMM_A_STATS_LATENCY_P50: wait of a remote fault in ns, of the median,
+ * @DVMM_A_STATS_LATENCY_P90: of nine in ten,
+ * @DVMM_A_STATS_LATENCY_P99: of 99 in a hundred,
+ * @DVMM_A_STATS_LATENCY_MAX: and of the longest,
  * @DVMM_A_STATS_ZEROS_ASKED: untouched pages of other nodes asked for ahead of need,
  * @DVMM_A_STATS_BLOCKS: untouched blocks of 2 MiB taken at their home,
  * @DVMM_A_STATS_BLOCKS_SPLIT: how many of them are single pages since,
@@ -201,6 +205,7 @@ enum dvmm_attr {
  * @DVMM_A_STATS_COPIES_LOST: and went before they were used.
  */
 enum dvmm_stats_attr {
+	/* private: as in struct dvmm_stats */
 	DVMM_A_STATS_PAD = 1,
 	DVMM_A_STATS_FAULTS_READ,
 	DVMM_A_STATS_FAULTS_WRITE,
@@ -220,6 +225,7 @@ enum dvmm_stats_attr {
 	DVMM_A_STATS_FAULTS_FIRST,
 	DVMM_A_STATS_WAIT_NS,
 	DVMM_A_STATS_FRAMES,
+	/* public: */
 	DVMM_A_STATS_PIN_WAITS,
 	DVMM_A_STATS_LATENCY_P50,
 	DVMM_A_STATS_LATENCY_P90,
@@ -233,6 +239,7 @@ enum dvmm_stats_attr {
 	DVMM_A_STATS_COPIES_USED,
 	DVMM_A_STATS_COPIES_LOST,
 
+	/* private: */
 	__DVMM_A_STATS_MAX,
 	DVMM_A_STATS_MAX = (__DVMM_A_STATS_MAX - 1)
 };

@@ -15,6 +15,7 @@ bool dvmm_held(struct dvmm_step *s);
 
 /**
  * dvmm_spares - at the home, which has the only copy: can it give one away for a guess?
+ * @s: a step that would share the page
  *
  * Not what is to be kept a little longer, nor what was lately written after others had read it.
  */

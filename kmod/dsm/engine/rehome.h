@@ -42,6 +42,7 @@ enum dvmm_chunk_phase {
  * @owed: the same of @prev, while @owes
  * @phase: enum dvmm_chunk_phase
  * @owes: @prev waits for this node's MOVE_ACK
+ * @reserved: zero
  */
 struct dvmm_chunk {
 	u16 home;

@@ -48,6 +48,13 @@ dvmm_static_assert(sizeof(struct dvmm_wire_hdr) == 40, "wire header is 40 bytes"
 
 /**
  * struct dvmm_frame - a header, decoded and checked
+ * @kind: DVMM_WIRE_COHERENCE or another
+ * @index: of the region or channel
+ * @length: of the payload, in bytes
+ * @page: number within the region
+ * @epoch: of the machine
+ * @number: of the frame on its lane; the transport writes it
+ * @msg: of channel and link frames only type, src and id count
  */
 struct dvmm_frame {
 	u8 kind;
@@ -56,7 +63,7 @@ struct dvmm_frame {
 	u64 page;
 	u32 epoch;
 	u32 number;
-	struct dvmm_msg msg;	/* for channel and link frames only type, src, id count */
+	struct dvmm_msg msg;
 };
 
 /**

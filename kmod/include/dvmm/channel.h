@@ -64,6 +64,12 @@ int dvmm_channel_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
 
 /**
  * dvmm_channel_try_send - the same, without waiting
+ * @c: the channel
+ * @node: receiver, not this node
+ * @type: free for the service
+ * @id: free for the service
+ * @data: copied
+ * @length: 0 .. 4096
  *
  * For rx(), which MUST NOT wait for room.  Return: as dvmm_channel_send(), or
  * -EAGAIN if there is no room.
