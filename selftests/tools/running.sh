@@ -151,7 +151,7 @@ result $? "rehome: memory in use has another home"
 within sh -c "'$tool' status lab --dir '$dir' | grep -q 'region 0: .* 2 MiB at home here$'" && runs 0 status lab &&
 	has 'region 0: .* 0 MiB at home here$'
 result $? "status says so of both nodes"
-runs 1 rehome lab alpha beta alpha && has 'lab: the 2 MiB at 0 MiB of region 0 stay: another node is its home'
+runs 1 rehome lab alpha beta alpha && has 'lab: the 2 MiB at 0 MiB of region 0: another node is its home'
 result $? "which its old home cannot move again"
 within runs 0 rehome lab beta alpha alpha:0+2M && has '^2 MiB have another home' && runs 0 is-active lab && has ready
 result $? "it comes back, and the machine goes on"

@@ -584,7 +584,7 @@ int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region
 	ret = exchange(k, msg, moved_row, touched, why);
 	if (!ret || ret == EPERM)
 		return ret ? refused(ret, machine_name(m), why) : 0;
-	fprintf(stderr, "dvmm: %s: the 2 MiB at %" PRIu64 " MiB of region %u stay: %s\n",
+	fprintf(stderr, "dvmm: %s: the 2 MiB at %" PRIu64 " MiB of region %u: %s\n",
 		machine_name(m), page / 256, region, *why ? why : strerror(ret));
 	return EXIT_FAILED;
 }
