@@ -79,6 +79,8 @@ void dvmm_homes_leave(struct dvmm_flight *f);
 bool dvmm_homes_give(struct dvmm_flight *f, const struct dvmm_ctx *ctx);
 /**
  * dvmm_homes_take - dvmm_rehome_take() of @f->item, into @f->acts
+ * @f: the flight
+ * @ctx: of a step at the page's home
  *
  * Return: the first page that is homed here since.
  */

@@ -24,6 +24,8 @@ struct page;
 
 /**
  * struct dvmm_mover - the move of a chunk that is homed here
+ * @user: one who asks at a time
+ * @lock: order of what is sent; guards the rest
  * @r: its region; NULL: none is under way
  * @first: its first page
  * @move: for the engine
@@ -32,8 +34,8 @@ struct page;
  * @give: hands over
  */
 struct dvmm_mover {
-	struct mutex user;		/* one who asks at a time */
-	struct mutex lock;		/* order of what is sent; guards the rest */
+	struct mutex user;	/* outside @lock */
+	struct mutex lock;	/* outside locks of chunks */
 	struct dvmm_region *r;
 	u64 first;
 	struct dvmm_move move;
