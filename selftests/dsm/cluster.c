@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cluster.h"
+#include "tap.h"
 
 #define LINK_UP_MS 20000
 
@@ -183,4 +184,15 @@ void cluster_keep(struct cluster *c, int node)
 	for (i = 0; i < CLUSTER_NODES; i++)
 		if (i != node)
 			close_node(c, i);
+}
+
+void cluster_param(const char *name, int value)
+{
+	char path[80];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/module/dvmm/parameters/%s", name);
+	f = fopen(path, "w");
+	if (!f || fprintf(f, "%d\n", value) < 0 || fclose(f))
+		tap_bail("%s: %s", path, strerror(errno));
 }

@@ -61,5 +61,7 @@ int cluster_plain(struct cluster *c);
 void cluster_close(struct cluster *c);
 /** cluster_keep - close the descriptors of all nodes but @node */
 void cluster_keep(struct cluster *c, int node);
+/** cluster_param - set a parameter of dvmm, for all machines; or end the test */
+void cluster_param(const char *name, int value);
 
 #endif

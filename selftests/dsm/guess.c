@@ -18,17 +18,6 @@
 
 static const char *transport;
 
-static void param(const char *name, int value)
-{
-	char path[80];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/module/dvmm/parameters/%s", name);
-	f = fopen(path, "w");
-	if (!f || fprintf(f, "%d\n", value) < 0 || fclose(f))
-		tap_bail("%s: %s", path, strerror(errno));
-}
-
 /* Region 0, homed on node 0, as @node sees it; what the home touches are single pages. */
 static volatile uint64_t *map(const struct cluster *c, int node)
 {
@@ -114,10 +103,10 @@ static void zeros(void)
 	int wrong = 0, other = 0;
 	unsigned long with, without;
 
-	param("copies", 0);
-	param("zeros", 0);
+	cluster_param("copies", 0);
+	cluster_param("zeros", 0);
 	without = touch(5, &other);
-	param("zeros", 64);
+	cluster_param("zeros", 64);
 	with = touch(5, &wrong);
 	tap_ok(!wrong && !other, "%s: zeroes, and what the home had written, are where they belong",
 	       transport);
@@ -157,9 +146,9 @@ static void copies(void)
 	unsigned long without, with, again;
 	int wrong = 0;
 
-	param("copies", 0);
+	cluster_param("copies", 0);
 	without = read_on(1, &wrong);
-	param("copies", 16);
+	cluster_param("copies", 16);
 	with = read_on(1, &wrong);
 	again = read_on(3, &wrong);
 	tap_ok(!wrong, "%s: what is read is what the home wrote", transport);
@@ -219,10 +208,10 @@ static void history(void)
 	uint64_t end, end_without;
 	int wrong = 0;
 
-	param("history", 0);
+	cluster_param("history", 0);
 	without = count(&end_without);
 	read_without = produce(&wrong);
-	param("history", 1);
+	cluster_param("history", 1);
 	with = count(&end);
 	read_with = produce(&wrong);
 	tap_ok(end == 2 * ROUNDS && end_without == end && !wrong, "%s: no count is lost",

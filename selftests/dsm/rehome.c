@@ -171,18 +171,6 @@ static void touch(struct world *w, int page)
 		(void)*at(w, 0, page);
 }
 
-/* Pages that are asked for ahead of need are touched, too. */
-static void param(const char *name, int value)
-{
-	char path[80];
-	FILE *f;
-
-	snprintf(path, sizeof(path), "/sys/module/dvmm/parameters/%s", name);
-	f = fopen(path, "w");
-	if (!f || fprintf(f, "%d\n", value) < 0 || fclose(f))
-		tap_bail("%s: %s", path, strerror(errno));
-}
-
 static void touched(void)
 {
 	struct dvmm_stats before, after;
@@ -191,10 +179,11 @@ static void touched(void)
 	int page, ret;
 
 	begin(&w, 0, 0, MADV_NOHUGEPAGE);
-	param("zeros", 0);
+	/* Pages that are asked for ahead of need are touched, too. */
+	cluster_param("zeros", 0);
 	for (page = 0; page < 20 * KINDS; page++)
 		touch(&w, page);
-	param("zeros", 64);
+	cluster_param("zeros", 64);
 	before = sum(&w);
 	ret = move(&w, 0, 0, 1);
 	after = sum(&w);

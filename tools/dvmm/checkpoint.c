@@ -247,7 +247,7 @@ static int begin_copies(const struct checkpoint *c)
 	return ret;
 }
 
-/* QEMU's jobs are named in this way only here; those of a command that was killed stay. */
+/* QEMU's jobs are named in this way only here. */
 static bool is_copy(struct json_object *job)
 {
 	return g_str_has_prefix(json_text_of(job, "id"), guest_keys[GUEST_DISK]);
@@ -383,6 +383,7 @@ static int make(struct checkpoint *c)
 
 	if (ret)
 		return ret;
+	/* of a command that was killed */
 	end_copies(c, EXIT_FAILED);
 	ret = stop_and_pack(c);
 	if (!ret)
