@@ -5,8 +5,9 @@
  * when all threads are ready until the last is done. Status 0 only where the
  * result is right, 2 where the job could not be done.
  *
- * usage: benchjob NAME[=SIZE] CPU...
+ * usage: benchjob NAME[+spin][=SIZE] CPU...
  *        benchjob		names them
+ *	+spin		threads that wait for each other look again and again, and do not sleep
  *	BENCHJOB_SPOIL=1 benchjob ...	the result is made wrong, for a test of the check
  */
 #define _GNU_SOURCE
@@ -22,12 +23,35 @@ uint64_t size;
 const char *self;
 
 static pthread_barrier_t barrier;
+static bool spins;
+
+/* Of those who spin; what they look at is nobody else's page. */
+static struct {
+	unsigned int here, turn;
+} spot __attribute__((aligned(PAGE)));
+static char spot_end __attribute__((aligned(PAGE), used));
 static const struct job *job;
 static double began, ended;
 
+static void meet_spinning(void)
+{
+	unsigned int turn = __atomic_load_n(&spot.turn, __ATOMIC_SEQ_CST);
+
+	if (__atomic_add_fetch(&spot.here, 1, __ATOMIC_SEQ_CST) == (unsigned int)cpus) {
+		__atomic_store_n(&spot.here, 0, __ATOMIC_SEQ_CST);
+		__atomic_store_n(&spot.turn, turn + 1, __ATOMIC_SEQ_CST);
+		return;
+	}
+	while (__atomic_load_n(&spot.turn, __ATOMIC_SEQ_CST) == turn)
+		__builtin_ia32_pause();
+}
+
 void meet(void)
 {
-	pthread_barrier_wait(&barrier);
+	if (spins)
+		meet_spinning();
+	else
+		pthread_barrier_wait(&barrier);
 }
 
 void die(const char *what)
@@ -97,30 +121,41 @@ static void list(const struct job *jobs)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: benchjob NAME[=SIZE] CPU..., of up to %d CPUs; the names:\n",
+	fprintf(stderr, "usage: benchjob NAME[+spin][=SIZE] CPU..., of up to %d CPUs; the names:\n",
 		MOST_CPUS);
 	list(compute_jobs);
 	list(system_jobs);
 	return 2;
 }
 
+/* NAME[+spin][=SIZE]; false where there is no such job. */
+static bool parse(char *word)
+{
+	char *how_much = strchr(word, '='), *how;
+
+	if (how_much)
+		*how_much++ = 0;
+	how = strchr(word, '+');
+	if (how)
+		*how++ = 0;
+	if (how && strcmp(how, "spin"))
+		return false;
+	spins = how;
+	job = find_in(compute_jobs, word) ?: find_in(system_jobs, word);
+	if (job)
+		size = how_much ? strtoull(how_much, NULL, 0) : job->size;
+	return job;
+}
+
 int main(int argc, char **argv)
 {
-	char *how_much;
 	bool right;
 
 	self = "/proc/self/exe";
 	if (argc == 3 && !strcmp(argv[1], "leaf"))
 		return leaf_main(atoi(argv[2]));
-	if (argc < 3 || argc - 2 > MOST_CPUS)
+	if (argc < 3 || argc - 2 > MOST_CPUS || !parse(argv[1]))
 		return usage();
-	how_much = strchr(argv[1], '=');
-	if (how_much)
-		*how_much++ = 0;
-	job = find_in(compute_jobs, argv[1]) ?: find_in(system_jobs, argv[1]);
-	if (!job)
-		return usage();
-	size = how_much ? strtoull(how_much, NULL, 0) : job->size;
 	for (cpus = 0; cpus < argc - 2; cpus++)
 		cpu_of[cpus] = atoi(argv[cpus + 2]);
 	right = run();

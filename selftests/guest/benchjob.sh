@@ -26,11 +26,14 @@ one() {
 }
 
 echo 'TAP version 13'
-for job in ep=20000 spmv=1024 stencil=64 sort=5000 counter=1000 pipes=20 tree=2 touch=4 reader=1; do
+for job in ep=20000 spmv=1024 stencil=64 stencil+spin=16 sort=5000 counter=1000 pipes=20 tree=2 touch=4 reader=1; do
 	one $job
 done
-./benchjob nosuch 0 2> /dev/null
+./benchjob nosuch 0 > /dev/null 2>&1
 test $? = 2
 ok $? 'a job that is not known is refused'
+./benchjob stencil+sleep=16 0 > /dev/null 2>&1
+test $? = 2
+ok $? 'and so is a way to wait'
 echo "1..$count"
 exit $bad

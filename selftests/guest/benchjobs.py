@@ -10,8 +10,17 @@ from guestlib import on
 # name: its goal, two hosts with one CPU each over one host (design goal, not a bound)
 ALL = {'ep': 1.9, 'stencil': 1.3, 'sort': 1.3, 'spmv': 1.0, 'tree': 1.3, 'counter': 1.0,
        'pipes': None, 'touch': None, 'reader': None}
+# As large as what somebody would spread: seconds of work for a host, and waiting as OpenMP's threads do at first.
+LARGE = ('ep=40000000', 'stencil=2048', 'stencil+spin', 'stencil+spin=2048')
 WANTED = os.environ.get('DVMM_BENCH_JOBS', '').split()
-JOBS = {name: goal for name, goal in ALL.items() if not WANTED or name in WANTED}
+
+
+def name(job):
+    """NAME of NAME[+spin][=SIZE]."""
+    return re.split('[+=]', job)[0]
+
+
+JOBS = {job: ALL[name(job)] for job in WANTED or (*ALL, *LARGE)}
 COUNTS = ('faults_first', 'faults_read', 'faults_write', 'faults_upgrade', 'messages_sent', 'wait_ns')
 KEPT = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'dvmm', 'bench-guest.json')
 
@@ -73,13 +82,13 @@ def across(m, job, cpus):
             'waiting': wait_ms / 1e3 / (took * len(cpus)) if took else 0}
 
 
-HEAD = (f'{"job":8} {"1 host":>8} {"2 hosts":>8} {"gain":>6} {"goal":>5} {"read":>6} {"write":>6} {"upgr":>6} '
+HEAD = (f'{"job":17} {"1 host":>8} {"2 hosts":>8} {"gain":>6} {"goal":>5} {"read":>6} {"write":>6} {"upgr":>6} '
         f'{"first":>6} {"msgs":>7} {"ms":>5} {"pings":>5} {"tick":>5} {"wait":>5}')
 
 
-def line(name, one, row, goal=None):
+def line(job, one, row, goal=None):
     """A row of the table; "gain" is one host's time over that of two."""
-    return (f'{name:8} {one:8.2f} {row["s"]:8.2f} {one / row["s"]:6.2f} {goal or "-":>5} {row["read"]:6} {row["write"]:6} '
+    return (f'{job:17} {one:8.2f} {row["s"]:8.2f} {one / row["s"]:6.2f} {goal or "-":>5} {row["read"]:6} {row["write"]:6} '
             f'{row["upgrade"]:6} {row["first"]:6} {row["messages"]:7} {row["ms"]:5.1f} {row["pings"]:5.1f} {row["tick"]:5.1f} '
             f'{100 * row["waiting"]:4.0f}%')
 
@@ -103,8 +112,8 @@ def keep(table):
 
 def compare(table, before):
     """Lines about each figure that changed by more than a tenth, as ratios to one host's of its own run."""
-    for name, row in table.items():
-        if name in before:
-            old, new = before[name]['gain'], row['gain']
+    for job, row in table.items():
+        if job in before:
+            old, new = before[job]['gain'], row['gain']
             if abs(new - old) > old / 10:
-                yield f'{name}: gain {new:.2f}, {old:.2f} the last time: {"better" if new > old else "WORSE"}'
+                yield f'{job}: gain {new:.2f}, {old:.2f} the last time: {"better" if new > old else "WORSE"}'

@@ -3,7 +3,8 @@
 """What the bench's jobs ask of the other host, by counts alone: each once on a guest that started packed and was spread.
 
 $DVMM_BENCH_JOBS: which, as NAME or NAME=SIZE; $DVMM_BENCH_TRACE: which to record as well, in a run of their own;
-$DVMM_BENCH_PARAMS: settings of the module to go through, each job under each, as "copies=0 copies=16,zeros=8".
+$DVMM_BENCH_PARAMS: settings of the module to go through, each job under each, as "copies=0 copies=16,zeros=8";
+$DVMM_BENCH_WORDS: more words for the guest's kernel; $DVMM_BENCH_TUNE: a script for the guest before the first job.
 No time is compared, so this may be run beside other work.
 """
 import os
@@ -19,6 +20,8 @@ COUNTS = benchjobs.COUNTS + ('zeros_asked', 'copies_asked', 'copies_got', 'copie
 JOBS = os.environ.get('DVMM_BENCH_JOBS', '').split() or list(benchjobs.ALL)
 PARAMS = os.environ.get('DVMM_BENCH_PARAMS', '').split() or ['']
 KEEP = os.environ.get('DVMM_BENCH_KEEP')
+WORDS = os.environ.get('DVMM_BENCH_WORDS', '')
+TUNE = os.environ.get('DVMM_BENCH_TUNE')
 TRACED = os.environ.get('DVMM_BENCH_TRACE', '').split()
 CPUS = 2
 
@@ -38,7 +41,7 @@ def counted(t, m, job):
     for node, (a, b) in enumerate(zip(before, after)):
         d = {key: b[key] - a[key] for key in COUNTS}
         asked = d['faults_read'] + d['faults_write'] + d['faults_upgrade']
-        t.diag(f'{job:8} {took:6.1f} s node {node}: read {d["faults_read"]} write {d["faults_write"]} upgrade '
+        t.diag(f'{job:17} {took:6.1f} s node {node}: read {d["faults_read"]} write {d["faults_write"]} upgrade '
                f'{d["faults_upgrade"]} first {d["faults_first"]} messages {d["messages_sent"]} wait '
                f'{d["wait_ns"] / 1e9:.2f} s, {d["wait_ns"] / 1e6 / asked if asked else 0:.1f} ms each, ping {price} ms; '
                f'ahead: {d["zeros_asked"]} zeroes, {d["copies_asked"]} copies asked, {d["copies_got"]} came, {d["copies_used"]} '
@@ -71,11 +74,13 @@ def test(t):
     m = Machine([0, 1], cpus=CPUS, keys=['start = packed', 'timeout = 600'], at_once=True)
     try:
         set_params(m, PARAMS[0])
-        m.start(hotpages.WORDS)
+        m.start(f'{hotpages.WORDS} {WORDS}')
         t.diag(f'up after {m.up(900):.0f} s')
         m.spread()
         for node, c in enumerate(counts(m)):
             t.diag(f'boot: node {node}: {c}')
+        if TUNE:
+            t.diag(m.must(TUNE, 120))
         for job in JOBS:
             for setting in PARAMS:
                 set_params(m, setting)
