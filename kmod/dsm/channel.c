@@ -202,6 +202,8 @@ static int channel_send(struct dvmm_channel *c, u16 node, struct dvmm_frame *f,
 
 	if (f->length > DVMM_WIRE_PAYLOAD_MAX)
 		return -EMSGSIZE;
+	if (dvmm_members_may_send(c->m, node))
+		return -ENOTCONN;
 	if (f->length) {
 		page = alloc_page(GFP_KERNEL);
 		if (!page)

@@ -137,7 +137,7 @@ static int user_send_all(struct user_channel *u, const struct dvmm_datagram *h, 
 	u16 node;
 
 	for (node = 0; !ret && node < u->m->nodes; node++)
-		if (node != u->m->self)
+		if (node != u->m->self && dvmm_members_has(u->m, node))
 			ret = dvmm_channel_send(u->c, node, h->type, h->id, data, h->length);
 	return ret;
 }

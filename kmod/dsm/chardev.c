@@ -26,7 +26,7 @@ static int get_version(void __user *uarg)
 static int create_machine(void __user *uarg)
 {
 	struct dvmm_create_machine arg;
-	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), DVMM_MACHINE_SECURE);
+	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), DVMM_MACHINE_SECURE | DVMM_MACHINE_JOIN);
 
 	return ret ?: dvmm_machine_create(&arg);
 }

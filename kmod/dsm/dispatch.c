@@ -46,7 +46,7 @@ static void act_send_set(struct dvmm_region *r, u64 index, const struct dvmm_act
 	int node = -1;
 
 	while ((node = dvmm_set_next(a->set, r->m->nodes, node)) >= 0)
-		if (node != a->skip && node != r->m->self)
+		if (node != a->skip && node != r->m->self && dvmm_members_stays(r->m, node))
 			act_send(r, index, a, node, NULL);
 }
 

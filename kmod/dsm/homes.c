@@ -121,14 +121,35 @@ void dvmm_homes_drop_room(struct dvmm_region *r, u64 index)
 
 /* ---- steps ---- */
 
+/* A node that leaves asks for nothing more, and who would have it asked waits for its end. */
+static bool homes_silent(const struct dvmm_flight *f)
+{
+	switch (f->item->ev.type) {
+	case DVMM_EV_LOAD:
+	case DVMM_EV_STORE:
+	case DVMM_EV_TOUCH:
+	case DVMM_EV_COPY:
+		return dvmm_members_parts(f->r->m) &&
+		       dvmm_state_stable(dvmm_region_page(f->r, f->index)->state);
+	}
+	return false;
+}
+
+static enum dvmm_gate homes_gate(struct dvmm_flight *f, struct dvmm_chunk *c)
+{
+	if (homes_silent(f))
+		return DVMM_GATE_DROP;
+	return dvmm_rehome_enter(c, f->r->m->self, homes_at(f->index),
+				 dvmm_region_page(f->r, f->index), &f->txn, &f->item->ev,
+				 &f->visit);
+}
+
 bool dvmm_homes_enter(struct dvmm_flight *f)
 {
 	struct dvmm_region *r = f->r;
 	struct dvmm_chunk *c = dvmm_homes_lock(r, f->index);
-	enum dvmm_gate gate;
+	enum dvmm_gate gate = homes_gate(f, c);
 
-	gate = dvmm_rehome_enter(c, r->m->self, homes_at(f->index), dvmm_region_page(r, f->index),
-				 &f->txn, &f->item->ev, &f->visit);
 	if (gate == DVMM_GATE_PASS && f->visit.homed && dvmm_flight_behind(f))
 		gate = DVMM_GATE_WAIT;
 	/* Under the lock: who makes the page homed here finds it. */

@@ -65,7 +65,8 @@ static bool nodes_valid(const struct dvmm_machine *m, const u16 *nodes_of, u32 c
 	u32 i;
 
 	for (i = 0; i < count; i++)
-		if (nodes_of[i] >= m->nodes && nodes_of[i] != DVMM_NODE_ALL)
+		if (nodes_of[i] != DVMM_NODE_ALL &&
+		    (nodes_of[i] >= m->nodes || !dvmm_members_has(m, nodes_of[i])))
 			return false;
 	return true;
 }
@@ -154,12 +155,22 @@ int dvmm_kvm_place(struct dvmm_machine *m, struct dvmm_place_vcpu *arg)
 {
 	const struct dvmm_kvm_service *s;
 
-	if (arg->reserved || arg->node >= m->nodes)
+	if (arg->reserved || arg->node >= m->nodes || !dvmm_members_has(m, arg->node))
 		return -EINVAL;
 	mutex_lock(&m->lock);
 	s = m->kvm;
 	mutex_unlock(&m->lock);
 	return s ? s->place(m->kvm_priv, arg->id, arg->node, &arg->eoi) : -ENOTCONN;
+}
+
+bool dvmm_kvm_runs(struct dvmm_machine *m)
+{
+	bool runs;
+
+	mutex_lock(&m->lock);
+	runs = m->kvm_claimed || (m->kvm && m->kvm->runs(m->kvm_priv));
+	mutex_unlock(&m->lock);
+	return runs;
 }
 
 void dvmm_kvm_detach(struct dvmm_machine *m)

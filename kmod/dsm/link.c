@@ -121,6 +121,8 @@ static enum dvmm_lane frame_lane(const struct dvmm_frame *f)
 		return dvmm_msg_lane(f->msg.type);
 	case DVMM_WIRE_BATCH:
 		return f->index;
+	case DVMM_WIRE_MEMBER:
+		return dvmm_wire_member_lane(f);
 	}
 	return DVMM_LANE_CTL;
 }
@@ -196,6 +198,21 @@ void dvmm_link_await_room(struct dvmm_link *l)
 	wait_event_idle(l->wait, atomic_read(&l->answers) < ANSWERS_MAX || link_ended(l));
 }
 
+bool dvmm_link_matters(const struct dvmm_link *l)
+{
+	return READ_ONCE(l->agreed) && dvmm_members_matter(l->m, l->peer);
+}
+
+bool dvmm_link_speaks(struct dvmm_machine *m, u16 node, u64 feature)
+{
+	struct dvmm_link *l = dvmm_link_get(m, node);
+	bool speaks = l && l->terms.features & feature;
+
+	if (l)
+		dvmm_link_put(l);
+	return speaks;
+}
+
 /* A link that was up and goes down says itself why, if not yet then at once. */
 static bool link_says_why(struct dvmm_machine *m, u16 node)
 {
@@ -209,7 +226,7 @@ static bool link_says_why(struct dvmm_machine *m, u16 node)
 
 void dvmm_link_sent(struct dvmm_machine *m, u16 node, int ret)
 {
-	if (ret && (ret != -ENOTCONN || !link_says_why(m, node)))
+	if (ret && dvmm_members_matter(m, node) && (ret != -ENOTCONN || !link_says_why(m, node)))
 		dvmm_machine_fail(m, "node %u cannot reach node %u", m->self, node);
 }
 
@@ -260,17 +277,17 @@ void dvmm_link_fail(struct dvmm_link *l, const char *fmt, ...)
 {
 	char reason[DVMM_REASON_LEN];
 	va_list args;
-	bool agreed;
+	bool matters;
 
 	va_start(args, fmt);
 	vscnprintf(reason, sizeof(reason), fmt, args);
 	va_end(args);
 	spin_lock(&l->lock);
-	agreed = l->agreed;
-	if (!agreed && !l->why[0])
+	matters = dvmm_link_matters(l);
+	if (!matters && !l->why[0])
 		strscpy(l->why, reason, sizeof(l->why));
 	spin_unlock(&l->lock);
-	if (agreed)
+	if (matters)
 		dvmm_machine_stop(l->m, reason);
 }
 
@@ -284,8 +301,11 @@ static void link_idle(struct dvmm_link *l)
 {
 	memset(l->due, 0, sizeof(l->due));
 	memset(l->x.numbered, 0, sizeof(l->x.numbered));
+	memset(&l->terms, 0, sizeof(l->terms));
+	l->bye = false;
 	spin_lock(&l->lock);
 	l->why[0] = 0;
+	l->agreed = false;
 	WRITE_ONCE(l->state, DVMM_LINK_IDLE);
 	spin_unlock(&l->lock);
 	trace_dvmm_link(l->m->self, l->peer, DVMM_LINK_DOWN, DVMM_LINK_IDLE);
@@ -301,6 +321,12 @@ static void link_let_go(struct work_struct *work)
 		return;
 	l->x.ops->disconnect(&l->x);
 	cancel_delayed_work_sync(&l->hello_due);
+	dvmm_members_unlinked(l->m, l->peer);
+	if (dvmm_link_matters(l)) {
+		/* It has become a member since its link went down. */
+		dvmm_machine_stop(l->m, l->why);
+		return;
+	}
 	mutex_lock(&l->m->lock);
 	strscpy(reason, l->why, sizeof(reason));
 	l->attached = false;
@@ -316,17 +342,17 @@ void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 	l->terms = *terms;
 	if (link_move(l, DVMM_LINK_UP) != DVMM_LINK_HELLO)
 		return;
-	ready = dvmm_machine_linked(l->m);
+	ready = dvmm_members_linked(l->m, l->peer);
 	dvmm_machine_event(l->m, DVMM_EVENT_LINK_UP, l->peer, NULL);
 	if (ready)
 		dvmm_netlink_event(l->m, DVMM_NOTICE_READY, l->m->self, NULL);
 }
 
-/* Returns true if the link was UP; one that never was is let go of. */
+/* Returns true if it is the end of the machine; else the link is let go of. */
 static bool link_end(struct dvmm_link *l)
 {
 	link_move(l, DVMM_LINK_DOWN);
-	if (l->agreed)
+	if (dvmm_link_matters(l))
 		return true;
 	queue_work(system_unbound_wq, &l->let_go);
 	return false;
@@ -395,6 +421,16 @@ bool dvmm_link_is_up(struct dvmm_machine *m, u16 node)
 }
 
 /* ---- the end ---- */
+
+void dvmm_link_say_bye(struct dvmm_machine *m, u16 node, const char *reason)
+{
+	struct dvmm_link *l = dvmm_link_get(m, node);
+
+	if (!l)
+		return;
+	dvmm_receive_bye_send(l, reason);
+	dvmm_link_put(l);
+}
 
 void dvmm_links_bye(struct dvmm_machine *m, const char *reason)
 {

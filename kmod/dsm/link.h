@@ -5,9 +5,9 @@
  *	IDLE -> CONNECTING -> HELLO -> UP -> DOWN
  *
  * A link comes up when the transport says so and the peer's HELLO fits ours.
- * A machine that lost a link that was UP has stopped, and there is no way back.
- * What goes wrong before costs the link alone, since nothing of the machine was the
- * peer's yet: the link is DOWN, and IDLE once the transport has let go of it.
+ * A machine that lost a link that was UP to a member (members.h) has stopped, and there is
+ * no way back.  What else goes wrong costs the link alone, since nothing of the machine was the
+ * peer's: the link is DOWN, and IDLE once the transport has let go of it.
  *
  * Ownership: m->links holds a reference until the machine leaves; the
  * descriptor holds another.  Lock: @lock guards @state, @agreed and @why.
@@ -55,8 +55,8 @@ struct dvmm_link {
 	struct dvmm_xport_link x;
 	spinlock_t lock;		/* guards these three */
 	enum dvmm_link_state state;
-	bool agreed;			/* it was UP */
-	char why[DVMM_REASON_LEN];	/* what went wrong before it was, first */
+	bool agreed;			/* it was UP since it was IDLE */
+	char why[DVMM_REASON_LEN];	/* what went wrong first, and cost only the link */
 	struct work_struct let_go;	/* from DOWN to IDLE */
 	struct delayed_work hello_due;	/* the peer must have said HELLO by then */
 	struct dvmm_terms terms;	/* agreed on; constant from UP on */
@@ -121,7 +121,7 @@ void dvmm_link_await_room(struct dvmm_link *l);
  * @l: the link
  * @fmt: what
  *
- * The end of the machine if the link was UP, else what LINK_DOWN will say; only the
+ * The end of the machine if the link was UP to a member, else what LINK_DOWN will say; only the
  * first reason counts.  The caller takes the link down.
  */
 __printf(2, 3)
@@ -132,6 +132,12 @@ const char *dvmm_link_reason(const struct dvmm_link *l);
 
 /** dvmm_link_fence - @node broke the protocol: stop, and say why to everyone */
 void dvmm_link_fence(struct dvmm_machine *m, u16 node, const char *why);
+/** dvmm_link_matters - was it UP to a member, so that its loss is the machine's end? */
+bool dvmm_link_matters(const struct dvmm_link *l);
+/** dvmm_link_speaks - has @node agreed to a feature? */
+bool dvmm_link_speaks(struct dvmm_machine *m, u16 node, u64 feature);
+/** dvmm_link_say_bye - tell one peer why its link is given up; it hangs up */
+void dvmm_link_say_bye(struct dvmm_machine *m, u16 node, const char *reason);
 /** dvmm_link_is_up - true if frames can be sent to @node */
 bool dvmm_link_is_up(struct dvmm_machine *m, u16 node);
 /** dvmm_links_bye - tell all peers why this machine stops */

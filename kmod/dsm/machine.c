@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "debugfs.h"
 #include "kvm.h"
+#include "leave.h"
 #include "link.h"
 #include "machine.h"
 #include "netlink.h"
@@ -90,18 +91,36 @@ u16 dvmm_machine_self(const struct dvmm_machine *m)
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_machine_self, DVMM);
 
+bool dvmm_machine_has(const struct dvmm_machine *m, u16 node)
+{
+	return dvmm_members_has(m, node);
+}
+EXPORT_SYMBOL_NS_GPL(dvmm_machine_has, DVMM);
+
 u16 dvmm_machine_nodes(const struct dvmm_machine *m)
 {
 	return m->nodes;
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_machine_nodes, DVMM);
 
+/* Notices count on from the first four events in another way. */
+static u32 machine_notice(u16 type)
+{
+	switch (type) {
+	case DVMM_EVENT_JOINED:
+		return DVMM_NOTICE_JOINED;
+	case DVMM_EVENT_LEFT:
+		return DVMM_NOTICE_LEFT;
+	}
+	return type;
+}
+
 void dvmm_machine_event(struct dvmm_machine *m, u16 type, u16 node, const char *reason)
 {
 	struct machine_event *ev = kzalloc(sizeof(*ev), GFP_ATOMIC);
 	unsigned long flags;
 
-	dvmm_netlink_event(m, type, node, reason);
+	dvmm_netlink_event(m, machine_notice(type), node, reason);
 	if (!ev) {
 		pr_warn_ratelimited("dvmm: no memory for event %u of node %u\n", type, node);
 		return;
@@ -113,18 +132,6 @@ void dvmm_machine_event(struct dvmm_machine *m, u16 type, u16 node, const char *
 	list_add_tail(&ev->list, &m->events);
 	spin_unlock_irqrestore(&m->event_lock, flags);
 	wake_up_all(&m->wait);
-}
-
-bool dvmm_machine_linked(struct dvmm_machine *m)
-{
-	bool ready;
-
-	spin_lock_irq(&m->event_lock);
-	ready = atomic_inc_return(&m->links_up) == m->nodes - 1 && !m->stopped;
-	if (ready)
-		m->since = ktime_get_boottime_ns();
-	spin_unlock_irq(&m->event_lock);
-	return ready;
 }
 
 /* Tell the peers, then everyone who sleeps here. */
@@ -280,6 +287,14 @@ static int ioctl_stop(struct dvmm_machine *m, void __user *uarg)
 	return 0;
 }
 
+static int ioctl_leave(struct dvmm_machine *m, void __user *uarg)
+{
+	struct dvmm_leave arg;
+	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
+
+	return ret ?: dvmm_leave(m);
+}
+
 static int ioctl_stats(struct dvmm_machine *m, void __user *uarg)
 {
 	struct dvmm_stats arg;
@@ -305,6 +320,7 @@ static long machine_ioctl(struct file *file, unsigned int cmd, unsigned long uar
 		{ DVMM_GET_CLOCK, ioctl_clock },
 		{ DVMM_STOP, ioctl_stop },
 		{ DVMM_GET_STATS, ioctl_stats },
+		{ DVMM_LEAVE, ioctl_leave },
 	};
 	int i;
 
@@ -335,6 +351,7 @@ static int machine_release(struct inode *inode, struct file *file)
 	flush_work(&m->stop_work);
 	dvmm_kvm_detach(m);
 	dvmm_links_close(m);
+	dvmm_members_end(m);
 	dvmm_watch_end(m);
 	dvmm_clock_exit(m);
 	flush_workqueue(m->wq);
@@ -386,6 +403,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	atomic64_set(&m->next_id, 1);
 	dvmm_watch_init(m);
 	dvmm_mover_init(m);
+	dvmm_members_init(m, arg);
 }
 
 static struct dvmm_machine *machine_alloc(const struct dvmm_create_machine *arg)
@@ -446,7 +464,7 @@ int dvmm_machine_create(const struct dvmm_create_machine *arg)
 
 	if (arg->stall_s > DVMM_STALL_MAX || arg->policy & ~DVMM_POLICY_MASK || !arg->nodes ||
 	    arg->nodes > DVMM_MAX_NODE + 1 || arg->node >= arg->nodes ||
-	    arg->hold_us > DVMM_HOLD_MAX_US)
+	    arg->hold_us > DVMM_HOLD_MAX_US || !dvmm_members_check(arg))
 		return -EINVAL;
 	m = machine_alloc(arg);
 	if (!m)

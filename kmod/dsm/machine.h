@@ -2,8 +2,8 @@
 /*
  * A machine: one node's membership of a distributed guest.
  *
- * Life: created by DVMM_CREATE_MACHINE; "ready" once links to all other nodes
- * are up; "stopped" once, for the first reason, for ever; "leaving" when its
+ * Life: created by DVMM_CREATE_MACHINE; "ready" once it is a member (members.h) and links
+ * to all others are up; "stopped" once, for the first reason, for ever; released when its
  * descriptor is closed.  Every region, link and channel descriptor holds a
  * reference.
  *
@@ -25,6 +25,7 @@
 
 #include "engine/engine.h"
 #include "hold.h"
+#include "members.h"
 #include "mover.h"
 #include "peer.h"
 #include "watch.h"
@@ -61,7 +62,7 @@ struct dvmm_machine {
 	const struct dvmm_kvm_service *kvm;
 	void *kvm_priv;
 
-	atomic_t links_up;
+	atomic_t links_up;		/* to members and others */
 	bool stopped;
 	char reason[DVMM_REASON_LEN];
 	u64 since;			/* joining, ready or stopped; ktime_get_boottime_ns() */
@@ -78,6 +79,7 @@ struct dvmm_machine {
 	struct dvmm_clock_state *clock;	/* NULL once the machine leaves */
 	struct dvmm_watch watch;
 	struct dvmm_mover mover;
+	struct dvmm_members members;
 
 	atomic64_t next_id;
 	struct dvmm_stats_cpu __percpu *stats;
@@ -87,7 +89,7 @@ struct dvmm_machine {
 
 static inline bool dvmm_machine_ready(const struct dvmm_machine *m)
 {
-	return atomic_read(&m->links_up) == m->nodes - 1;
+	return READ_ONCE(m->members.ready);
 }
 
 static inline bool dvmm_machine_stopped(const struct dvmm_machine *m)
@@ -108,8 +110,6 @@ void dvmm_machine_put(struct dvmm_machine *m);
  * is made of is valid under its lock.
  */
 struct dvmm_machine *dvmm_machine_next(u64 serial);
-/** dvmm_machine_linked - one more link of @m is up; true if that made it ready */
-bool dvmm_machine_linked(struct dvmm_machine *m);
 /** dvmm_machine_kmalloc - @bytes for the machine's account, in whatever thread; kfree() */
 void *dvmm_machine_kmalloc(struct dvmm_machine *m, size_t bytes);
 /** dvmm_machine_event - tell the reader of the machine descriptor, and whoever follows */

@@ -10,6 +10,7 @@
 
 #define WAIT_SECONDS	5
 #define APART_US	20	/* between looks at a page that is not at rest */
+#define TRY_AGAIN	1	/* id of UNABLE: not for want of memory */
 
 static u64 mover_first(u64 index)
 {
@@ -37,12 +38,13 @@ void dvmm_mover_send(struct dvmm_region *r, u64 index, const struct dvmm_actions
 /* ---- handing over ---- */
 
 /* By the one who saw it end. */
-static void mover_end(struct dvmm_machine *m, bool unable)
+static void mover_end(struct dvmm_machine *m, const char *unable, bool again)
 {
 	struct dvmm_mover *mv = &m->mover;
 
 	lockdep_assert_held(&mv->lock);
 	mv->unable = unable;
+	mv->again = again;
 	WRITE_ONCE(mv->r, NULL);
 	wake_up_all(&m->wait);
 }
@@ -64,7 +66,7 @@ static void mover_given(struct dvmm_machine *m)
 	mutex_lock(&mv->lock);
 	if (mover_is_gone(mv->r, mv->first))
 		dvmm_homes_drop_room(mv->r, mv->first);
-	mover_end(m, false);
+	mover_end(m, NULL, false);
 	mutex_unlock(&mv->lock);
 }
 
@@ -107,11 +109,13 @@ static u64 mover_decide(struct dvmm_region *r, u64 index, const struct dvmm_msg 
 {
 	struct dvmm_mover *mv = &r->m->mover;
 	struct dvmm_chunk *c = dvmm_homes_lock(r, index);
+	u8 was = c->phase;
 	u64 end;
 
 	*first = mover_first(index) + c->next;
 	dvmm_rehome_message(c, mover_moves(mv, r, index) ? &mv->move : NULL, r->m->self,
 			    r->m->nodes, msg, able, acts);
+	mv->coming += (c->phase == DVMM_CHUNK_COMING) - (was == DVMM_CHUNK_COMING);
 	end = msg->type == DVMM_MSG_REST ? mover_first(index) + c->pages : 0;
 	if (c->phase == DVMM_CHUNK_GIVING && !acts->count)
 		queue_work(r->m->wq, &mv->give);
@@ -119,19 +123,44 @@ static u64 mover_decide(struct dvmm_region *r, u64 index, const struct dvmm_msg 
 	return end;
 }
 
+/* PREP: does its sender know the same members?  One that tells of none knows of no other. */
+static bool mover_agrees(struct dvmm_machine *m, const struct dvmm_msg *msg)
+{
+	return !dvmm_members_unsettled(m) &&
+	       (!dvmm_link_speaks(m, msg->src, DVMM_FEATURE_MEMBERS) ||
+		msg->id == dvmm_members_view(m));
+}
+
+static void mover_try_again(struct dvmm_actions *acts)
+{
+	if (acts->count && acts->act[0].msg.type == DVMM_MSG_UNABLE)
+		acts->act[0].msg.id = TRY_AGAIN;
+}
+
+static void mover_refused(struct dvmm_machine *m, const struct dvmm_msg *msg)
+{
+	if (msg->id == TRY_AGAIN)
+		mover_end(m, "a node joins or leaves just now: try again", true);
+	else
+		mover_end(m, "the new home has no room for it", false);
+}
+
 static void mover_chunk(struct dvmm_region *r, u64 index, const struct dvmm_msg *msg)
 {
 	struct dvmm_mover *mv = &r->m->mover;
 	struct dvmm_actions acts;
 	u64 first, end;
-	bool able;
+	bool able, prep = msg->type == DVMM_MSG_PREP, agrees;
 
 	mutex_lock(&mv->lock);
-	able = msg->type == DVMM_MSG_PREP && dvmm_homes_make_room(r, index);
+	agrees = prep && mover_agrees(r->m, msg);
+	able = agrees && dvmm_homes_make_room(r, index);
 	end = mover_decide(r, index, msg, able, &acts, &first);
+	if (prep && !agrees)
+		mover_try_again(&acts);
 	mover_act(r, index, &acts);
 	if (msg->type == DVMM_MSG_UNABLE && !acts.count)
-		mover_end(r->m, true);
+		mover_refused(r->m, msg);
 	mutex_unlock(&mv->lock);
 	dvmm_dispatch_open(r, first, end);
 }
@@ -147,16 +176,6 @@ void dvmm_mover_message(struct dvmm_region *r, u64 index, const struct dvmm_msg 
 
 /* ---- asking for a move ---- */
 
-static bool mover_linked(struct dvmm_machine *m, u16 node)
-{
-	struct dvmm_link *l = dvmm_link_get(m, node);
-	bool knows = l && l->terms.features & DVMM_FEATURE_HOMES;
-
-	if (l)
-		dvmm_link_put(l);
-	return knows;
-}
-
 static int mover_check(struct dvmm_machine *m, const char **why)
 {
 	u16 node;
@@ -169,7 +188,8 @@ static int mover_check(struct dvmm_machine *m, const char **why)
 		return -ENOTCONN;
 	*why = "a node's dvmm cannot move homes: install the same on all";
 	for (node = 0; node < m->nodes; node++)
-		if (node != m->self && !mover_linked(m, node))
+		if (node != m->self && dvmm_members_has(m, node) &&
+		    !dvmm_link_speaks(m, node, DVMM_FEATURE_HOMES))
 			return -EOPNOTSUPP;
 	return 0;
 }
@@ -179,14 +199,20 @@ static int mover_start(struct dvmm_region *r, u64 index, u16 to, const char **wh
 	struct dvmm_mover *mv = &r->m->mover;
 	struct dvmm_actions acts;
 
-	*why = "another chunk is being moved from here";
-	if (mv->r)
+	*why = mv->r ? "another chunk is being moved from here" : dvmm_members_unsettled(r->m);
+	if (*why)
 		return -EBUSY;
+	if (to < r->m->nodes && !dvmm_members_stays(r->m, to)) {
+		*why = "the new home is no member of the machine";
+		return -EINVAL;
+	}
 	*why = dvmm_rehome_start(dvmm_homes_lock(r, index), &mv->move, r->m->self, r->m->nodes,
 				 to, &acts);
 	dvmm_homes_unlock(r, index);
 	if (*why)
 		return -EINVAL;
+	mv->move.others = dvmm_members_others(r->m);
+	acts.act[0].msg.id = dvmm_members_view(r->m);
 	mv->first = mover_first(index);
 	mv->told = 0;
 	WRITE_ONCE(mv->r, r);
@@ -194,14 +220,15 @@ static int mover_start(struct dvmm_region *r, u64 index, u16 to, const char **wh
 	return 0;
 }
 
-static bool mover_was_unable(struct dvmm_mover *mv)
+static int mover_outcome(struct dvmm_mover *mv, const char **why)
 {
-	bool unable;
+	int ret;
 
 	mutex_lock(&mv->lock);
-	unable = mv->unable;
+	*why = mv->unable;
+	ret = mv->unable ? mv->again ? -EBUSY : -ENOMEM : 0;
 	mutex_unlock(&mv->lock);
-	return unable;
+	return ret;
 }
 
 static int mover_await(struct dvmm_machine *m, const char **why)
@@ -215,8 +242,7 @@ static int mover_await(struct dvmm_machine *m, const char **why)
 	*why = "it has not ended yet, and goes on";
 	if (left <= 0)
 		return left ? -EINTR : -ETIMEDOUT;
-	*why = "the new home has no room for it";
-	return mover_was_unable(&m->mover) ? -ENOMEM : 0;
+	return mover_outcome(&m->mover, why);
 }
 
 static int mover_move(struct dvmm_region *r, u64 index, u16 to, const char **why)

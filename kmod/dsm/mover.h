@@ -6,6 +6,9 @@
  * left hands over page by page in a worker, beside whatever else goes on; the receive
  * thread of the new one takes them.
  *
+ * Both homes have to know the same members (members.h), so that all others hear of the move:
+ * PREP carries what the old one knows.
+ *
  * Locks: @user is held by who has asked for a move until it is over or given up; @lock by
  * who sends a message of a chunk, from before it is decided on, so that they leave in that
  * order.  @user outside @lock, @lock outside a chunk's lock.
@@ -30,7 +33,9 @@ struct page;
  * @first: its first page
  * @move: for the engine
  * @told: pages that were handed over one by one so far
- * @unable: the last one was refused by the new home
+ * @coming: how many chunks others are moving here
+ * @unable: why the new home has refused the last one, or NULL
+ * @again: it may be different soon
  * @give: hands over
  */
 struct dvmm_mover {
@@ -40,7 +45,9 @@ struct dvmm_mover {
 	u64 first;
 	struct dvmm_move move;
 	unsigned int told;
-	bool unable;
+	unsigned int coming;
+	const char *unable;
+	bool again;
 	struct work_struct give;
 };
 

@@ -198,7 +198,9 @@ static int netlink_put_machine(struct sk_buff *skb, const void *thing)
 	struct dvmm_machine *m = (struct dvmm_machine *)thing;
 	u32 hold = dvmm_hold_us(&m->hold, m->policy.hold_us, DVMM_PERM_WRITE);
 
-	if (nla_put_u16(skb, DVMM_A_NODES, m->nodes) || netlink_put_state(skb, m) ||
+	if (nla_put_u16(skb, DVMM_A_NODES, m->nodes) ||
+	    nla_put_u16(skb, DVMM_A_MEMBERS, bitmap_weight(m->members.set, m->nodes)) ||
+	    netlink_put_state(skb, m) ||
 	    nla_put_u32(skb, DVMM_A_HOLD_US, hold) ||
 	    nla_put_u16(skb, DVMM_A_LINKS_UP, atomic_read(&m->links_up)))
 		return -EMSGSIZE;
@@ -232,7 +234,7 @@ static int netlink_put_link(struct sk_buff *skb, const void *thing)
 	    netlink_put_u64(skb, DVMM_A_BYTES_SENT, sum.bytes_sent) ||
 	    netlink_put_u64(skb, DVMM_A_BYTES_RECEIVED, sum.bytes_received))
 		return -EMSGSIZE;
-	return 0;
+	return dvmm_members_has(l->m, l->peer) ? nla_put_flag(skb, DVMM_A_MEMBER) : 0;
 }
 
 static int netlink_tell_links(struct sk_buff *skb, struct netlink_callback *cb,

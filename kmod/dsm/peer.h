@@ -18,10 +18,12 @@
  * struct dvmm_peer - counts of one node, kept by another
  * @parked: its messages that wait in a flight
  * @served: transactions that its UNBLOCK has to end
+ * @gone: lanes on which it has said GONE, a bit each; under m->mover.lock
  */
 struct dvmm_peer {
 	atomic_t parked;
 	atomic_t served;
+	u8 gone;
 };
 
 #endif

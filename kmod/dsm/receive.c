@@ -37,7 +37,13 @@ static void send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32
 
 static void our_hello(const struct dvmm_link *l, struct dvmm_wire_hello *h)
 {
-	dvmm_hello_fill(h, l->m->self, l->m->nodes, l->m->uuid, l->m->config);
+	const struct dvmm_machine *m = l->m;
+
+	dvmm_hello_fill(h, m->self, m->nodes, m->uuid, m->config);
+	if (dvmm_members_joins(m))
+		h->flags |= cpu_to_le32(DVMM_HELLO_JOINS);
+	if (m->members.elastic)
+		h->required |= cpu_to_le64(DVMM_FEATURE_MEMBERS);
 }
 
 void dvmm_receive_hello_send(struct dvmm_link *l)
@@ -56,17 +62,32 @@ void dvmm_receive_bye_send(struct dvmm_link *l, const char *reason)
 		send_own(l, DVMM_WIRE_BYE, 0, reason, strlen(reason));
 }
 
+/* Only who is no member can become one, and only who is to be one has any business here. */
+static const char *hello_misplaced(const struct dvmm_link *l, const struct dvmm_wire_hello *theirs)
+{
+	bool joins = le32_to_cpu(theirs->flags) & DVMM_HELLO_JOINS;
+
+	if (joins == !dvmm_members_has(l->m, l->peer))
+		return NULL;
+	return joins ? "it is to join, and is a member already" :
+		       "it is no member, and not to join";
+}
+
 static const char *rx_hello(struct dvmm_link *l, const struct dvmm_frame *f, const void *data)
 {
 	struct dvmm_wire_hello ours;
 	struct dvmm_terms terms;
 	char why[DVMM_HELLO_WHY];
+	const char *misplaced;
+	bool agreed;
 
 	if (READ_ONCE(l->state) != DVMM_LINK_HELLO)
 		return "HELLO out of turn";
 	our_hello(l, &ours);
-	if (!dvmm_hello_agree(data, f->length, &ours, l->peer, &terms, why)) {
-		dvmm_link_fail(l, "node %u refuses node %u: %s", l->m->self, l->peer, why);
+	agreed = dvmm_hello_agree(data, f->length, &ours, l->peer, &terms, why);
+	misplaced = agreed ? hello_misplaced(l, data) : why;
+	if (misplaced) {
+		dvmm_link_fail(l, "node %u refuses node %u: %s", l->m->self, l->peer, misplaced);
 		return "HELLO does not fit";
 	}
 	dvmm_link_established(l, &terms);
@@ -87,7 +108,7 @@ static const char *rx_bye(struct dvmm_link *l, const struct dvmm_frame *f, const
 	dvmm_link_fail(l, "%s", reason);
 	WRITE_ONCE(l->bye, true);
 	wake_up_all(&l->wait);
-	return l->agreed || dvmm_machine_stopped(l->m) ? NULL : "BYE before HELLO";
+	return dvmm_link_matters(l) || dvmm_machine_stopped(l->m) ? NULL : "BYE";
 }
 
 static const char *rx_link(struct dvmm_link *l, const struct dvmm_frame *f, const void *data)
@@ -205,6 +226,10 @@ static const char *rx_frame(struct dvmm_link *l, unsigned int lane,
 		dvmm_stats_count(l->m, discarded);
 		return NULL;
 	}
+	if (f->kind == DVMM_WIRE_MEMBER)
+		return dvmm_members_receive(l, lane, f);
+	if (!dvmm_members_has(l->m, l->peer))
+		return "message of a node that is no member";
 	if (f->kind == DVMM_WIRE_CHANNEL)
 		return dvmm_channel_receive(l->m, l->peer, f, data);
 	if (f->kind == DVMM_WIRE_BATCH)

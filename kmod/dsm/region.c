@@ -377,6 +377,9 @@ static int region_check(struct dvmm_machine *m, const struct dvmm_create_region 
 {
 	if (arg->reserved || arg->id > DVMM_MAX_REGION || arg->home >= m->nodes)
 		return -EINVAL;
+	/* Who joins is told of each chunk that has left its first home. */
+	if (!dvmm_members_has(m, arg->home) && !dvmm_members_joins(m))
+		return -EINVAL;
 	if (!arg->bytes || arg->bytes > MAX_LFS_FILESIZE ||
 	    (arg->bytes | arg->cache_bytes) & (PAGE_SIZE - 1))
 		return -EINVAL;

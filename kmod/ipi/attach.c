@@ -155,6 +155,17 @@ static int attach_place(void *priv, u32 id, u16 node, u32 *eoi)
 	return 0;
 }
 
+static bool attach_runs(void *priv)
+{
+	const struct dvmm_ipi *a = priv;
+	u32 id;
+
+	for (id = 0; id < a->table.count; id++)
+		if (READ_ONCE(a->table.node_of[id]) == a->table.self)
+			return true;
+	return false;
+}
+
 static u64 attach_count_sum(const struct dvmm_ipi *a, unsigned int which)
 {
 	u64 sum = 0;
@@ -184,6 +195,7 @@ const struct dvmm_kvm_service dvmm_ipi_service = {
 	.owner = THIS_MODULE,
 	.attach = attach_vm,
 	.place = attach_place,
+	.runs = attach_runs,
 	.detach = attach_end,
 	.show = attach_show,
 };

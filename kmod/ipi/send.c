@@ -89,7 +89,7 @@ void dvmm_ipi_send_group(struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg)
 	for (node = 0; node < a->table.nodes; node++) {
 		struct dvmm_ipi_peer *peer = &a->peers[node];
 
-		if (node != a->table.self)
+		if (node != a->table.self && dvmm_machine_has(a->machine, node))
 			send_pend(peer, send_pending_of(peer, msg), msg);
 	}
 }
@@ -119,6 +119,9 @@ static void send_message(struct dvmm_ipi_peer *peer, unsigned int length, unsign
 	dvmm_ipi_count(a, batches);
 	err = dvmm_channel_send(a->channel, peer->node, DVMM_IPI_WIRE_RECORDS, 0, peer->message,
 				length);
+	/* No vCPU is on a node that has left, but for all of them it was told, too. */
+	if (err && !dvmm_machine_has(a->machine, peer->node))
+		return;
 	/* A lost IPI would hang the guest in silence: stop it with the reason instead. */
 	if (err && !kthread_should_stop())
 		dvmm_machine_fail(a->machine,

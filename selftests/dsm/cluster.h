@@ -25,6 +25,8 @@ struct cluster_region {
  * @hold_us: set by the caller
  * @policy: set by the caller
  * @stall_s: set by the caller
+ * @absent: set by the caller: a bit for each node that is not there at first; the present ones
+ *	later
  * @uuid: of the machine
  * @machine: descriptor of each node
  * @region: [node][region]
@@ -44,6 +46,7 @@ struct cluster {
 	uint32_t hold_us;
 	uint32_t policy;
 	uint32_t stall_s;
+	uint64_t absent;
 	uint8_t uuid[16];
 	int machine[CLUSTER_NODES];
 	int region[CLUSTER_NODES][CLUSTER_REGIONS];
@@ -55,6 +58,16 @@ struct cluster {
 
 /** cluster_open - create everything and wait until all links are up; 0 or -1 */
 int cluster_open(struct cluster *c);
+/** cluster_make - the machine and the regions of an absent node, which is to join; 0 or -1 */
+int cluster_make(struct cluster *c, int node);
+/** cluster_link - connect two nodes, both ways; 0 or -1 */
+int cluster_link(struct cluster *c, int a, int b);
+/** cluster_join - an absent node becomes a member; 0, or -1 and @c->why, and it is closed */
+int cluster_join(struct cluster *c, int node);
+/** cluster_forget - close all that a node has, which is absent again */
+void cluster_forget(struct cluster *c, int node);
+/** cluster_drop - the same, and await that others have no link to it; 0 or -1 */
+int cluster_drop(struct cluster *c, int node);
 /** cluster_plain - a TCP connection between every two nodes; 0 or -1 */
 int cluster_plain(struct cluster *c);
 /** cluster_close - close all descriptors, node 0 last */

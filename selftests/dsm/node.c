@@ -63,6 +63,8 @@ int machine_create(const struct machine_params *p)
 		.hold_us = p->hold_us,
 		.policy = p->policy,
 		.stall_s = p->stall_s,
+		.flags = p->flags,
+		.absent = { p->absent },
 	};
 	int dev = dev_open();
 	int fd, err;
@@ -128,6 +130,13 @@ int machine_stop(int machine, const char *reason)
 
 	strncpy(arg.reason, reason, sizeof(arg.reason) - 1);
 	return ioctl(machine, DVMM_STOP, &arg);
+}
+
+int machine_leave(int machine)
+{
+	struct dvmm_leave arg = { .size = sizeof(arg) };
+
+	return ioctl(machine, DVMM_LEAVE, &arg);
 }
 
 int machine_stats(int machine, struct dvmm_stats *s)

@@ -19,6 +19,8 @@ struct machine_params {
 	uint32_t hold_us;
 	uint32_t policy;
 	uint32_t stall_s;
+	uint32_t flags;
+	uint64_t absent;		/* nodes 0 to 63 */
 };
 
 /** dev_there - loads the module if need be */
@@ -36,6 +38,7 @@ int link_connect(int link, const int *sock);
 int link_connect_at(int link, const char *address);
 int channel_create(int machine, int id);
 int machine_stop(int machine, const char *reason);
+int machine_leave(int machine);
 int machine_stats(int machine, struct dvmm_stats *s);
 
 /**

@@ -15,6 +15,7 @@
 #include "tap.h"
 
 #define WAIT_MS	5000
+#define BOTH	3	/* the members, a bit each */
 
 static struct mover mv;
 
@@ -45,6 +46,7 @@ static int say(struct peer *p, const struct lie *l)
 	h.page = cpu_to_le64(l->page);
 	h.requester = cpu_to_le16(l->requester);
 	h.flags = l->flags;
+	h.id = l->type == DVMM_MSG_PREP ? cpu_to_le64(BOTH) : 0;
 	return peer_send(p, peer_lane(l->type), &h, page, n);
 }
 

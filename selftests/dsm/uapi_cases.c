@@ -98,6 +98,7 @@ const struct call calls[] = {
 	{ "GET_STATS", ON_MACHINE, DVMM_GET_STATS, sizeof(struct dvmm_stats), version },
 	{ "LINK_CONNECT", ON_LINK, DVMM_LINK_CONNECT, sizeof(struct dvmm_link_connect), connect },
 	{ "PLACE_VCPU", ON_MACHINE, DVMM_PLACE_VCPU, sizeof(struct dvmm_place_vcpu), place },
+	{ "LEAVE", ON_MACHINE, DVMM_LEAVE, sizeof(struct dvmm_leave), version },
 };
 const int call_count = sizeof(calls) / sizeof(calls[0]);
 
@@ -116,6 +117,11 @@ const struct refusal refusals[] = {
 	  0 },
 	{ &calls[1], "stall_s", F(dvmm_create_machine, stall_s), DVMM_STALL_MAX + 1, UINT32_MAX, 0,
 	  EINVAL, 0 },
+	{ &calls[1], "self absent", F(dvmm_create_machine, absent[0]), 1, 3, 1, EINVAL, 0 },
+	{ &calls[1], "absent beyond nodes", F(dvmm_create_machine, absent[0]), 4, UINT64_MAX,
+	  ~3ull, EINVAL, 0 },
+	{ &calls[1], "absent far beyond nodes", F(dvmm_create_machine, absent[15]), 1, UINT64_MAX,
+	  0, EINVAL, 0 },
 
 	{ &calls[2], "id too high", F(dvmm_create_region, id), DVMM_MAX_REGION + 1, 0xffff, 0,
 	  EINVAL, 0 },

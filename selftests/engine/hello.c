@@ -80,7 +80,7 @@ static void test_features(void)
 		{ 6, 4, 12, 4, 4, NULL },
 		{ 6, 0, ~0ull, 2, 6, NULL },
 		{ 6, 0, ~0ull, 1ull << 63, 0, "it wants what we lack: feature-63" REMEDY },
-		{ 6, 0, 15, 9, 0, "it wants what we lack: blocks,feature-3" REMEDY },
+		{ 6, 0, 23, 17, 0, "it wants what we lack: blocks,feature-4" REMEDY },
 		{ 48, 48, 32, 0, 0, "it lacks what we want: feature-4" REMEDY },
 		/* Whoever wants what it does not itself speak is refused for our lack of it. */
 		{ 0, 0, 0, 1, 0, "it wants what we lack: blocks" REMEDY },

@@ -137,6 +137,25 @@ static void home_rows(FILE *f)
 	rows(f, DVMM_ST_HOME_FIRST, DVMM_ST_COUNT);
 }
 
+static void member_messages(FILE *f)
+{
+	static const struct {
+		const char *name, *lane, *why;
+	} all[] = {
+#define X(name, lane, why) { #name, #lane, why },
+		DVMM_MEMBER_MESSAGES(X)
+#undef X
+	};
+	size_t i;
+
+	fprintf(f, "====  ========  ====  %.70s\n", rule);
+	fprintf(f, "type  message   lane  meaning\n");
+	fprintf(f, "====  ========  ====  %.70s\n", rule);
+	for (i = 0; i < sizeof(all) / sizeof(*all); i++)
+		fprintf(f, "%4zu  %-8s  %-4s  %s\n", i + 1, all[i].name, all[i].lane, all[i].why);
+	fprintf(f, "====  ========  ====  %.70s\n", rule);
+}
+
 static void fields(FILE *f)
 {
 #define FIELD(member, what) fprintf(f, "%6zu  %4zu  %-9s  %s\n",			\
@@ -146,11 +165,11 @@ static void fields(FILE *f)
 	fprintf(f, "offset  size  field      meaning\n");
 	fprintf(f, "======  ====  =========  %.70s\n", rule);
 	FIELD(magic, "0xd5");
-	FIELD(kind, "1 coherence, 2 channel, 3 link, 4 batch");
+	FIELD(kind, "1 coherence, 2 channel, 3 link, 4 batch, 5 member");
 	FIELD(type, "coherence: the message's type; link: 1 HELLO, 2 PING, 3 PONG, 4 BYE");
 	FIELD(flags, "1 PAGE, 2 ZERO, 4 EXCL, 8 SHARED; a channel's own");
 	FIELD(src, "sender; must be the node at the other end of the link");
-	FIELD(index, "region, or channel; of a batch its lane");
+	FIELD(index, "region, or channel; of a batch, and of GONE, its lane");
 	FIELD(requester, "node on whose behalf the message travels");
 	FIELD(acks, "DATA: INV_ACKs that the requester must collect");
 	FIELD(length, "bytes of payload that follow, at most 4096");
@@ -170,6 +189,7 @@ static const struct {
 	{ "messages", messages }, { "rehome messages", rehome_messages },
 	{ "handlers", handlers },
 	{ "cache rows", cache_rows }, { "home rows", home_rows }, { "header", fields },
+	{ "member messages", member_messages },
 };
 
 static void print_table(const char *name, FILE *out, bool *known)

@@ -88,7 +88,7 @@ static void test_refusals(void)
 	tap(refused(&good, DVMM_LANE_REQ), "refused: wrong lane");
 	REFUSES("magic", h.magic = 0);
 	REFUSES("kind 0", h.kind = 0);
-	REFUSES("kind 5", h.kind = 5);
+	REFUSES("kind 6", h.kind = 6);
 	REFUSES("type 0", h.type = 0);
 	REFUSES("a local event", h.type = DVMM_EV_LOAD);
 	REFUSES("type 255", h.type = 255);
@@ -158,6 +158,32 @@ static void test_batch(void)
 	    "a message in a batch is taken");
 }
 
+static void test_member(void)
+{
+	struct dvmm_frame f = { .kind = DVMM_WIRE_MEMBER,
+				.msg = { .type = DVMM_WIRE_HOMES, .src = PEER, .id = 512 } }, g;
+	struct dvmm_wire_hdr h;
+
+	dvmm_wire_encode(&f, &h);
+	tap(!dvmm_wire_decode(&h, DVMM_LANE_FWD, PEER, NODES, &g) && g.msg.id == 512,
+	    "a message of a member is taken");
+	tap(refused(&h, DVMM_LANE_REQ), "refused: on another lane");
+	h.length = htole32(8);
+	tap(refused(&h, DVMM_LANE_FWD), "refused: with a payload");
+	h.length = 0;
+	h.flags = 1;
+	tap(refused(&h, DVMM_LANE_FWD), "refused: with flags");
+	h.flags = 0;
+	h.type = DVMM_WIRE_MEMBER_TYPES;
+	tap(refused(&h, DVMM_LANE_FWD), "refused: unknown message of a member");
+	h.type = 0;
+	tap(refused(&h, DVMM_LANE_FWD), "refused: none");
+	h.type = DVMM_WIRE_GONE;
+	h.index = htole16(DVMM_LANE_CTL);
+	tap(!dvmm_wire_decode(&h, DVMM_LANE_CTL, PEER, NODES, &g), "GONE is taken on its lane");
+	tap(refused(&h, DVMM_LANE_RSP), "refused: GONE on another lane");
+}
+
 /* What decode lets through must be in range, whatever came. */
 static void test_noise(void)
 {
@@ -191,6 +217,7 @@ int main(void)
 	test_refusals();
 	test_other_kinds();
 	test_batch();
+	test_member();
 	test_noise();
 	return tap_done();
 }

@@ -320,7 +320,8 @@ static void unpack_chunk(struct unpacker *u, unsigned int node)
 	c->busy = *u->in & 0xf;
 	c->owed = *u->in++ >> 4;
 	m->acked[0] = *u->in++;
-	m->left = u->w->cfg->nodes - 1;
+	m->others = u->w->cfg->nodes - 1;
+	m->left = m->others;
 	for (i = 0; i < u->w->cfg->nodes; i++)
 		m->left -= m->acked[0] >> i & 1;
 }

@@ -7,12 +7,12 @@
  *   /dev/dvmm --CREATE_MACHINE--> machine --CREATE_REGION---> region  (mmap)
  *                                    |-----CREATE_LINK------> link
  *                                    |-----CREATE_CHANNEL---> channel (read, write, poll)
- *                                    '-----ATTACH_KVM, PLACE_VCPU
+ *                                    '-----ATTACH_KVM, PLACE_VCPU, LEAVE
  *
  * A machine descriptor is one node's membership of a distributed machine;
  * several nodes of one machine may live in one kernel.  Every descriptor keeps
- * the machine alive; the node leaves (and the machine stops everywhere) when
- * the machine descriptor itself is closed.
+ * the machine alive; the machine stops everywhere when the descriptor of a node that
+ * belongs to it is closed, unless the node has left before (DVMM_LEAVE).
  *
  * Every ioctl argument starts with its size, so that fields can be added:
  * the kernel accepts a shorter or longer struct as long as the bytes that it
@@ -60,7 +60,7 @@ struct dvmm_version {
  * @uuid: names the machine, the same on all nodes
  * @config: digest of the machine's description; nodes with another one are refused
  * @node: this node, 0 .. @nodes - 1
- * @nodes: number of nodes, 1 .. DVMM_MAX_NODE + 1
+ * @nodes: number of nodes that there may be at a time, 1 .. DVMM_MAX_NODE + 1
  * @hold_us: minimum time a granted page is kept, microseconds, 0 (none) ..
  *	DVMM_HOLD_MAX_US; raised to twice what a fetch from another node costs at its
  *	fastest
@@ -68,6 +68,8 @@ struct dvmm_version {
  * @stall_s: the machine stops, naming the page, once a page of a region has been
  *	on its way for so many seconds without progress; at most DVMM_STALL_MAX,
  *	0: never
+ * @absent: nodes that are not there now, a bit each: node n is bit n % 64 of word n / 64;
+ *	they may join later.  Not @node itself, and in machines of more than 64 nodes none
  *
  * Return: a machine descriptor.  EEXIST: this node of this machine exists in
  * this kernel already.
@@ -82,6 +84,7 @@ struct dvmm_create_machine {
 	__u32 hold_us;
 	__u32 policy;
 	__u32 stall_s;
+	__u64 absent[16];
 };
 
 #define DVMM_STALL_MAX		86400
@@ -93,6 +96,14 @@ struct dvmm_create_machine {
  */
 #define DVMM_MACHINE_SECURE	0x1
 
+/*
+ * The node joins a machine that runs already, and of which all nodes but those in @absent are
+ * members: once linked to each of them it asks to be one.  DVMM_EVENT_JOINED with its own
+ * number says that it is, and not before does it reach memory or send datagrams; the
+ * machine stops here, and nowhere else, with the reason if a member refuses.
+ */
+#define DVMM_MACHINE_JOIN	0x2
+
 #define DVMM_POLICY_MIGRATORY	0x1	/* grant reads of migrating pages exclusively */
 #define DVMM_POLICY_PREFETCH	0x2	/* read ahead of a thread that reads page after page */
 #define DVMM_POLICY_MASK	0x3
@@ -102,7 +113,8 @@ struct dvmm_create_machine {
  * @size: sizeof(struct dvmm_create_region)
  * @flags: must be 0
  * @id: 0 .. DVMM_MAX_REGION, the same on all nodes
- * @home: node that homes the region
+ * @home: node that homes the region, the same on all nodes: one that is there, but for
+ *	who joins
  * @reserved: must be 0
  * @bytes: length, a multiple of 4096
  * @cache_bytes: how much of the region this node may hold while it is not its
@@ -134,7 +146,8 @@ struct dvmm_create_region {
  * @transport: name, NUL-terminated: "loop", "tcp", "rdma"
  *
  * The module dvmm-transport-<name> is loaded if need be.
- * Return: a link descriptor; the link is idle until DVMM_LINK_CONNECT.
+ * Return: a link descriptor; the link is idle until DVMM_LINK_CONNECT, and again after
+ * DVMM_EVENT_LINK_DOWN: that is, before it was up, and while @peer is no member.
  * EPROTONOSUPPORT: no such transport.  EEXIST: a link to @peer exists.
  */
 struct dvmm_create_link {
@@ -160,7 +173,8 @@ struct dvmm_create_link {
  *
  * ENOKEY: the machine has DVMM_MACHINE_SECURE, and a socket has no TLS with keys for
  * both directions, or @key is all 0.
- * Asynchronous: DVMM_EVENT_LINK_UP tells when both ends agreed.
+ * Asynchronous: DVMM_EVENT_LINK_UP tells when both ends agreed.  At any time: a peer
+ * that is no member does no harm, whatever becomes of the link.
  */
 struct dvmm_link_connect {
 	__u32 size;
@@ -197,7 +211,7 @@ struct dvmm_create_channel {
 
 /**
  * struct dvmm_datagram - what precedes the data on a channel descriptor
- * @node: write: receiver, or DVMM_NODE_ALL for all others; read: sender
+ * @node: write: receiver, a member (ENOTCONN), or DVMM_NODE_ALL for all others; read: sender
  * @type: free for the users of the channel
  * @reserved: zero
  * @length: bytes that follow, at most DVMM_CHANNEL_DATA_MAX
@@ -218,7 +232,7 @@ struct dvmm_datagram {
  * @vm: descriptor of a KVM virtual machine whose local vCPUs belong to this node
  * @count: number of entries of @nodes_of, at most DVMM_MAX_APIC_ID + 1
  * @nodes_of: user address of __u16[@count]: the node of each APIC id, or
- *	DVMM_NODE_ALL where there is none
+ *	DVMM_NODE_ALL where there is none; it has to be a member
  *
  * Loads dvmm-ipi if need be, and tests its hook: ENODEV with a line in the
  * kernel log if this kernel's KVM cannot be watched.  EBUSY: a VM is attached.
@@ -247,7 +261,7 @@ struct dvmm_attach_kvm {
  * To be called on every node, while no vCPU of the machine runs.  On return every
  * interrupt that was seen here is on its way, in front of whatever this node sends
  * over a channel afterwards.
- * EINVAL: no such vCPU or node.  ENOTCONN: no VM is attached.
+ * EINVAL: no such vCPU, or no such member.  ENOTCONN: no VM is attached.
  */
 struct dvmm_place_vcpu {
 	__u32 size;
@@ -293,6 +307,27 @@ struct dvmm_stop {
 };
 
 /**
+ * struct dvmm_leave - DVMM_LEAVE, on a machine: this node leaves, and the machine goes on
+ * @size: sizeof(struct dvmm_leave)
+ * @flags: must be 0
+ *
+ * Waits until nothing of the others' is here and all of them know; from the call on accesses
+ * to memory wait, until the machine has stopped here and they get SIGBUS.  On success it
+ * has: "node 2 has left".  Its descriptor is to be closed; then the node may join again, as
+ * a new machine, in this kernel or another.
+ *
+ * EBUSY, with a line in the kernel log that says which: the node is the home of pages, a
+ * vCPU is placed here, a node joins, a home moves, or this node leaves already.  ENOTCONN:
+ * not all members are linked.  EOPNOTSUPP: a member's dvmm does not let nodes leave, or the
+ * machine has more than 64 nodes.  In all these cases nothing has happened.  EIO: the
+ * machine has stopped.  EINTR: the caller was killed on the way.
+ */
+struct dvmm_leave {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
  * struct dvmm_event_record - what read() on a machine descriptor returns
  * @type: DVMM_EVENT_*
  * @node: the node that the event is about; for STALLED, the one that is waited for
@@ -301,8 +336,10 @@ struct dvmm_stop {
  *
  * One record a read; EAGAIN if there is none and O_NONBLOCK is set.  After
  * STOPPED every access to a region's memory that is not held gets SIGBUS.
- * STALLED comes when a page has been on its way for more than a second, and not
- * again before there was none; the machine goes on.
+ * JOINED: the node, or this one, is a member from now on.  LEFT: it is none any more;
+ * LINK_DOWN follows when its link may be connected again.  STALLED comes when a page has
+ * been on its way for more than a second, and not again before there was none; the machine
+ * goes on.
  */
 struct dvmm_event_record {
 	__u16 type;
@@ -315,6 +352,8 @@ struct dvmm_event_record {
 #define DVMM_EVENT_LINK_DOWN	2
 #define DVMM_EVENT_STOPPED	3
 #define DVMM_EVENT_STALLED	4
+#define DVMM_EVENT_JOINED	5
+#define DVMM_EVENT_LEFT		6
 
 /**
  * struct dvmm_stats - DVMM_GET_STATS, on a machine; all counts since creation
@@ -377,6 +416,7 @@ struct dvmm_stats {
 #define DVMM_STOP		_IOW(DVMM_IOCTL_BASE, 0x07, struct dvmm_stop)
 #define DVMM_GET_STATS		_IOWR(DVMM_IOCTL_BASE, 0x08, struct dvmm_stats)
 #define DVMM_PLACE_VCPU		_IOWR(DVMM_IOCTL_BASE, 0x09, struct dvmm_place_vcpu)
+#define DVMM_LEAVE		_IOW(DVMM_IOCTL_BASE, 0x0a, struct dvmm_leave)
 #define DVMM_LINK_CONNECT	_IOW(DVMM_IOCTL_BASE, 0x10, struct dvmm_link_connect)
 
 #endif

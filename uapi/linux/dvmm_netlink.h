@@ -28,8 +28,10 @@
 
 /**
  * enum dvmm_cmd - requests, and what answers carry besides machine and node
- * @DVMM_CMD_MACHINE_GET: nodes, state, reason, time, hold-us, secure, links-up
- * @DVMM_CMD_LINK_GET: peer, transport, link-status, in-flight, and what went through it
+ * @DVMM_CMD_MACHINE_GET: nodes, members, state, reason, time, hold-us, secure,
+ *	links-up
+ * @DVMM_CMD_LINK_GET: peer, member, transport, link-status, in-flight, and what went
+ *	through it
  * @DVMM_CMD_REGION_GET: region, home, pages, homed, frames, limit
  * @DVMM_CMD_STATS_GET: stats
  * @DVMM_CMD_FLIGHT_GET: region, page, flight-state, age-ms, pinned, acks, waiting, reason;
@@ -42,8 +44,8 @@
  *	and peer: node, which is the home of the page, makes peer the home of the 2 MiB that the
  *	page is in, all of which may be in use meanwhile; the answer comes when that is done.
  *	EINVAL, ENOENT, EBUSY, ENOTCONN, EOPNOTSUPP: nothing has happened, the text says why.
- *	ENOMEM: the same, peer has no room.  ETIMEDOUT: it goes on, but takes long.  EIO: the
- *	machine has stopped
+ *	ENOMEM: the same, peer has no room.  EBUSY also while a node joins or leaves.
+ *	ETIMEDOUT: it goes on, but takes long.  EIO: the machine has stopped
  */
 enum dvmm_cmd {
 	DVMM_CMD_MACHINE_GET = 1,
@@ -63,7 +65,7 @@ enum dvmm_cmd {
 /**
  * enum dvmm_machine_state - DVMM_A_STATE
  * @DVMM_MACHINE_STATE_JOINING: not all links are up yet
- * @DVMM_MACHINE_STATE_READY: linked to all other nodes
+ * @DVMM_MACHINE_STATE_READY: linked to all other members
  * @DVMM_MACHINE_STATE_STOPPED: for ever, for DVMM_A_REASON
  */
 enum dvmm_machine_state {
@@ -91,6 +93,8 @@ enum dvmm_link_status {
  * @DVMM_NOTICE_CREATED: a node of a machine came to be in this kernel
  * @DVMM_NOTICE_READY: it is linked to all others; one that is alone is ready when created
  * @DVMM_NOTICE_REMOVED: it is gone from this kernel
+ * @DVMM_NOTICE_JOINED: DVMM_A_PEER, or this node if there is none, is a member now
+ * @DVMM_NOTICE_LEFT: DVMM_A_PEER is none any more
  */
 enum dvmm_notice {
 	DVMM_NOTICE_LINK_UP = 1,
@@ -100,6 +104,8 @@ enum dvmm_notice {
 	DVMM_NOTICE_CREATED,
 	DVMM_NOTICE_READY,
 	DVMM_NOTICE_REMOVED,
+	DVMM_NOTICE_JOINED,
+	DVMM_NOTICE_LEFT,
 };
 
 /**
@@ -142,6 +148,8 @@ enum dvmm_notice {
  * @DVMM_A_TSC_KHZ: u32: of this kernel
  * @DVMM_A_HOMED: u64: pages of a region whose home this node is
  * @DVMM_A_TOUCHED: u64: of the pages that got another home, those that had been used
+ * @DVMM_A_MEMBERS: u16: how many of its nodes belong to the machine at present
+ * @DVMM_A_MEMBER: flag: the node at the other end of a link does
  */
 enum dvmm_attr {
 	DVMM_A_PAD = 1,
@@ -181,6 +189,8 @@ enum dvmm_attr {
 	DVMM_A_TSC_KHZ,
 	DVMM_A_HOMED,
 	DVMM_A_TOUCHED,
+	DVMM_A_MEMBERS,
+	DVMM_A_MEMBER,
 
 	/* private: */
 	__DVMM_A_MAX,

@@ -21,7 +21,8 @@
 #define DVMM_WIRE_FEATURES(X)	\
 	X(BLOCKS, 0, "blocks")	/* GET_Z, and frames of kind BATCH */	\
 	X(COPIES, 1, "copies")	/* GET_C */			\
-	X(HOMES, 2, "homes")	/* messages of rehome.h */
+	X(HOMES, 2, "homes")	/* messages of rehome.h */	\
+	X(MEMBERS, 3, "members")	/* frames of kind MEMBER, PREP with a view */
 
 #define DVMM_FEATURE_BIT(name, bit, text)	DVMM_FEATURE_##name = 1ull << (bit),
 #define DVMM_FEATURE_OR(name, bit, text)	| DVMM_FEATURE_##name
@@ -40,13 +41,15 @@ struct dvmm_wire_hello {
 	__le16 node;
 	__le16 nodes;
 	__le32 page_size;
-	__le32 reserved;
+	__le32 flags;		/* DVMM_HELLO_*; of no meaning before feature "members" */
 	__le64 features;
 	u8 machine[16];
 	u8 config[16];		/* digest of the machine file; must be equal */
 	__le64 required;	/* since version 2 */
 };
 dvmm_static_assert(sizeof(struct dvmm_wire_hello) == 64, "hello is 64 bytes");
+
+#define DVMM_HELLO_JOINS	0x1	/* the sender is to become a member */
 
 #define DVMM_HELLO_MIN	4	/* bytes: what every version begins with */
 #define DVMM_HELLO_WHY	100	/* room for a reason */

@@ -153,6 +153,7 @@ const char *dvmm_rehome_start(struct dvmm_chunk *c, struct dvmm_move *m, u16 sel
 		return "it is homed there already";
 	memset(m, 0, sizeof(*m));
 	m->to = to;
+	m->others = nodes - 1;
 	c->phase = DVMM_CHUNK_ASKING;
 	rehome_send(out, DVMM_MSG_PREP, to, to);
 	return NULL;
@@ -197,7 +198,7 @@ static const char *rehome_got_move(struct dvmm_chunk *c, u16 self, u16 nodes,
 	return NULL;
 }
 
-static const char *rehome_got_prepped(struct dvmm_chunk *c, struct dvmm_move *m, u16 nodes,
+static const char *rehome_got_prepped(struct dvmm_chunk *c, struct dvmm_move *m,
 				      const struct dvmm_msg *msg, struct dvmm_actions *out)
 {
 	struct dvmm_action *a;
@@ -209,7 +210,7 @@ static const char *rehome_got_prepped(struct dvmm_chunk *c, struct dvmm_move *m,
 		return NULL;
 	}
 	c->phase = DVMM_CHUNK_LEAVING;
-	m->left = nodes - 1;
+	m->left = m->others;
 	a = rehome_send(out, DVMM_MSG_MOVE, 0, m->to);
 	a->type = DVMM_ACT_SEND_SET;
 	a->set = ~0ull;
@@ -265,7 +266,7 @@ void dvmm_rehome_message(struct dvmm_chunk *c, struct dvmm_move *m, u16 self, u1
 		break;
 	case DVMM_MSG_PREPPED:
 	case DVMM_MSG_UNABLE:
-		why = rehome_got_prepped(c, m, nodes, msg, out);
+		why = rehome_got_prepped(c, m, msg, out);
 		break;
 	case DVMM_MSG_MOVE_ACK:
 		why = rehome_got_ack(c, m, msg);

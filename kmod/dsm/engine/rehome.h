@@ -61,11 +61,13 @@ dvmm_static_assert(sizeof(struct dvmm_chunk) == 16, "budget: 16 bytes a chunk an
 /**
  * struct dvmm_move - what a home keeps of the chunk that it moves
  * @to: the new home
+ * @others: how many nodes besides this one are to hear of it
  * @left: how many MOVE_ACKs are to come
  * @acked: who has sent one
  */
 struct dvmm_move {
 	u16 to;
+	u16 others;
 	u16 left;
 	u64 acked[DVMM_MAX_NODES / 64];
 };
@@ -128,7 +130,9 @@ void dvmm_rehome_leave(struct dvmm_chunk *c, const struct dvmm_visit *v,
 /**
  * dvmm_rehome_start - move a chunk that is homed here
  * @c: the chunk
- * @m: filled; belongs to the chunk until it has settled
+ * @m: filled; belongs to the chunk until it has settled.  All nodes of the machine are to
+ *	hear of the move: a caller that knows of fewer lowers @m->others at once, and sends
+ *	MOVE to as many
  * @self: this node
  * @nodes: number of nodes of the machine
  * @to: the new home

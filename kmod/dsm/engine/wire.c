@@ -71,6 +71,33 @@ static const char *check_batch(const struct dvmm_frame *f, enum dvmm_lane lane)
 	return NULL;
 }
 
+#define DVMM_LANE_ANY	DVMM_LANES
+
+unsigned int dvmm_wire_member_lane(const struct dvmm_frame *f)
+{
+	static const u8 lanes[DVMM_WIRE_MEMBER_TYPES] = {
+		[DVMM_WIRE_MEMBER_NONE] = DVMM_LANES,
+#define X(name, lane, why) [DVMM_WIRE_##name] = DVMM_LANE_##lane,
+		DVMM_MEMBER_MESSAGES(X)
+#undef X
+	};
+
+	if (f->msg.type == DVMM_WIRE_GONE)
+		return f->index;
+	return f->msg.type < DVMM_WIRE_MEMBER_TYPES ? lanes[f->msg.type] : DVMM_LANES;
+}
+
+static const char *check_member(const struct dvmm_frame *f, enum dvmm_lane lane)
+{
+	if (!f->msg.type || f->msg.type >= DVMM_WIRE_MEMBER_TYPES)
+		return "unknown message of a member";
+	if (dvmm_wire_member_lane(f) != lane)
+		return "message of a member on the wrong lane";
+	if (f->msg.flags)
+		return "unknown flags";
+	return f->length ? "message of a member with a payload" : NULL;
+}
+
 const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lane,
 			     u16 peer, u16 nodes, struct dvmm_frame *f)
 {
@@ -100,6 +127,8 @@ const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lan
 		return check_coherence(f, lane, nodes);
 	if (f->kind == DVMM_WIRE_BATCH)
 		return check_batch(f, lane);
+	if (f->kind == DVMM_WIRE_MEMBER)
+		return check_member(f, lane);
 	if (lane != DVMM_LANE_CTL)
 		return "frame on the wrong lane";
 	switch (f->kind) {

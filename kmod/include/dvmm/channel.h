@@ -57,7 +57,7 @@ void dvmm_channel_close(struct dvmm_channel *c);
  * @length: 0 .. 4096
  *
  * Process context; may wait for room (killable).
- * Return: 0, -ENOTCONN if there is no link, -EMSGSIZE, -EINTR, -ENOMEM.
+ * Return: 0, -ENOTCONN if there is no link or one end is no member, -EMSGSIZE, -EINTR, -ENOMEM.
  */
 int dvmm_channel_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
 		      const void *data, unsigned int length);
@@ -79,7 +79,9 @@ int dvmm_channel_try_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
 
 /** dvmm_machine_self - this node's number */
 u16 dvmm_machine_self(const struct dvmm_machine *m);
-/** dvmm_machine_nodes - number of nodes of the machine */
+/** dvmm_machine_has - does the node belong to the machine at present?  Any context */
+bool dvmm_machine_has(const struct dvmm_machine *m, u16 node);
+/** dvmm_machine_nodes - number of nodes of the machine, present or not */
 u16 dvmm_machine_nodes(const struct dvmm_machine *m);
 /**
  * dvmm_machine_fail - stop the machine on all nodes

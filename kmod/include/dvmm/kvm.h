@@ -25,6 +25,7 @@ struct seq_file;
  * @place: a vCPU runs on another node from now on: see struct dvmm_place_vcpu, whose
  *	@eoi is the result.  Process context, MAY wait for room to the node where
  *	the vCPU was; nobody calls it twice at a time, nor while detach() runs
+ * @runs: is any vCPU placed on this node?  Takes no lock
  * @detach: undo; returns when no interrupt of this VM is in flight here
  * @show: optional, for debugfs
  */
@@ -33,6 +34,7 @@ struct dvmm_kvm_service {
 	void *(*attach)(struct dvmm_machine *m, struct file *vm,
 			const u16 *nodes_of, unsigned int count);
 	int (*place)(void *priv, u32 id, u16 node, u32 *eoi);
+	bool (*runs)(void *priv);
 	void (*detach)(void *priv);
 	void (*show)(void *priv, struct seq_file *m);
 };

@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Which nodes belong to a machine at present. */
+#include "engine/set.h"
+#include "join.h"
+#include "leave.h"
+#include "link.h"
+#include "machine.h"
+#include "members.h"
+
+#define AGAIN_MS	1
+
+/* ---- who belongs ---- */
+
+bool dvmm_members_has(const struct dvmm_machine *m, u16 node)
+{
+	return test_bit(node, m->members.set);
+}
+
+bool dvmm_members_stays(const struct dvmm_machine *m, u16 node)
+{
+	return dvmm_members_has(m, node) && !test_bit(node, m->members.leaving);
+}
+
+bool dvmm_members_matter(const struct dvmm_machine *m, u16 node)
+{
+	return dvmm_members_has(m, node) && READ_ONCE(m->members.phase) != DVMM_MEMBER_GONE;
+}
+
+u16 dvmm_members_others(const struct dvmm_machine *m)
+{
+	u16 node, n = 0;
+
+	for (node = 0; node < m->nodes; node++)
+		n += node != m->self && dvmm_members_stays(m, node);
+	return n;
+}
+
+u64 dvmm_members_view(const struct dvmm_machine *m)
+{
+	u64 view = 0;
+	u16 node;
+
+	for (node = 0; node < m->nodes && dvmm_set_exact(m->nodes); node++)
+		view |= (u64)dvmm_members_stays(m, node) << node;
+	return view;
+}
+
+bool dvmm_members_joins(const struct dvmm_machine *m)
+{
+	return READ_ONCE(m->members.phase) < DVMM_MEMBER_IN;
+}
+
+bool dvmm_members_parts(const struct dvmm_machine *m)
+{
+	return READ_ONCE(m->members.phase) > DVMM_MEMBER_IN;
+}
+
+int dvmm_members_may_send(const struct dvmm_machine *m, u16 node)
+{
+	return dvmm_members_has(m, node) && !dvmm_members_joins(m) ? 0 : -ENOTCONN;
+}
+
+bool dvmm_members_homes_move(const struct dvmm_machine *m)
+{
+	return m->mover.r || m->mover.coming;
+}
+
+const char *dvmm_members_unsettled(const struct dvmm_machine *m)
+{
+	const struct dvmm_members *s = &m->members;
+
+	if (s->joining >= 0 || dvmm_members_joins(m))
+		return "a node joins just now: try again";
+	return dvmm_members_parts(m) ? "this node leaves the machine" : NULL;
+}
+
+/* ---- links ---- */
+
+static bool members_all_linked(const struct dvmm_machine *m)
+{
+	u16 node;
+
+	for (node = 0; node < m->nodes; node++)
+		if (node != m->self && dvmm_members_has(m, node) &&
+		    !test_bit(node, m->members.linked))
+			return false;
+	return true;
+}
+
+bool dvmm_members_update(struct dvmm_machine *m)
+{
+	struct dvmm_members *s = &m->members;
+	bool was, ready;
+
+	spin_lock_irq(&m->event_lock);
+	was = s->ready;
+	ready = !dvmm_members_joins(m) && members_all_linked(m);
+	WRITE_ONCE(s->ready, ready);
+	ready = ready && !was && !m->stopped;
+	if (ready)
+		m->since = ktime_get_boottime_ns();
+	spin_unlock_irq(&m->event_lock);
+	return ready;
+}
+
+bool dvmm_members_linked(struct dvmm_machine *m, u16 node)
+{
+	struct dvmm_members *s = &m->members;
+
+	set_bit(node, s->linked);
+	atomic_inc(&m->links_up);
+	if (dvmm_members_joins(m))
+		dvmm_members_settle(m);
+	return dvmm_members_update(m);
+}
+
+void dvmm_members_unlinked(struct dvmm_machine *m, u16 node)
+{
+	struct dvmm_members *s = &m->members;
+
+	mutex_lock(&m->mover.lock);
+	if (test_and_clear_bit(node, s->linked))
+		atomic_dec(&m->links_up);
+	if (s->joining == node)
+		s->joining = -1;
+	if (s->asks_in == node)
+		s->asks_in = -1;
+	dvmm_members_answer(m, node);
+	dvmm_members_update(m);
+	mutex_unlock(&m->mover.lock);
+	wake_up_all(&m->wait);
+}
+
+/* ---- messages ---- */
+
+void dvmm_members_send(struct dvmm_machine *m, u16 node, u8 type, u64 id)
+{
+	struct dvmm_frame f = {
+		.kind = DVMM_WIRE_MEMBER,
+		.epoch = m->epoch,
+		.msg = { .type = type, .id = id },
+	};
+
+	lockdep_assert_held(&m->mover.lock);
+	dvmm_link_send(m, node, &f, NULL);
+}
+
+void dvmm_members_send_due(struct dvmm_machine *m, u8 type, u64 id)
+{
+	u16 node;
+
+	m->members.due = dvmm_members_view(m) & ~dvmm_set_bit(m->self, m->nodes);
+	for (node = 0; node < m->nodes; node++)
+		if (m->members.due >> node & 1)
+			dvmm_members_send(m, node, type, id);
+}
+
+bool dvmm_members_answer(struct dvmm_machine *m, u16 node)
+{
+	struct dvmm_members *s = &m->members;
+	u64 was = s->due;
+
+	lockdep_assert_held(&m->mover.lock);
+	if (!dvmm_set_exact(m->nodes))
+		return false;
+	s->due &= ~dvmm_set_bit(node, m->nodes);
+	return was && !s->due;
+}
+
+static const char *members_got(struct dvmm_link *l, unsigned int lane, const struct dvmm_frame *f)
+{
+	switch (f->msg.type) {
+	case DVMM_WIRE_JOIN:
+		return dvmm_join_asked(l, f->msg.id);
+	case DVMM_WIRE_HOMES:
+		return dvmm_join_homes(l->m, l->peer, f);
+	case DVMM_WIRE_JOIN_OK:
+	case DVMM_WIRE_WELCOME:
+		return dvmm_join_answered(l->m, l->peer, f->msg.type);
+	case DVMM_WIRE_JOINED:
+		return dvmm_join_done(l->m, l->peer);
+	case DVMM_WIRE_LEAVE:
+		return dvmm_leave_asked(l->m, l->peer);
+	case DVMM_WIRE_LEAVE_OK:
+		return dvmm_leave_answered(l->m, l->peer);
+	case DVMM_WIRE_GONE:
+		return dvmm_leave_gone(l->m, l->peer, lane);
+	}
+	return "unknown message of a member";
+}
+
+const char *dvmm_members_receive(struct dvmm_link *l, unsigned int lane,
+				 const struct dvmm_frame *f)
+{
+	const char *why;
+
+	if (!(l->terms.features & DVMM_FEATURE_MEMBERS))
+		return "message of a member from a node that does not know them";
+	mutex_lock(&l->m->mover.lock);
+	why = members_got(l, lane, f);
+	mutex_unlock(&l->m->mover.lock);
+	return why;
+}
+
+/* ---- what has to wait ---- */
+
+void dvmm_members_settle(struct dvmm_machine *m)
+{
+	mod_delayed_work(m->wq, &m->members.settle, 0);
+}
+
+static void members_settle_work(struct work_struct *work)
+{
+	struct dvmm_machine *m = container_of(to_delayed_work(work), struct dvmm_machine,
+					      members.settle);
+	bool again;
+
+	if (dvmm_machine_stopped(m))
+		return;
+	mutex_lock(&m->mover.lock);
+	if (m->members.phase == DVMM_MEMBER_LINKING && members_all_linked(m))
+		dvmm_join_ask(m);
+	again = dvmm_join_settle(m);
+	again |= dvmm_leave_settle(m);
+	mutex_unlock(&m->mover.lock);
+	if (again)
+		queue_delayed_work(m->wq, &m->members.settle, msecs_to_jiffies(AGAIN_MS));
+}
+
+/* ---- life ---- */
+
+static bool members_absent(const struct dvmm_create_machine *arg, u16 node)
+{
+	return arg->absent[node / 64] >> node % 64 & 1;
+}
+
+bool dvmm_members_check(const struct dvmm_create_machine *arg)
+{
+	u16 node, absent = 0;
+
+	for (node = arg->nodes; node <= DVMM_MAX_NODE; node++)
+		if (members_absent(arg, node))
+			return false;
+	for (node = 0; node < arg->nodes; node++)
+		absent += members_absent(arg, node);
+	if (arg->flags & DVMM_MACHINE_JOIN && absent + 1 >= arg->nodes)
+		return false;
+	if (!dvmm_set_exact(arg->nodes) && (absent || arg->flags & DVMM_MACHINE_JOIN))
+		return false;
+	return !members_absent(arg, arg->node);
+}
+
+void dvmm_members_init(struct dvmm_machine *m, const struct dvmm_create_machine *arg)
+{
+	struct dvmm_members *s = &m->members;
+	u16 node;
+
+	static_assert(DVMM_MAX_NODES == 64 * ARRAY_SIZE(arg->absent));
+	for (node = 0; node < m->nodes; node++)
+		if (!members_absent(arg, node))
+			set_bit(node, s->set);
+	s->phase = arg->flags & DVMM_MACHINE_JOIN ? DVMM_MEMBER_LINKING : DVMM_MEMBER_IN;
+	s->joining = -1;
+	s->asks_in = -1;
+	s->elastic = arg->flags & DVMM_MACHINE_JOIN || !bitmap_full(s->set, m->nodes);
+	INIT_DELAYED_WORK(&s->settle, members_settle_work);
+	dvmm_members_update(m);
+}
+
+void dvmm_members_end(struct dvmm_machine *m)
+{
+	cancel_delayed_work_sync(&m->members.settle);
+}
