@@ -37,6 +37,21 @@ apt_install() {
 	}
 }
 
+# corosync for the tests that have several of their own; as a package it would start one for this
+# machine as well, so it is only unpacked. All that it links is in the list.
+setup_corosync() {
+	corosync_version=$(dpkg-query -W -f '${Version}' libcpg-dev)
+	corosync=$cache/corosync-$corosync_version
+	test ! -e "$corosync/usr/sbin/corosync" || return 0
+	rm -rf "$corosync.new" "$tree/fetch"
+	mkdir -p "$tree/fetch"
+	(cd "$tree/fetch" && quietly "$tree/corosync.log" apt-get download "corosync=$corosync_version")
+	dpkg -x "$tree"/fetch/corosync_*.deb "$corosync.new"
+	rm -rf "$tree/fetch" "$corosync"
+	mv "$corosync.new" "$corosync"
+}
+
 setup_packages() {
 	apt_install $(sed 's/#.*//' "$here/packages")
+	setup_corosync
 }

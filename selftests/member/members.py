@@ -1,0 +1,276 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Five corosyncs and five dvmmds: hosts that come, go, are cut off and come back.
+
+members.py [EVENTS [SEED]]
+"""
+import os
+import random
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.dont_write_bytecode = True
+import pool as pools  # noqa: E402
+from pool import wait_until  # noqa: E402
+
+HERE = pools.HERE
+PATIENCE = 60
+MACHINE = '''[machine]
+name = {0}
+uuid = 00000000-0000-4000-8000-{1:012d}
+transport = tcp
+security = none
+[node h1]
+address = 10.99.0.1
+cpus = 1
+memory = 64M
+[node h2]
+address = 10.99.0.2
+cpus = 1
+memory = 64M
+'''
+
+
+class Tap:
+    """Results."""
+    count = failed = 0
+
+    @classmethod
+    def result(cls, fine, text):
+        """One line."""
+        cls.count += 1
+        cls.failed += not fine
+        print(f'{"" if fine else "not "}ok {cls.count} - {text}', flush=True)
+
+    @classmethod
+    def says(cls, done, status, text):
+        """A command has ended with that status, and that text in a line on standard error."""
+        fine = done[0] == status and (text in done[2] or not status) and done[2].count('\n') == (status != 0)
+        if not fine:
+            print(f'# status {done[0]}: {done[1]}{done[2]}')
+        cls.result(fine, f'status {status}: {done[2].strip() or text}')
+
+
+def machine_file(pool, number):
+    """Path of a machine's file."""
+    path = os.path.join(pool.directory, f'm{number}.conf')
+    with open(path, 'w') as f:
+        f.write(MACHINE.format(f'm{number}', number))
+    return path
+
+
+def names(answer, what='machines'):
+    """Names in an answer."""
+    return sorted(one['name'] for one in answer[what])
+
+
+def all_alike(pool, hosts=None):
+    """Wait until all decide and are equal; one of the answers."""
+    return wait_until(lambda: pool.open_alike(hosts), PATIENCE, 'the hosts do not agree')
+
+
+def closed(host):
+    """Wait until the host decides nothing; why."""
+    return wait_until(lambda: host.ask(do='hosts').get('closed'), PATIENCE, 'the host still decides')
+
+
+def test_pool(pool):
+    """What a healthy pool does."""
+    one, two = pool.hosts[:2]
+    answer = wait_until(lambda: pool.open_alike() and len(one.ask(do='hosts')['hosts']) == 5 and one.ask(do='hosts'),
+                        PATIENCE, 'no pool')
+    Tap.result(names(answer, 'hosts') == ['h1', 'h2', 'h3', 'h4', 'h5']
+               and {h['state'] for h in answer['hosts']} == {'present'}
+               and {h['cpus'] for h in answer['hosts']} == {os.cpu_count()}, 'five hosts have found each other')
+    status, out, _ = two.dvmm('hosts')
+    Tap.result(status == 0 and out.count('present') == 5 and out.startswith('HOST'), 'dvmm hosts lists them')
+    Tap.says(two.dvmm('define', machine_file(pool, 1)), 0, 'dvmm define m1')
+    all_alike(pool)
+    Tap.result(all(names(h.ask(do='machines')) == ['m1'] for h in pool.hosts), 'all have the machine')
+    Tap.says(one.dvmm('define', machine_file(pool, 1)), 1, 'm1: a machine of that name is defined: dvmm undefine m1')
+    Tap.says(one.dvmm('undefine', 'm2'), 1, 'm2: there is no such machine in the pool: dvmm machines')
+    other = machine_file(pool, 1).replace('m1.conf', 'copy.conf')
+    with open(other, 'w') as f:
+        f.write(MACHINE.format('copy', 1))
+    Tap.says(one.dvmm('define', other), 1, 'copy: m1 has the same UUID')
+
+
+def test_door(pool):
+    """What is said at the socket."""
+    one = pool.hosts[0]
+    Tap.result('is nothing that dvmmd does' in one.ask(do='dance').get('error', ''), 'an unknown request is refused')
+    Tap.result('is nothing that dvmmd does' in one.ask(do='ended', name='m1').get('error', ''),
+               "nobody speaks in a host's place")
+    if not os.environ.get('DVMM_POOL_ROOT'):
+        print('# a stranger takes a second user: run as root')
+        return
+    os.chmod(pool.directory, 0o755)
+    done = subprocess.run(one.inside('setpriv', '--reuid=65534', '--regid=65534', '--clear-groups', pools.DVMM,
+                                     'undefine', 'm1', '--state', one.directory),
+                          capture_output=True, text=True, check=False)
+    Tap.says((done.returncode, done.stdout, done.stderr), 4, 'only root changes the pool: run as root')
+
+
+def test_stray(pool):
+    """What is no message of a dvmmd."""
+    one, two = pool.hosts[:2]
+    subprocess.run(two.inside(os.path.join(HERE, 'stray'), 'hello', '[1, 2]', '{"dvmm": 99, "kind": "open"}', '{"dvmm',
+                              '{"dvmm": 1, "kind": "define", "machine": {"name": "../x"}}', 'big',
+                              '{"dvmm": 1, "kind": "host", "host": 7}', '{"dvmm": 1}',
+                              '{"dvmm": 1, "kind": "state", "view": "x", "state": {}}'), check=True)
+    all_alike(pool)
+    log = one.log()
+    Tap.result('host 2 sends what is no message' in log and 'host 2 speaks version 99' in log,
+               'what is no message, or of another version, is named')
+    Tap.result(names(one.ask(do='machines')) == ['m1'] and all(h.daemon.poll() is None for h in pool.hosts),
+               'and changes nothing')
+
+
+def test_minority(pool):
+    """A host alone, and what happens to its state."""
+    one, last = pool.hosts[0], pool.hosts[4]
+    pool.side(last, 1)
+    wait_until(lambda: 'quorate' in closed(last), PATIENCE, 'no word of quorum')
+    Tap.says(last.dvmm('define', machine_file(pool, 2)), 3, 'the pool decides nothing: it is not quorate')
+    wait_until(lambda: pool.open_alike(pool.hosts[:4]), PATIENCE, 'the majority does not decide')
+    Tap.says(one.dvmm('undefine', 'm1'), 0, 'the others decide: dvmm undefine m1')
+    Tap.says(one.dvmm('define', machine_file(pool, 3)), 0, 'dvmm define m3')
+    Tap.result(names(last.ask(do='machines')) == ['m1'], 'the host that is cut off still has the old state')
+    wait_until(lambda: 'away' in str(one.ask(do='hosts')), PATIENCE, 'not away')
+    pool.side(last, 0)
+    Tap.result(names(all_alike(pool)) == ['m3'], 'when it is back it has that of the others')
+
+
+def test_ends(pool):
+    """Daemons and corosyncs that end."""
+    one, two = pool.hosts[:2]
+    two.daemon_kill()
+    wait_until(lambda: 'silent' in str(one.ask(do='hosts')), PATIENCE, 'not silent')
+    Tap.result(True, 'a host without a dvmmd is silent')
+    Tap.says(two.dvmm('machines'), 3, 'dvmmd does not run on this host: systemctl start dvmmd')
+    two.daemon_start()
+    all_alike(pool)
+    two.corosync_kill()
+    wait_until(lambda: 'start corosync' in closed(two), PATIENCE, 'not named')
+    Tap.result(True, f'a host without corosync decides nothing: {closed(two)}')
+    two.corosync_start()
+    Tap.result(names(all_alike(pool)) == ['m3'], 'both are found again')
+    for host in pool.hosts:
+        host.daemon_kill()
+    for host in pool.hosts:
+        host.daemon_start()
+    Tap.result(names(all_alike(pool)) == ['m3'], 'the end of all dvmmds loses nothing')
+
+
+class Churn:
+    """Events in any order, and what must never be seen."""
+
+    def __init__(self, pool, seed):
+        self.pool, self.random = pool, random.Random(seed)
+        self.digests, self.wrong, self.asked, self.done = {}, [], 0, 0
+
+    def look(self):
+        """Those who decide and are as far as each other are equal."""
+        for host in self.pool.hosts:
+            answer = host.ask(do='machines') if host.daemon else {}
+            if answer.get('closed') == '':
+                key = answer['term'], answer['sequence']
+                if self.digests.setdefault(key, answer['digest']) != answer['digest']:
+                    self.wrong.append(f'term and sequence {key} have two states')
+
+    def ask(self):
+        """Something for the pool to decide."""
+        host, number = self.random.choice(self.pool.hosts), self.random.randrange(6)
+        self.asked += 1
+        if self.random.random() < .5:
+            machine = {'name': f'm{number}', 'uuid': str(number), 'text': '',
+                       'cells': [{'node': 'a', 'cpus': 1, 'memory': 1 << 20}]}
+            answer = host.ask(do='define', machine=machine)
+        else:
+            answer = host.ask(do='undefine', name=f'm{number}')
+        self.done += 'v' in answer and 'error' not in answer
+
+    def event(self):
+        """Something happens."""
+        host, what = self.random.choice(self.pool.hosts), self.random.randrange(8)
+        if what < 3:
+            for one in self.pool.hosts:
+                self.pool.side(one, self.random.randrange(2))
+        elif what == 3:
+            for one in self.pool.hosts:
+                self.pool.side(one, 0)
+        elif not host.corosync:
+            host.boot()
+        elif not host.daemon:
+            host.daemon_start()
+        elif what < 6:
+            host.daemon_kill()
+        else:
+            host.kill()
+
+    def heal(self):
+        """All run and reach each other."""
+        for host in self.pool.hosts:
+            self.pool.side(host, 0)
+            if not host.corosync:
+                host.corosync_start()
+            if not host.daemon:
+                host.daemon_start()
+
+    def run(self, events):
+        """All of it; what they agree on in the end."""
+        for _ in range(events):
+            self.event()
+            time.sleep(self.random.random())
+            for _ in range(3):
+                self.ask()
+            self.look()
+        self.heal()
+        return all_alike(self.pool)
+
+
+def test_churn(pool, events, seed):
+    """Chance."""
+    churn = Churn(pool, seed)
+    try:
+        term = churn.run(events)['term']
+    except TimeoutError as error:
+        churn.wrong.append(str(error))
+        term = 0
+    Tap.result(not churn.wrong,
+               f'{events} joins, ends, cuts and merges (seed {seed}): {churn.done} of {churn.asked} requests decided, '
+               f'term {term}: {", ".join(churn.wrong) or "all replicas are equal"}')
+    Tap.says(pool.hosts[2].dvmm('define', machine_file(pool, 9)), 0, 'and decide again')
+
+
+def main():
+    """Everything."""
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 12
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time()) % 100000
+    if not pools.corosync():
+        print('1..0 # SKIP there is no corosync: tools/testbed/setup packages')
+        return 0
+    if not os.getuid():
+        os.environ['DVMM_POOL_ROOT'] = '1'
+    pools.enter_namespaces()
+    pool = pools.Pool(5)
+    try:
+        pool.boot()
+        for test in (test_pool, test_door, test_stray, test_minority, test_ends):
+            test(pool)
+        test_churn(pool, events, seed)
+    except TimeoutError as error:
+        Tap.result(False, str(error))
+    finally:
+        if Tap.failed:
+            for host in pool.hosts:
+                print(f'# {host.name}: ' + '\n# '.join(host.log().split('\n')[-12:]))
+        pool.close()
+    print(f'1..{Tap.count}')
+    return 1 if Tap.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

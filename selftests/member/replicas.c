@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Replicas of a pool's state under joins, kills, cuts and merges in any order: equal where they
+ * decide, no machine twice, a minority decides nothing, nothing stable is lost; and once all is
+ * healed they agree and do what they are asked.
+ *
+ * replicas [RUNS [SEED]]
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../engine/tap.h"
+#include "../../tools/dvmm/json.h"
+#include "world.h"
+
+#define STEPS	6000
+#define PATIENCE	200000
+
+static void calm_down(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < PATIENCE && !world_wrong && !world_is_quiet(); i++)
+		world_step(true);
+	if (!world_wrong && !world_is_quiet())
+		world_wrong = "it does not come to rest";
+}
+
+static void check_agreement(void)
+{
+	char *digest;
+	unsigned int i;
+
+	if (world_wrong)
+		return;
+	digest = pool_digest(replica_pool(hosts[0].r));
+	for (i = 0; i < HOSTS && !world_wrong; i++) {
+		char *other = pool_digest(replica_pool(hosts[i].r));
+
+		if (!replica_is_open(hosts[i].r))
+			world_wrong = "a healed pool is not open";
+		else if (strcmp(digest, other))
+			world_wrong = "healed replicas differ";
+		g_free(other);
+	}
+	g_free(digest);
+}
+
+static bool is_in_state(unsigned int m, const char *state)
+{
+	char name[8];
+	struct json_object *machine;
+
+	snprintf(name, sizeof(name), "m%u", m);
+	machine = pool_machine(replica_pool(hosts[0].r), name);
+	return machine && !strcmp(json_text_of(machine, "state"), state);
+}
+
+/* What all of it is for: it can be asked for a machine, and has it. */
+static void check_service(void)
+{
+	unsigned int i;
+
+	if (world_wrong)
+		return;
+	g_free(world_ask(1, "stop", 0));
+	calm_down();
+	for (i = 0; i < PATIENCE && !world_wrong && !is_in_state(0, "stopped"); i++) {
+		world_step(true);
+		if (!(i % 1000))
+			g_free(world_ask(3, is_in_state(0, "failed") ? "stop" : "define", 0));
+	}
+	if (!world_wrong && !is_in_state(0, "stopped"))
+		world_wrong = "a machine cannot be stopped";
+	g_free(world_ask(2, "stop", 1));
+	g_free(world_ask(2, "stop", 2));
+	calm_down();
+	g_free(world_ask(2, "start", 0));
+	calm_down();
+	if (!world_wrong && !is_in_state(0, "starting") && !is_in_state(0, "running") &&
+	    !is_in_state(0, "failed") && !is_in_state(0, "stopping"))
+		world_wrong = "a machine is not started";
+}
+
+static bool run(unsigned int seed)
+{
+	unsigned int i;
+
+	world_begin(seed);
+	for (i = 0; i < STEPS && !world_wrong; i++)
+		world_step(false);
+	if (!world_wrong)
+		world_heal();
+	calm_down();
+	check_agreement();
+	check_service();
+	check_agreement();
+	if (world_wrong)
+		printf("# seed %u, step %u: %s\n", seed, i, world_wrong);
+	world_end();
+	return !world_wrong;
+}
+
+int main(int argc, char **argv)
+{
+	unsigned int runs = argc > 1 ? strtoul(argv[1], NULL, 10) : 300, good = 0, i;
+	unsigned int seed = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
+
+	for (i = 0; i < runs && good == i; i++)
+		good += run(seed + i);
+	tap(good == runs, "%u runs of %u hosts, %u steps each", runs, HOSTS, STEPS);
+	tap(world_decided > runs && world_refused > runs && world_started > runs &&
+	    world_fenced > runs, "%u decisions, %u refusals, %u units started, %u fences",
+	    world_decided, world_refused, world_started, world_fenced);
+	return tap_done();
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A program that is in the group of the dvmmds without being one.
+ *
+ * stray TEXT...: joins, says that and leaves; with "big" for 600 KB of the letter x
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <corosync/cpg.h>
+
+static void on_deliver(cpg_handle_t handle, const struct cpg_name *group, uint32_t node,
+		       uint32_t pid, void *data, size_t len)
+{
+	unsigned int *heard;
+
+	(void)group;
+	(void)node;
+	(void)data;
+	(void)len;
+	cpg_context_get(handle, (void **)&heard);
+	*heard += pid == (uint32_t)getpid();
+}
+
+static void say(cpg_handle_t handle, const char *text)
+{
+	static char big[600000];
+	struct iovec io = { (void *)text, strlen(text) };
+
+	if (!strcmp(text, "big")) {
+		memset(big, 'x', sizeof(big));
+		io = (struct iovec){ big, sizeof(big) };
+	}
+	while (cpg_mcast_joined(handle, CPG_TYPE_AGREED, &io, 1) == CS_ERR_TRY_AGAIN)
+		usleep(1000);
+}
+
+int main(int argc, char **argv)
+{
+	struct cpg_name group = { .length = 4, .value = "dvmm" };
+	cpg_model_v1_data_t model = { .model = CPG_MODEL_V1, .cpg_deliver_fn = on_deliver };
+	unsigned int heard = 0;
+	cpg_handle_t handle;
+	cs_error_t error;
+	int i;
+
+	error = cpg_model_initialize(&handle, CPG_MODEL_V1, (cpg_model_data_t *)&model, &heard);
+	while (error == CS_OK && (error = cpg_join(handle, &group)) == CS_ERR_TRY_AGAIN)
+		error = usleep(1000) ? CS_ERR_INTERRUPT : CS_OK;
+	if (error != CS_OK) {
+		fprintf(stderr, "stray: not in the group: %d\n", error);
+		return 1;
+	}
+	for (i = 1; i < argc; i++)
+		say(handle, argv[i]);
+	while (heard < (unsigned int)argc - 1)
+		if (cpg_dispatch(handle, CS_DISPATCH_ONE) != CS_OK) {
+			fprintf(stderr, "stray: %u heard\n", heard);
+			return 1;
+		}
+	cpg_leave(handle, &group);
+	cpg_finalize(handle);
+	return 0;
+}
