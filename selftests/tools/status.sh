@@ -55,6 +55,12 @@ done
 for verb in $verbs; do
 	case $verb in
 	list | version | doctor | create) ;;
+	hosts | machines)
+		says 3 'dvmm: dvmmd does not run on this host: systemctl start dvmmd' $verb --state "$dir"
+		;;
+	undefine)
+		says 3 'dvmm: dvmmd does not run on this host: systemctl start dvmmd' $verb none --state "$dir"
+		;;
 	status | is-active | top | hot | trace | events | metrics | clock)
 		test -d /sys/module/dvmm || says 5 'the module is not loaded: modprobe dvmm' $verb none
 		;;

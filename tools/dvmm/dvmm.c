@@ -41,6 +41,8 @@ static const char *const usage =
 	"       dvmm spread|pack MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm wait MACHINE [NODE] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm run MACHINE [NODE] [--from CHECKPOINT [--force]] [--detach] [--dir DIR] [--state DIR]\n"
+	"       dvmm hosts|machines [--json] [--state DIR]\n"
+	"       dvmm define|undefine MACHINE [--dir DIR] [--state DIR]\n"
 	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
 	"the beginning of its UUID.\n";
 
@@ -108,6 +110,10 @@ static const struct {
 	{ "receive", verb_receive, 1, 1 },
 	{ "diff", verb_diff, 1, 1 },
 	{ "list", verb_list, 0, 0 },
+	{ "hosts", verb_hosts, 0, 0 },
+	{ "machines", verb_machines, 0, 0 },
+	{ "define", verb_define, 1, 1 },
+	{ "undefine", verb_undefine, 1, 1 },
 };
 
 /* 0 or '?' after a line */

@@ -68,6 +68,10 @@ int verb_events(const struct options *o, int argc, char **argv);
 int verb_clock(const struct options *o, int argc, char **argv);
 int verb_rehome(const struct options *o, int argc, char **argv);
 int verb_metrics(const struct options *o, int argc, char **argv);
+int verb_hosts(const struct options *o, int argc, char **argv);
+int verb_machines(const struct options *o, int argc, char **argv);
+int verb_define(const struct options *o, int argc, char **argv);
+int verb_undefine(const struct options *o, int argc, char **argv);
 int verb_doctor(const struct options *o, int argc, char **argv);
 
 #endif
