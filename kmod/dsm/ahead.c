@@ -159,13 +159,14 @@ void dvmm_ahead_got(struct dvmm_region *r, u64 index)
 	dvmm_stats_count(r->m, copies_got);
 }
 
-void dvmm_ahead_used(struct dvmm_region *r, u64 index)
+bool dvmm_ahead_used(struct dvmm_region *r, u64 index)
 {
 	if (!dvmm_page_ahead(dvmm_region_page(r, index)))
-		return;
+		return false;
 	dvmm_page_set_ahead(r, index, false);
 	dvmm_stats_count(r->m, copies_used);
 	ahead_earn(r, AHEAD_CREDIT_USED);
+	return true;
 }
 
 void dvmm_ahead_lost(struct dvmm_region *r, u64 index)

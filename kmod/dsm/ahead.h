@@ -58,8 +58,8 @@ void dvmm_ahead_copies(struct dvmm_region *r, u64 index);
 
 /** dvmm_ahead_got - a copy came that was asked for ahead of need; by the page's runner */
 void dvmm_ahead_got(struct dvmm_region *r, u64 index);
-/** dvmm_ahead_used - the page is accessed, and may be such a copy */
-void dvmm_ahead_used(struct dvmm_region *r, u64 index);
+/** dvmm_ahead_used - the page is accessed; true: it was asked for ahead and not used yet */
+bool dvmm_ahead_used(struct dvmm_region *r, u64 index);
 /** dvmm_ahead_lost - the page goes, and may be such a copy; by the page's runner */
 void dvmm_ahead_lost(struct dvmm_region *r, u64 index);
 

@@ -180,10 +180,9 @@ static int region_ask(struct dvmm_region *r, u64 index, u8 need, const struct dv
 	u32 wakes = READ_ONCE(dvmm_region_bucket(r, index)->wakes);
 
 	dvmm_dispatch_local(r, index, type);
-	if (need == DVMM_PERM_READ) {
-		dvmm_prefetch(r, index);
+	dvmm_prefetch(r, index, need);
+	if (need == DVMM_PERM_READ)
 		dvmm_ahead_copies(r, index);
-	}
 	return region_sleep(r, index, need, wakes, w);
 }
 
@@ -230,9 +229,8 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 
 	if (had >= need) {
 		dvmm_stats_count(r->m, faults_local);
-		dvmm_ahead_used(r, index);
-		if (need == DVMM_PERM_READ)
-			dvmm_prefetch(r, index);
+		if (dvmm_ahead_used(r, index))
+			dvmm_prefetch(r, index, need);
 		return 0;
 	}
 	start = ktime_get_ns();

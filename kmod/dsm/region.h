@@ -76,7 +76,7 @@ struct dvmm_region {
 	atomic_long_t unwanted;		/* how many of them the kernel wants back */
 	struct work_struct reclaim;
 
-	struct dvmm_stream streams[DVMM_STREAMS];
+	struct dvmm_streams streams[DVMM_STREAMS];
 	struct dvmm_ahead ahead[DVMM_AHEAD_KINDS][DVMM_STREAMS];
 	atomic_t credit;		/* for copies: see ahead.c */
 	struct dvmm_bucket buckets[DVMM_BUCKETS];

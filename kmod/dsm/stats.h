@@ -67,8 +67,8 @@ void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out);
  * @zeros_asked: untouched pages asked for ahead of need
  * @copies_asked: pages with contents asked for ahead of need
  * @copies_got: how many of them came
- * @copies_used: and were used
- * @copies_lost: and went before they were used
+ * @copies_used: and were used; pages of streams among them
+ * @copies_lost: and went before they were used; likewise
  * @blocks: untouched blocks of 2 MiB taken at their home
  * @blocks_split: how many of them are single pages since
  */

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a node asks for ahead of need: blocks of untouched pages, blocks of pages to
- * read, and the right to write with a read.  Each is counted in messages or requests,
- * with the guess and without, and what is read is what was written.
+ * read, the next pages of a thread's way, and the right to write with a read.  Each is
+ * counted in messages or requests, with the guess and without, and what is read is what was
+ * written.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -202,6 +203,87 @@ static unsigned long produce(int *wrong)
 	return before;
 }
 
+static unsigned long waits(const struct cluster *c, int node)
+{
+	struct dvmm_stats s = stats(c, node);
+
+	return s.faults_read + s.faults_write + s.faults_upgrade;
+}
+
+/* Where a thread goes: up, down, or to and fro by ever longer leaps. */
+static int up(int i)
+{
+	return 2 * i;
+}
+
+static int down(int i)
+{
+	return PAGES - 1 - 2 * i;
+}
+
+static int about(int i)
+{
+	return 31 * i % PAGES;
+}
+
+/*
+ * The other node has written to what is on the way, @rest to the rest.  @node goes to half of
+ * all pages and adds to each, or but reads: how often it waited.
+ */
+static unsigned long go(int node, int rest, int (*way)(int), bool adds, int *wrong)
+{
+	static char theirs[PAGES];
+	volatile uint64_t *m[2];
+	unsigned long before;
+	struct cluster c;
+	int i, p;
+
+	open_two(&c, m);
+	memset(theirs, 0, sizeof(theirs));
+	for (i = 0; i < PAGES / 2; i++)
+		theirs[way(i)] = 1;
+	for (p = 0; p < PAGES; p++)
+		*word(m[theirs[p] ? !node : rest], p) = p;
+	before = waits(&c, node);
+	for (i = 0; i < PAGES / 2; i++) {
+		*wrong += *word(m[node], way(i)) != (uint64_t)way(i);
+		if (adds)
+			*word(m[node], way(i)) += 1;
+	}
+	before = waits(&c, node) - before;
+	for (i = 0; i < PAGES / 2; i++)
+		*wrong += *word(m[!node], way(i)) != (uint64_t)(way(i) + adds);
+	close_two(&c, m);
+	return before;
+}
+
+static void streams_of(const char *who, int node)
+{
+	unsigned long without, with, apart, reads, lost, lost_without;
+	int wrong = 0;
+
+	cluster_param("streams", 0);
+	without = go(node, node, down, true, &wrong);
+	lost_without = go(node, node, about, true, &wrong);
+	cluster_param("streams", 16);
+	with = go(node, node, down, true, &wrong);
+	apart = go(node, !node, up, true, &wrong);
+	reads = go(node, node, up, false, &wrong);
+	lost = go(node, node, about, true, &wrong);
+	cluster_param("streams", 0);
+	tap_ok(!wrong, "%s, %s: who goes from page to page finds what was written", transport, who);
+	tap_ok(without >= PAGES / 2, "%s, %s: it waits for each page: %lu times for %d", transport,
+	       who, without, PAGES / 2);
+	tap_ok(with < without / 4, "%s, %s: downwards, adding, it waits %lu times", transport, who,
+	       with);
+	tap_ok(apart < without / 4, "%s, %s: and where what it leaves out is elsewhere, %lu times",
+	       transport, who, apart);
+	tap_ok(reads < PAGES / 4, "%s, %s: upwards, reading, %lu times", transport, who, reads);
+	tap_ok(lost <= lost_without + lost_without / 8,
+	       "%s, %s: without order nothing is lost: %lu times, %lu before", transport, who,
+	       lost, lost_without);
+}
+
 static void history(void)
 {
 	unsigned long with, without, read_with, read_without;
@@ -236,7 +318,10 @@ int main(void)
 		transport = transports[i];
 		zeros();
 		copies();
+		cluster_param("copies", 0);
 		history();
 	}
+	streams_of("the home", 0);
+	streams_of("another node", 1);
 	return tap_end();
 }

@@ -3,7 +3,8 @@
 """What the bench's jobs ask of the other host, by counts alone: each once on a guest that started packed and was spread.
 
 $DVMM_BENCH_JOBS: which, as NAME or NAME=SIZE; $DVMM_BENCH_TRACE: which to record as well, in a run of their own;
-$DVMM_BENCH_PARAMS: settings of the module to go through, each job under each, as "copies=0 copies=16,zeros=8";
+$DVMM_BENCH_PARAMS: settings of the module to go through, each job under each, as "copies=0 copies=16,zeros=8"
+(a name with slashes is that of files of the guest, as in "/proc/sys/kernel/sched_autogroup_enabled=0");
 $DVMM_BENCH_WORDS: more words for the guest's kernel; $DVMM_BENCH_TUNE: a script for the guest before the first job.
 No time is compared, so this may be run beside other work.
 """
@@ -16,7 +17,7 @@ import benchtrace
 import hotpages
 from guestlib import Machine, load, main, must
 
-COUNTS = benchjobs.COUNTS + ('zeros_asked', 'copies_asked', 'copies_got', 'copies_used', 'copies_lost')
+COUNTS = benchjobs.COUNTS + ('zeros_asked', 'prefetches', 'copies_asked', 'copies_got', 'copies_used', 'copies_lost')
 JOBS = os.environ.get('DVMM_BENCH_JOBS', '').split() or list(benchjobs.ALL)
 PARAMS = os.environ.get('DVMM_BENCH_PARAMS', '').split() or ['']
 KEEP = os.environ.get('DVMM_BENCH_KEEP')
@@ -44,8 +45,8 @@ def counted(t, m, job):
         t.diag(f'{job:17} {took:6.1f} s node {node}: read {d["faults_read"]} write {d["faults_write"]} upgrade '
                f'{d["faults_upgrade"]} first {d["faults_first"]} messages {d["messages_sent"]} wait '
                f'{d["wait_ns"] / 1e9:.2f} s, {d["wait_ns"] / 1e6 / asked if asked else 0:.1f} ms each, ping {price} ms; '
-               f'ahead: {d["zeros_asked"]} zeroes, {d["copies_asked"]} copies asked, {d["copies_got"]} came, {d["copies_used"]} '
-               f'used, {d["copies_lost"]} lost')
+               f'ahead: {d["zeros_asked"]} zeroes, {d["prefetches"]} in streams, {d["copies_asked"]} copies asked, '
+               f'{d["copies_got"]} came; {d["copies_used"]} used, {d["copies_lost"]} lost')
 
 
 def recorded(t, m, job):
@@ -61,10 +62,12 @@ def recorded(t, m, job):
 
 
 def set_params(m, setting):
-    """Parameters of the module, on all hosts."""
+    """Parameters of the module, on all hosts; or files of the guest."""
     for word in filter(None, setting.split(',')):
         name, value = word.split('=')
-        for host in m.hosts:
+        if name.startswith('/'):
+            m.must(f'for f in {name}; do echo {value} > $f || exit; done')
+        for host in [] if name.startswith('/') else m.hosts:
             must(host, f'echo {value} > /sys/module/dvmm/parameters/{name}')
 
 
@@ -73,7 +76,7 @@ def test(t):
     load({0, 1})
     m = Machine([0, 1], cpus=CPUS, keys=['start = packed', 'timeout = 600'], at_once=True)
     try:
-        set_params(m, PARAMS[0])
+        set_params(m, PARAMS[0] if '/' not in PARAMS[0] else '')
         m.start(f'{hotpages.WORDS} {WORDS}')
         t.diag(f'up after {m.up(900):.0f} s')
         m.spread()
