@@ -8,7 +8,7 @@ tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
 
 echo "TAP version 13"
-echo "1..6"
+echo "1..8"
 fail=0
 
 mkdir "$tmp/tree"
@@ -57,4 +57,21 @@ for page in "$top"/tools/dvmm/dvmm*.[0-9]; do
 done >"$tmp/log"
 [ ! -s "$tmp/log" ]
 result $? 6 "manuals have no mistake that groff sees" "$tmp/log"
+
+for file in etc/default/grub.d/dvmm-guest.cfg usr/lib/dvmm-guest/settings usr/share/doc/dvmm-guest/guest-tuning.rst; do
+	echo "./$file"
+done >"$tmp/wanted"
+dpkg-deb -c "$tmp"/dvmm-guest_*.deb | awk '{print $6}' | sed 's/\.gz$//' >"$tmp/has"
+grep -vxFf "$tmp/has" "$tmp/wanted" >"$tmp/log"
+grep -q '/lib/systemd/system/dvmm-guest.service$' "$tmp/has" || echo "dvmm-guest.service" >>"$tmp/log"
+[ ! -s "$tmp/log" ]
+result $? 7 "dvmm-guest has the words for the kernel, the service and what it runs" "$tmp/log"
+
+# As update-grub reads it, after the guest's own words.
+mkdir "$tmp/guest"
+dpkg-deb -x "$tmp"/dvmm-guest_*.deb "$tmp/guest"
+words=$(GRUB_CMDLINE_LINUX_DEFAULT=quiet && . "$tmp/guest/etc/default/grub.d/dvmm-guest.cfg" &&
+	echo "$GRUB_CMDLINE_LINUX_DEFAULT")
+case $words in "quiet tsc=reliable "*) : ;; *) false ;; esac
+result $? 8 "its words come after those that the guest has: $words" "$tmp/log"
 exit $fail
