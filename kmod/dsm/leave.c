@@ -32,8 +32,6 @@ static const char *leave_busy(struct dvmm_machine *m)
 {
 	if (dvmm_members_unsettled(m))
 		return dvmm_members_unsettled(m);
-	if (m->members.asks_in >= 0)
-		return "a node joins just now: try again";
 	if (dvmm_members_homes_move(m))
 		return "the home of a chunk moves just now: try again";
 	if (leave_homed(m))

@@ -671,9 +671,18 @@ static long link_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 	return -ENOTTY;
 }
 
+/* The descriptor is gone, or never was; m->links keeps the link. */
+static void link_abandon(struct dvmm_link *l)
+{
+	mutex_lock(&l->m->lock);
+	l->open = false;
+	mutex_unlock(&l->m->lock);
+	dvmm_link_put(l);
+}
+
 static int link_release(struct inode *inode, struct file *file)
 {
-	dvmm_link_put(file->private_data);
+	link_abandon(file->private_data);
 	return 0;
 }
 
@@ -724,6 +733,47 @@ static int link_publish(struct dvmm_link *l)
 	return ret == -EBUSY ? -EEXIST : ret;
 }
 
+/* With a reference for m->links and one for the descriptor. */
+static struct dvmm_link *link_make(struct dvmm_machine *m, u16 peer,
+				   const struct dvmm_transport_ops *ops)
+{
+	struct dvmm_link *l = link_alloc(m, peer, ops);
+	int ret;
+
+	if (!l) {
+		dvmm_transport_put(ops);
+		return ERR_PTR(-ENOMEM);
+	}
+	l->open = true;
+	kref_get(&l->ref);
+	ret = link_publish(l);
+	if (!ret)
+		return l;
+	dvmm_link_put(l);
+	dvmm_link_put(l);
+	return ERR_PTR(ret);
+}
+
+/* A link that is idle and has no descriptor any more gets a new one. */
+static struct dvmm_link *link_take_over(struct dvmm_machine *m, u16 peer,
+					const struct dvmm_transport_ops *ops)
+{
+	struct dvmm_link *l;
+
+	mutex_lock(&m->lock);
+	l = xa_load(&m->links, peer);
+	if (l && !l->open && l->state == DVMM_LINK_IDLE && !dvmm_machine_stopped(m)) {
+		dvmm_transport_put(l->x.ops);
+		l->x.ops = ops;
+		l->open = true;
+		kref_get(&l->ref);
+	} else {
+		l = NULL;
+	}
+	mutex_unlock(&m->lock);
+	return l;
+}
+
 int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg)
 {
 	const struct dvmm_transport_ops *ops;
@@ -736,25 +786,12 @@ int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg)
 	ops = dvmm_transport_get(arg->transport);
 	if (!ops)
 		return -EPROTONOSUPPORT;
-	l = link_alloc(m, arg->peer, ops);
-	if (!l) {
-		dvmm_transport_put(ops);
-		return -ENOMEM;
-	}
-	/* One reference for m->links, one for the descriptor. */
-	kref_get(&l->ref);
-	ret = link_publish(l);
-	if (ret)
-		goto put;
+	l = link_take_over(m, arg->peer, ops) ?: link_make(m, arg->peer, ops);
+	if (IS_ERR(l))
+		return PTR_ERR(l);
 	ret = anon_inode_getfd("dvmm-link", &link_fops, l, O_RDWR | O_CLOEXEC);
-	if (ret >= 0)
-		return ret;
-	mutex_lock(&m->lock);
-	xa_erase(&m->links, l->peer);
-	mutex_unlock(&m->lock);
-put:
-	dvmm_link_put(l);
-	dvmm_link_put(l);
+	if (ret < 0)
+		link_abandon(l);
 	return ret;
 }
 

@@ -60,6 +60,7 @@ struct dvmm_link {
 	struct work_struct let_go;	/* from DOWN to IDLE */
 	struct delayed_work hello_due;	/* the peer must have said HELLO by then */
 	struct dvmm_terms terms;	/* agreed on; constant from UP on */
+	bool open;			/* there is a descriptor; under m->lock */
 	bool attached;			/* connect() succeeded: disconnect() is due */
 	bool bye;			/* the peer has said why it stops */
 	atomic_t in_flight;		/* frames the transport owns */

@@ -16,6 +16,17 @@ bool dvmm_members_has(const struct dvmm_machine *m, u16 node)
 	return test_bit(node, m->members.set);
 }
 
+bool dvmm_members_have(const struct dvmm_machine *m, u64 sharers)
+{
+	int node = -1;
+
+	while (dvmm_set_exact(m->nodes) &&
+	       (node = dvmm_set_next(sharers, m->nodes, node)) >= 0)
+		if (!dvmm_members_has(m, node))
+			return false;
+	return true;
+}
+
 bool dvmm_members_stays(const struct dvmm_machine *m, u16 node)
 {
 	return dvmm_members_has(m, node) && !test_bit(node, m->members.leaving);
@@ -69,8 +80,9 @@ const char *dvmm_members_unsettled(const struct dvmm_machine *m)
 {
 	const struct dvmm_members *s = &m->members;
 
-	if (s->joining >= 0 || dvmm_members_joins(m))
-		return "a node joins just now: try again";
+	/* What waits goes before the next move, or it might wait for ever. */
+	if (s->joining >= 0 || s->asks_in >= 0 || s->asks_out || dvmm_members_joins(m))
+		return "a node joins or leaves just now: try again";
 	return dvmm_members_parts(m) ? "this node leaves the machine" : NULL;
 }
 

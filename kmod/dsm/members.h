@@ -71,6 +71,8 @@ void dvmm_members_end(struct dvmm_machine *m);
 
 /** dvmm_members_has - does the node belong to the machine?  MAY change at once */
 bool dvmm_members_has(const struct dvmm_machine *m, u16 node);
+/** dvmm_members_have - the same of all in a set of sharers, if it is exact */
+bool dvmm_members_have(const struct dvmm_machine *m, u64 sharers);
 /** dvmm_members_stays - the same, and has not been let go */
 bool dvmm_members_stays(const struct dvmm_machine *m, u16 node);
 /** dvmm_members_matter - is the loss of this member the end of the machine here? */

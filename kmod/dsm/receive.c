@@ -63,7 +63,7 @@ void dvmm_receive_bye_send(struct dvmm_link *l, const char *reason)
 }
 
 /* Only who is no member can become one, and only who is to be one has any business here. */
-static const char *hello_misplaced(const struct dvmm_link *l, const struct dvmm_wire_hello *theirs)
+static const char *rx_misplaced(const struct dvmm_link *l, const struct dvmm_wire_hello *theirs)
 {
 	bool joins = le32_to_cpu(theirs->flags) & DVMM_HELLO_JOINS;
 
@@ -85,7 +85,7 @@ static const char *rx_hello(struct dvmm_link *l, const struct dvmm_frame *f, con
 		return "HELLO out of turn";
 	our_hello(l, &ours);
 	agreed = dvmm_hello_agree(data, f->length, &ours, l->peer, &terms, why);
-	misplaced = agreed ? hello_misplaced(l, data) : why;
+	misplaced = agreed ? rx_misplaced(l, data) : why;
 	if (misplaced) {
 		dvmm_link_fail(l, "node %u refuses node %u: %s", l->m->self, l->peer, misplaced);
 		return "HELLO does not fit";
@@ -129,6 +129,23 @@ static const char *rx_link(struct dvmm_link *l, const struct dvmm_frame *f, cons
 
 /* ---- the others ---- */
 
+/* Whom a message has this node answer, or ask from now on. */
+static bool rx_names_stranger(const struct dvmm_machine *m, const struct dvmm_msg *msg)
+{
+	switch (msg->type) {
+	case DVMM_MSG_FWD_GET_S:
+	case DVMM_MSG_FWD_GET_M:
+	case DVMM_MSG_INV:
+	case DVMM_MSG_MOVE:
+		return !dvmm_members_has(m, msg->requester);
+	case DVMM_MSG_TAKE:
+		/* Of a shared page the requester is who wrote last, and may have left. */
+		return msg->flags & DVMM_MSGF_EXCL ? !dvmm_members_has(m, msg->requester) :
+						     !dvmm_members_have(m, msg->id);
+	}
+	return false;
+}
+
 static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
 				struct page **page)
 {
@@ -141,6 +158,8 @@ static const char *rx_coherence(struct dvmm_link *l, const struct dvmm_frame *f,
 	}
 	if (dvmm_msg_of_chunk(f->msg.type) && !(l->terms.features & DVMM_FEATURE_HOMES))
 		return "message of a chunk from a node that does not know them";
+	if (rx_names_stranger(m, &f->msg))
+		return "message names a node that is no member";
 	r = dvmm_region_get(m, f->index);
 	if (!r)
 		return "message for an unknown region";

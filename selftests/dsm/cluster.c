@@ -265,6 +265,9 @@ int cluster_drop(struct cluster *c, int node)
 	for (i = 0; i < c->nodes; i++) {
 		if (absent(c, i) || c->link[i][node] < 0)
 			continue;
+		/* Some keep the descriptor of an idle link, some make a new one. */
+		if (i % 2)
+			close_all(&c->link[i][node], 1);
 		if (event_want(c->machine[i], DVMM_EVENT_LINK_DOWN, &ev, LINK_UP_MS) != 1 ||
 		    ev.node != node)
 			ret = -1;

@@ -311,6 +311,7 @@ static bool join(struct peer *p, int self, int machine, const uint8_t *uuid)
 	memset(p, -1, sizeof(*p));
 	p->self = self;
 	p->nodes = 3;
+	p->joins = false;
 	p->machine = machine;
 	memcpy(p->uuid, uuid, sizeof(p->uuid));
 	return !peer_connect(p) && !peer_join(p);

@@ -83,7 +83,7 @@ static void see_machine(struct nlattr **a, uint8_t cmd, void *arg)
 	if (cmd != DVMM_CMD_MACHINE_GET || !a[DVMM_A_UUID] ||
 	    memcmp(genl_data(a[DVMM_A_UUID]), seen->c->uuid, 16) ||
 	    genl_num(a[DVMM_A_NODE]) != (uint64_t)seen->count ||
-	    genl_num(a[DVMM_A_NODES]) != NODES ||
+	    genl_num(a[DVMM_A_NODES]) != NODES || genl_num(a[DVMM_A_MEMBERS]) != NODES ||
 	    genl_num(a[DVMM_A_STATE]) != DVMM_MACHINE_STATE_READY ||
 	    genl_num(a[DVMM_A_LINKS_UP]) != NODES - 1 || time < seen->since ||
 	    time > seen->until || a[DVMM_A_REASON] || a[DVMM_A_SECURE])
@@ -100,7 +100,7 @@ static void see_link(struct nlattr **a, uint8_t cmd, void *arg)
 	peer += peer >= node;
 	if (genl_num(a[DVMM_A_NODE]) != (uint64_t)node ||
 	    genl_num(a[DVMM_A_PEER]) != (uint64_t)peer ||
-	    strcmp(genl_text(a[DVMM_A_TRANSPORT]), "loop") ||
+	    strcmp(genl_text(a[DVMM_A_TRANSPORT]), "loop") || !a[DVMM_A_MEMBER] ||
 	    genl_num(a[DVMM_A_LINK_STATUS]) != DVMM_LINK_STATUS_UP ||
 	    genl_num(a[DVMM_A_BYTES_SENT]) < 40 * genl_num(a[DVMM_A_SENT]) ||
 	    genl_num(a[DVMM_A_BYTES_RECEIVED]) < 40 * genl_num(a[DVMM_A_RECEIVED]) ||

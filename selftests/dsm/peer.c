@@ -86,19 +86,28 @@ int peer_again(struct peer *p)
 
 int peer_open(struct peer *p)
 {
-	struct machine_params mp = { .self = 0, .nodes = PEER_NODES };
+	static const struct peer_plan plain = { .home = { 0, 1 } };
+
+	return peer_open_as(p, &plain);
+}
+
+int peer_open_as(struct peer *p, const struct peer_plan *plan)
+{
+	struct machine_params mp = { .self = 0, .nodes = plan->nodes ?: PEER_NODES, .flags = plan->flags,
+				     .absent = plan->absent };
 	int r;
 
 	memset(p, -1, sizeof(*p));
 	p->self = PEER_SELF;
-	p->nodes = PEER_NODES;
+	p->nodes = mp.nodes;
+	p->joins = plan->absent >> PEER_SELF & 1;
 	random_uuid(p->uuid);
 	memcpy(mp.uuid, p->uuid, sizeof(mp.uuid));
 	p->machine = machine_create(&mp);
 	if (p->machine < 0)
 		return -1;
 	for (r = 0; r < PEER_NODES; r++)
-		p->region[r] = region_create(p->machine, r, r, PEER_PAGES * PAGE, 0);
+		p->region[r] = region_create(p->machine, r, plan->home[r], PEER_PAGES * PAGE, 0);
 	if (p->region[0] >= 0 && p->region[1] >= 0 && !peer_connect(p))
 		return 0;
 	peer_close(p);
@@ -137,6 +146,8 @@ struct dvmm_wire_hello peer_hello(const struct peer *p)
 	struct dvmm_wire_hello h;
 
 	dvmm_hello_fill(&h, p->self, p->nodes, p->uuid, config);
+	if (p->joins)
+		h.flags = cpu_to_le32(DVMM_HELLO_JOINS);
 	return h;
 }
 

@@ -16,6 +16,7 @@
  * struct peer - both ends
  * @self: the program's node
  * @nodes: of the machine
+ * @joins: its HELLO says so
  * @machine: the kernel's node
  * @region: its regions
  * @link: its link
@@ -27,6 +28,7 @@
 struct peer {
 	int self;
 	int nodes;
+	bool joins;
 	int machine;
 	int region[PEER_NODES];
 	int link;
@@ -54,6 +56,22 @@ struct peer_frame {
 
 /** peer_open - a machine whose link waits for our HELLO; 0 or -1 */
 int peer_open(struct peer *p);
+/**
+ * struct peer_plan - another machine than usual
+ * @nodes: 0: PEER_NODES
+ * @flags: DVMM_MACHINE_* of the kernel's node
+ * @absent: nodes that the kernel's node takes to be absent; the program's may be one
+ * @home: of each region
+ */
+struct peer_plan {
+	int nodes;
+	uint32_t flags;
+	uint64_t absent;
+	int home[PEER_NODES];
+};
+
+/** peer_open_as - the same with such a machine */
+int peer_open_as(struct peer *p, const struct peer_plan *plan);
 /** peer_connect - a link for one whose @self, @nodes, @machine and @uuid are set; 0 or -1 */
 int peer_connect(struct peer *p);
 /** peer_again - the same link, which has gone down before it was up; 0 or -1 */

@@ -196,6 +196,7 @@ static bool join(struct peer *p, int self, int nodes, int machine, const uint8_t
 	memset(p, -1, sizeof(*p));
 	p->self = self;
 	p->nodes = nodes;
+	p->joins = false;
 	p->machine = machine;
 	memcpy(p->uuid, uuid, sizeof(p->uuid));
 	return !peer_connect(p) && !peer_join(p);
