@@ -13,7 +13,7 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 import pool as pools  # noqa: E402
-from pool import wait_until  # noqa: E402
+from pool import Tap, wait_until  # noqa: E402
 
 HERE = pools.HERE
 PATIENCE = 60
@@ -31,26 +31,6 @@ address = 10.99.0.2
 cpus = 1
 memory = 64M
 '''
-
-
-class Tap:
-    """Results."""
-    count = failed = 0
-
-    @classmethod
-    def result(cls, fine, text):
-        """One line."""
-        cls.count += 1
-        cls.failed += not fine
-        print(f'{"" if fine else "not "}ok {cls.count} - {text}', flush=True)
-
-    @classmethod
-    def says(cls, done, status, text):
-        """A command has ended with that status, and that text in a line on standard error."""
-        fine = done[0] == status and (text in done[2] or not status) and done[2].count('\n') == (status != 0)
-        if not fine:
-            print(f'# status {done[0]}: {done[1]}{done[2]}')
-        cls.result(fine, f'status {status}: {done[2].strip() or text}')
 
 
 def machine_file(pool, number):

@@ -55,6 +55,26 @@ nodelist {{
 NODE = '  node {{\n    nodeid: {0}\n    name: h{0}\n    ring0_addr: 10.99.0.{0}\n  }}\n'
 
 
+class Tap:
+    """Results of all."""
+    count = failed = 0
+
+    @classmethod
+    def result(cls, fine, text):
+        """One line."""
+        cls.count += 1
+        cls.failed += not fine
+        print(f'{"" if fine else "not "}ok {cls.count} - {text}', flush=True)
+
+    @classmethod
+    def says(cls, done, status, text):
+        """A command has ended with that status, and that text in a line on standard error."""
+        fine = done[0] == status and (text in done[2] or not status) and done[2].count('\n') == (status != 0)
+        if not fine:
+            print(f'# status {done[0]}: {done[1]}{done[2]}')
+        cls.result(fine, f'status {status}: {done[2].strip() or text}')
+
+
 def corosync():
     """The program: installed, or as the set-up has unpacked it; None: there is none."""
     found = sorted(glob.glob(os.path.join(CACHE, 'corosync-*/usr/sbin/corosync')))
@@ -125,7 +145,7 @@ class Host:
         self.daemon = subprocess.Popen(
             self.inside(DVMMD, '--name', self.name, '--state', self.directory,
                         '--store', os.path.join(self.directory, 'pool.json'), *self.pool.options(self), *more),
-            stdout=log, stderr=log)
+            stdout=log, stderr=log, env={**os.environ, **self.pool.environment(self)})
 
     @staticmethod
     def _kill(process):
@@ -152,6 +172,7 @@ class Host:
 
     def boot(self):
         """The power is on."""
+        self.pool.host_is_on(self)
         self.corosync_start()
         self.daemon_start()
 
@@ -199,9 +220,16 @@ class Pool:
         """A command that has to succeed."""
         subprocess.run(text.split(), check=True)
 
+    def environment(self, _host):
+        """Of a host's dvmmd."""
+        return {}
+
     def options(self, _host):
         """More words for a host's dvmmd."""
         return []
+
+    def host_is_on(self, host):
+        """What else comes with it."""
 
     def host_is_off(self, host):
         """What else goes with it."""
@@ -227,4 +255,6 @@ class Pool:
             host.kill()
             host.holder.kill()
             host.holder.wait()
+        for bridge in range(2):
+            self.run(f'ip link del br{bridge}')
         shutil.rmtree(self.directory)

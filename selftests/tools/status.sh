@@ -58,7 +58,7 @@ for verb in $verbs; do
 	hosts | machines)
 		says 3 'dvmm: dvmmd does not run on this host: systemctl start dvmmd' $verb --state "$dir"
 		;;
-	undefine)
+	undefine | start | stop | fenced)
 		says 3 'dvmm: dvmmd does not run on this host: systemctl start dvmmd' $verb none --state "$dir"
 		;;
 	status | is-active | top | hot | trace | events | metrics | clock)

@@ -6,9 +6,9 @@ _dvmm()
 
 	case $before in
 	dvmm)
-		mapfile -t COMPREPLY < <(compgen -W "list status is-active top hot trace events metrics clock topology version doctor create check dump cmdline push diff up down run wait pause resume reset move spread pack rehome checkpoint console hosts machines define undefine" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "list status is-active top hot trace events metrics clock topology version doctor create check dump cmdline push diff up down run wait pause resume reset move spread pack rehome checkpoint console hosts machines define undefine start stop fenced" -- "$word")
 		;;
-	check | dump | cmdline | push | diff | up | down | run | wait | pause | resume | reset | move | spread | pack | rehome | checkpoint | console | define | undefine | status | is-active | top | hot | trace | events | metrics | clock | topology)
+	check | dump | cmdline | push | diff | up | down | run | wait | pause | resume | reset | move | spread | pack | rehome | checkpoint | console | define | undefine | start | stop | status | is-active | top | hot | trace | events | metrics | clock | topology)
 		mapfile -t COMPREPLY < <(compgen -W "$(dvmm list 2>/dev/null | cut -d" " -f1)" -- "$word"; compgen -f -- "$word")
 		;;
 	--firmware)
@@ -20,11 +20,11 @@ _dvmm()
 	--transport)
 		mapfile -t COMPREPLY < <(compgen -W "tcp rdma loop" -- "$word")
 		;;
-	--dir | --state | --from)
+	--dir | --state | --from | --restart)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --cpu --firmware --count --delay --timeout --page --symbols --from --force --detach --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --cpu --firmware --count --delay --timeout --page --symbols --from --restart --force --detach --help" -- "$word")
 		;;
 	esac
 }

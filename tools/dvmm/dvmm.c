@@ -43,6 +43,9 @@ static const char *const usage =
 	"       dvmm run MACHINE [NODE] [--from CHECKPOINT [--force]] [--detach] [--dir DIR] [--state DIR]\n"
 	"       dvmm hosts|machines [--json] [--state DIR]\n"
 	"       dvmm define|undefine MACHINE [--dir DIR] [--state DIR]\n"
+	"       dvmm start MACHINE [--from CHECKPOINT] [--restart CHECKPOINT] [--state DIR]\n"
+	"       dvmm stop MACHINE [--state DIR]\n"
+	"       dvmm fenced HOST [--state DIR]\n"
 	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
 	"the beginning of its UUID.\n";
 
@@ -113,7 +116,10 @@ static const struct {
 	{ "hosts", verb_hosts, 0, 0 },
 	{ "machines", verb_machines, 0, 0 },
 	{ "define", verb_define, 1, 1 },
-	{ "undefine", verb_undefine, 1, 1 },
+	{ "undefine", verb_named, 1, 1 },
+	{ "start", verb_named, 1, 1 },
+	{ "stop", verb_named, 1, 1 },
+	{ "fenced", verb_named, 1, 1 },
 };
 
 /* 0 or '?' after a line */
@@ -149,7 +155,8 @@ static bool *flag_of(struct options *o, int c)
 static const char **text_of(struct options *o, int c)
 {
 	return c == 'D' ? &o->dir : c == 'S' ? &o->state : c == 'T' ? &o->transport :
-	       c == 'P' ? &o->page : c == 'Y' ? &o->symbols : c == 'F' ? &o->from : NULL;
+	       c == 'P' ? &o->page : c == 'Y' ? &o->symbols : c == 'F' ? &o->from :
+	       c == 'R' ? &o->restart : NULL;
 }
 
 /* Return: 0, or 'h' for help, 'V' for the version, or '?' */
@@ -192,6 +199,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "symbols", required_argument, NULL, 'Y' },
 		{ "page", required_argument, NULL, 'P' },
 		{ "from", required_argument, NULL, 'F' },
+		{ "restart", required_argument, NULL, 'R' },
 		{ "here", no_argument, NULL, 'H' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "timeout", required_argument, NULL, 't' },

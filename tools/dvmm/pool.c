@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The pool of hosts, as this host's dvmmd knows it: hosts, machines, define, undefine. */
+/* The pool of hosts, as this host's dvmmd knows it: hosts, machines, and what becomes of them. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -221,11 +221,24 @@ int verb_define(const struct options *o, int argc, char **argv)
 	return pool_do(o, request);
 }
 
-int verb_undefine(const struct options *o, int argc, char **argv)
+/* It is read on another host. */
+static void pool_path(struct json_object *request, const char *key, const char *path)
+{
+	char *whole = path ? g_canonicalize_filename(path, NULL) : NULL;
+
+	if (whole)
+		json_text(request, key, whole);
+	g_free(whole);
+}
+
+/* What takes only a name: undefine, start, stop, fenced. */
+int verb_named(const struct options *o, int argc, char **argv)
 {
 	struct json_object *request = pool_request(argv[0]);
 
 	(void)argc;
 	json_text(request, "name", argv[1]);
+	pool_path(request, "from", o->from);
+	pool_path(request, "restart", o->restart);
 	return pool_do(o, request);
 }

@@ -28,6 +28,7 @@ struct options {
 	const char *page;	/* "REGION:NUMBER" */
 	const char *symbols;	/* of the guest's kernel: a file */
 	const char *from;	/* a checkpoint to begin with */
+	const char *restart;	/* a checkpoint to go on from after a failure */
 	char **nodes;		/* of --node, ended by NULL */
 	char **guest;		/* "KEY = VALUE" of [guest], ended by NULL */
 	double patience;	/* seconds, 0: as long as the verb thinks right */
@@ -71,7 +72,7 @@ int verb_metrics(const struct options *o, int argc, char **argv);
 int verb_hosts(const struct options *o, int argc, char **argv);
 int verb_machines(const struct options *o, int argc, char **argv);
 int verb_define(const struct options *o, int argc, char **argv);
-int verb_undefine(const struct options *o, int argc, char **argv);
+int verb_named(const struct options *o, int argc, char **argv);
 int verb_doctor(const struct options *o, int argc, char **argv);
 
 #endif

@@ -13,10 +13,13 @@
 #include "replica.h"
 #include "ring.h"
 #include "store.h"
+#include "work.h"
 
 #define STATE_DIR	"/run/dvmm"
 #define STORE		"/var/lib/dvmm/pool.json"
 #define DOOR		"dvmmd.sock"
+#define DVMM		"/usr/bin/dvmm"
+#define AUTHKEY		"/etc/corosync/authkey"
 #define EXIT_CHANGED	1
 #define EXIT_ASKED	2
 #define EXIT_NO_QUORUM	3
@@ -24,6 +27,7 @@
 
 #define RETRY_MS	500	/* to find corosync */
 #define NEWS_SECONDS	10	/* between looks at this host */
+#define PATIENCE	20	/* seconds without decisions until machines here are ended */
 
 /**
  * struct daemon - all of it
@@ -32,6 +36,7 @@
  * @ring_why: what is wrong with it then
  * @calls: struct door_call that wait for a message to be applied, by its id
  * @host: what was told last
+ * @over: timer: machines here end when it does
  */
 struct daemon {
 	char *name;
@@ -47,6 +52,10 @@ struct daemon {
 	GHashTable *calls;
 	unsigned int last_id;
 	struct json_object *host;
+	struct work *work;
+	struct runner runner;
+	int patience;
+	unsigned int over;
 	bool was_open;
 	int status;
 };
@@ -115,13 +124,37 @@ static void daemon_propose(struct daemon *d, struct json_object *message)
 static void daemon_tell_host(struct daemon *d)
 {
 	struct json_object *message = json_object_new_object();
+	char *address;
 
 	json_object_put(d->host);
 	d->host = host_look(d->root, d->name, d->qemu);
+	address = ring_address(d->ring);
+	json_text(d->host, "address", address);
+	g_free(address);
 	json_text(message, "kind", "host");
 	json_object_object_add(message, "host", json_object_get(d->host));
 	daemon_propose(d, message);
 	json_object_put(message);
+}
+
+static gboolean on_over(gpointer arg)
+{
+	struct daemon *d = arg;
+
+	d->over = 0;
+	work_end(d->work);
+	return G_SOURCE_REMOVE;
+}
+
+/* The others take what runs here for lost as long as they do not hear of its end. */
+static void daemon_watch_patience(struct daemon *d, bool open)
+{
+	if (open && d->over) {
+		g_source_remove(d->over);
+		d->over = 0;
+	} else if (!open && !d->over) {
+		d->over = g_timeout_add_seconds(d->patience, on_over, d);
+	}
 }
 
 static void on_changed(void *arg)
@@ -133,7 +166,11 @@ static void on_changed(void *arg)
 		g_hash_table_foreach_remove(d->calls, call_is_lost, d);
 	if (open && !d->was_open)
 		daemon_tell_host(d);
+	if (d->was_open != open)
+		daemon_watch_patience(d, open);
 	d->was_open = open;
+	if (d->work)
+		work_look(d->work);
 }
 
 static const struct replica_ops replica_ops = {
@@ -154,7 +191,10 @@ static gboolean on_news(gpointer arg)
 static void on_view(void *arg, const struct replica_ring *ring,
 		    const struct replica_member *members, unsigned int n)
 {
-	replica_view(((struct daemon *)arg)->r, ring, members, n);
+	struct daemon *d = arg;
+
+	work_new_view(d->work);
+	replica_view(d->r, ring, members, n);
 }
 
 static void on_message(void *arg, unsigned int sender, const char *data, size_t len)
@@ -213,7 +253,11 @@ static bool daemon_has_replica(struct daemon *d)
 	if (why)
 		daemon_say(d, why);
 	g_free(why);
-	return d->r;
+	if (!d->r)
+		return false;
+	d->work = work_new(self, d->r, &d->runner);
+	daemon_watch_patience(d, false);
+	return true;
 }
 
 static gboolean on_retry(gpointer arg)
@@ -261,13 +305,36 @@ static struct json_object *values_of(struct json_object *all)
 	return list;
 }
 
+/* For whoever reads it. */
+static void name_hosts(const struct pool *p, struct json_object *machines)
+{
+	size_t i, c;
+
+	for (i = 0; i < json_object_array_length(machines); i++) {
+		struct json_object *cells = json_list_of(json_object_array_get_idx(machines, i),
+							 "cells");
+
+		for (c = 0; cells && c < json_object_array_length(cells); c++) {
+			struct json_object *cell = json_object_array_get_idx(cells, c);
+			struct json_object *host = pool_host(p, json_number_of(cell, "host"));
+
+			if (host)
+				json_text(cell, "host_name", json_text_of(host, "name"));
+		}
+	}
+}
+
 static void answer_list(struct daemon *d, struct door_call *call, const char *what)
 {
 	struct json_object *answer = json_object_new_object();
 	const struct pool *p = d->r ? replica_pool(d->r) : NULL;
 	struct json_object *all = !p ? NULL : strcmp(what, "hosts") ? p->machines : p->hosts;
+	struct json_object *list;
 
-	json_object_object_add(answer, what, all ? values_of(all) : json_object_new_array());
+	list = all ? values_of(all) : json_object_new_array();
+	if (all && all == p->machines)
+		name_hosts(p, list);
+	json_object_object_add(answer, what, list);
 	json_text(answer, "host", d->name);
 	json_text(answer, "closed", daemon_why_closed(d));
 	if (p) {
@@ -279,6 +346,18 @@ static void answer_list(struct daemon *d, struct door_call *call, const char *wh
 		g_free(digest);
 	}
 	door_answer(call, answer);
+}
+
+/* Of two hosts that have lost each other each takes the other for dead. */
+static bool daemon_may_restart(struct daemon *d, struct door_call *call,
+			       struct json_object *request)
+{
+	if (!*json_text_of(request, "restart") || !ring_is_pair(d->ring))
+		return true;
+	door_refuse(call, EXIT_CHANGED,
+		    g_strdup("two hosts without a third vote restart nothing by themselves: leave "
+			     "--restart out, or add a vote: corosync-qdevice(8)"));
+	return false;
 }
 
 static void propose_for(struct daemon *d, struct door_call *call, struct json_object *request)
@@ -302,7 +381,9 @@ static void propose_for(struct daemon *d, struct door_call *call, struct json_ob
 static void on_call(void *arg, struct door_call *call, struct json_object *request,
 		    bool may_change)
 {
-	static const char *const changes[] = { "define", "undefine", NULL };
+	static const char *const changes[] = {
+		"define", "undefine", "start", "stop", "fenced", NULL
+	};
 	const char *what = json_text_of(request, "do");
 	struct daemon *d = arg;
 
@@ -317,7 +398,7 @@ static void on_call(void *arg, struct door_call *call, struct json_object *reque
 	else if (*daemon_why_closed(d))
 		door_refuse(call, EXIT_NO_QUORUM, g_strdup_printf("the pool decides nothing: %s",
 								  daemon_why_closed(d)));
-	else
+	else if (daemon_may_restart(d, call, request))
 		propose_for(d, call, request);
 }
 
@@ -350,6 +431,9 @@ static int daemon_run(struct daemon *d)
 	if (!d->status)
 		g_main_loop_run(d->loop);
 	door_close(d->door);
+	if (d->work)
+		work_free(d->work);
+	d->work = NULL;
 	if (d->ring)
 		ring_close(d->ring);
 	return d->status;
@@ -357,12 +441,18 @@ static int daemon_run(struct daemon *d)
 
 int main(int argc, char **argv)
 {
-	struct daemon d = {};
+	struct daemon d = { .patience = PATIENCE };
 	const GOptionEntry options[] = {
 		{ "state", 0, 0, G_OPTION_ARG_FILENAME, &d.state, "of what runs: " STATE_DIR,
 		  "DIR" },
 		{ "store", 0, 0, G_OPTION_ARG_FILENAME, &d.store, "kept for good: " STORE, "FILE" },
 		{ "name", 0, 0, G_OPTION_ARG_STRING, &d.name, "of this host", "NAME" },
+		{ "dvmm", 0, 0, G_OPTION_ARG_FILENAME, &d.runner.dvmm, "command: " DVMM, "FILE" },
+		{ "authkey", 0, 0, G_OPTION_ARG_FILENAME, &d.runner.authkey,
+		  "of corosync: " AUTHKEY, "FILE" },
+		{ "patience", 0, 0, G_OPTION_ARG_INT, &d.patience,
+		  "without decisions until machines here are ended: " G_STRINGIFY(PATIENCE),
+		  "SECONDS" },
 		{ "root", 0, 0, G_OPTION_ARG_FILENAME, &d.root, "look below it for /proc and /sys",
 		  "DIR" },
 		{}
@@ -382,5 +472,8 @@ int main(int argc, char **argv)
 	d.name = d.name ? d.name : g_strdup(g_get_host_name());
 	d.root = d.root ? d.root : g_strdup("");
 	d.qemu = g_strdup("");
+	d.runner.state = d.state;
+	d.runner.dvmm = d.runner.dvmm ? d.runner.dvmm : DVMM;
+	d.runner.authkey = d.runner.authkey ? d.runner.authkey : AUTHKEY;
 	return daemon_run(&d);
 }

@@ -7,6 +7,7 @@
 #include "machine.h"
 #include "placement.h"
 
+#define MACHINE_RESTARTS_MAX 3
 #define CELL_CPUS_MAX	4096
 #define CELL_MEMORY_MAX	(1ull << 52)
 
@@ -162,21 +163,60 @@ static char *machine_undefine(struct pool *p, struct json_object *machine)
 
 /* ---- from start to end ---- */
 
-static char *machine_start(struct pool *p, struct json_object *machine)
+/* @from: the checkpoint that it begins with, "": none */
+static char *machine_begin(struct pool *p, struct json_object *machine, const char *from)
 {
-	char *why = machine_why_alive(p, machine);
+	char *why = placement_make(p, machine);
 
-	if (!why)
-		why = placement_make(p, machine);
 	if (why)
 		return why;
+	json_text(machine, "from", from);
 	json_number(machine, "run", json_number_of(machine, "run") + 1);
 	machine_become(p, machine, "starting", "");
 	return NULL;
 }
 
+static char *machine_start(struct pool *p, struct json_object *machine,
+			   struct json_object *message)
+{
+	char *why = machine_why_alive(p, machine);
+
+	if (!why)
+		why = machine_begin(p, machine, json_text_of(message, "from"));
+	if (why)
+		return why;
+	json_text(machine, "restart", json_text_of(message, "restart"));
+	json_number(machine, "restarts", 0);
+	return NULL;
+}
+
+/*
+ * A machine that has failed, and is surely nowhere any more, goes on from its checkpoint; not for
+ * ever, as what it fails of may be in it.
+ */
+static void machine_may_restart(struct pool *p, struct json_object *machine)
+{
+	uint64_t restarts = json_number_of(machine, "restarts");
+	char *checkpoint, *reason, *why;
+
+	if (!*json_text_of(machine, "restart") || machine_alive(machine) ||
+	    restarts >= MACHINE_RESTARTS_MAX)
+		return;
+	checkpoint = g_strdup(json_text_of(machine, "restart"));
+	json_number(machine, "restarts", restarts + 1);
+	why = machine_begin(p, machine, checkpoint);
+	if (why) {
+		reason = g_strdup_printf("not begun again: %s", why);
+		json_text(machine, "reason", reason);
+		g_free(reason);
+	}
+	g_free(why);
+	g_free(checkpoint);
+}
+
 static char *machine_stop(struct pool *p, struct json_object *machine)
 {
+	json_text(machine, "restart", "");
 	if (machine_is(machine, "stopped"))
 		return g_strdup_printf("%s: it does not run", json_text_of(machine, "name"));
 	if (!machine_is(machine, "failed"))
@@ -227,6 +267,8 @@ static void machine_ended(struct pool *p, struct json_object *machine, struct js
 		machine_become(p, machine, *reason ? "failed" : "stopping", reason);
 	if (machine_is(machine, "stopping") && !machine_alive(machine))
 		machine_become(p, machine, "stopped", "");
+	else if (machine_is(machine, "failed"))
+		machine_may_restart(p, machine);
 }
 
 static char *machine_told(struct pool *p, struct json_object *machine, unsigned int sender,
@@ -321,7 +363,7 @@ char *machines_apply(struct pool *p, unsigned int sender, const char *kind,
 	if (!strcmp(kind, "undefine"))
 		return machine_undefine(p, machine);
 	if (!strcmp(kind, "start"))
-		return machine_start(p, machine);
+		return machine_start(p, machine, message);
 	if (!strcmp(kind, "stop"))
 		return machine_stop(p, machine);
 	if (!strcmp(kind, "ready") || !strcmp(kind, "ended"))

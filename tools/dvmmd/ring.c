@@ -2,6 +2,9 @@
 /* corosync: closed process groups, quorum and votes. */
 #include <string.h>
 
+#include <arpa/inet.h>
+
+#include <corosync/cfg.h>
 #include <corosync/cpg.h>
 #include <corosync/quorum.h>
 #include <corosync/votequorum.h>
@@ -288,6 +291,26 @@ void ring_close(struct ring *ring)
 unsigned int ring_self(const struct ring *ring)
 {
 	return ring->self;
+}
+
+char *ring_address(const struct ring *ring)
+{
+	corosync_cfg_node_address_t address;
+	corosync_cfg_handle_t handle;
+	char text[INET6_ADDRSTRLEN] = "";
+	int n = 0;
+
+	if (corosync_cfg_initialize(&handle, NULL) != CS_OK)
+		return g_strdup("");
+	if (corosync_cfg_get_node_addrs(handle, ring->self, 1, &n, &address) == CS_OK && n) {
+		const struct sockaddr_in *in = (void *)address.address;
+		const struct sockaddr_in6 *in6 = (void *)address.address;
+
+		inet_ntop(in->sin_family, in->sin_family == AF_INET ? (void *)&in->sin_addr :
+			  (void *)&in6->sin6_addr, text, sizeof(text));
+	}
+	corosync_cfg_finalize(handle);
+	return g_strdup(text);
 }
 
 bool ring_is_pair(const struct ring *ring)

@@ -34,6 +34,8 @@ void ring_close(struct ring *ring);
 
 /** ring_self - this host's node id */
 unsigned int ring_self(const struct ring *ring);
+/** ring_address - where the others reach this host, to be freed; "": it is not known */
+char *ring_address(const struct ring *ring);
 /** ring_send - to all members, this one too; in the order of calls */
 void ring_send(struct ring *ring, const char *text);
 /** ring_is_pair - two hosts, and no third vote */

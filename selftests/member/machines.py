@@ -1,0 +1,271 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Machines of a pool: placed, started, ended, lost, begun again; dvmm and systemd only look like them."""
+import os
+import re
+import signal
+import subprocess
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
+sys.dont_write_bytecode = True
+import pool as pools  # noqa: E402
+from pool import Tap, wait_until  # noqa: E402
+
+HERE = pools.HERE
+PATIENCE = 60
+MACHINE = '''[machine]
+name = {0}
+uuid = 00000000-0000-4000-8000-{1:012d}
+transport = tcp
+security = tls
+key = /nowhere
+[node h1]
+address = 192.0.2.1
+cpus = {2}
+memory = 64M
+[node h2]
+address = 192.0.2.2
+cpus = 1
+memory = 64M
+'''
+
+
+class MachinePool(pools.Pool):
+    """A pool with a systemd on each host."""
+
+    def __init__(self, size, quorum=''):
+        super().__init__(size, quorum)
+        self.fake = os.path.join(self.directory, 'fake')
+        os.mkdir(self.fake)
+        self.authkey = os.path.join(self.directory, 'authkey')
+        with open(self.authkey, 'wb') as f:
+            f.write(bytes(range(128)))
+        self.systemds = {}
+
+    def environment(self, host):
+        return {'DBUS_SYSTEM_BUS_ADDRESS': f'unix:path={host.directory}/bus'}
+
+    def options(self, host):
+        return ['--dvmm', os.path.join(HERE, 'fake-dvmm'), '--authkey', self.authkey, '--patience', '2']
+
+    def host_is_on(self, host):
+        bus = os.path.join(host.directory, 'bus')
+        if os.path.exists(bus):
+            os.unlink(bus)
+        self.systemds[host] = subprocess.Popen(host.inside(os.path.join(HERE, 'systemd'), bus),
+                                               env={**os.environ, 'DVMM_FAKE': self.fake})
+        wait_until(lambda: os.path.exists(bus), PATIENCE, 'no systemd')
+
+    def host_is_off(self, host):
+        if host in self.systemds:
+            systemd = self.systemds.pop(host)
+            systemd.send_signal(signal.SIGKILL)
+            systemd.wait()
+
+    def journal(self):
+        """What the nodes have done, a line each."""
+        try:
+            with open(os.path.join(self.fake, 'journal')) as f:
+                return f.read().split('\n')[:-1]
+        except FileNotFoundError:
+            return []
+
+    def count(self, text):
+        """Lines that begin with it."""
+        return sum(line.startswith(text) for line in self.journal())
+
+    def define(self, name, number, cpus=1):
+        """A machine of two nodes."""
+        path = os.path.join(self.directory, f'{name}.conf')
+        with open(path, 'w') as f:
+            f.write(MACHINE.format(name, number, cpus))
+        return self.hosts[0].dvmm('define', path)
+
+    def machine(self, name, host=None):
+        """What the pool knows of it."""
+        answer = (host or self.hosts[0]).ask(do='machines')
+        return next((m for m in answer.get('machines', []) if m['name'] == name), {})
+
+    def wait_state(self, name, state, host=None):
+        """Until it has that state, with what is known of it."""
+        def look():
+            machine = self.machine(name, host)
+            return machine.get('state') == state and machine
+        return wait_until(look, PATIENCE, f'{name} does not become {state}: {self.machine(name, host)}')
+
+
+def all_ended(machine):
+    """Whether no node of it may run."""
+    return all(cell['state'] == 'ended' for cell in machine['cells'])
+
+
+def test_start(pool):
+    """From nothing to a machine."""
+    one, two = pool.hosts[:2]
+    wait_until(lambda: pool.open_alike() and len(one.ask(do='hosts')['hosts']) == pool.size, PATIENCE, 'no pool')
+    Tap.says(pool.define('web-1', 1), 0, 'dvmm define web-1')
+    Tap.says(one.dvmm('start', 'nobody'), 1, 'nobody: there is no such machine in the pool: dvmm machines')
+    Tap.says(two.dvmm('start', 'web-1'), 0, 'dvmm start web-1')
+    machine = pool.wait_state('web-1', 'running')
+    Tap.result([(c['node'], c['host']) for c in machine['cells']] == [('h1', 1), ('h2', 2)],
+               'each node runs on the host of its name')
+    lines = [line.split() for line in pool.journal()]
+    Tap.result(sorted((w[1], w[2], w[3]) for w in lines) == [('web-1', 'h1', '10.99.0.1'), ('web-1', 'h2', '10.99.0.2')],
+               'with the address of that host')
+    keys = {open(w[4]).read() for w in lines}
+    Tap.result(len({w[4] for w in lines}) == 2 and len(keys) == 1 and re.fullmatch('[0-9a-f]{64}', keys.pop()),
+               'and a key that both have')
+    status, out, _ = one.dvmm('machines')
+    Tap.result(status == 0 and out.startswith('web-1: running\n  h1: 1 CPUs, 64 MiB, running on h1\n'),
+               'dvmm machines shows it')
+
+
+def test_refusals(pool):
+    """What is not done, and why."""
+    one = pool.hosts[0]
+    Tap.says(one.dvmm('start', 'web-1'), 1, 'web-1: it is running on h1: dvmm stop web-1')
+    Tap.says(one.dvmm('undefine', 'web-1'), 1, 'web-1: it is running on h1: dvmm stop web-1')
+    Tap.says(pool.define('big', 2, 64), 0, 'dvmm define big')
+    Tap.says(one.dvmm('start', 'big'), 1, 'big: no host has room for node h1: 64 CPUs and 64 MiB are wanted')
+    Tap.says(one.dvmm('fenced', 'h2'), 1, 'h2: the host is in the pool: only one that is away can be fenced')
+    Tap.says(one.dvmm('fenced', 'h9'), 1, 'h9: there is no such host: dvmm hosts')
+    Tap.says(one.dvmm('stop', 'big'), 1, 'big: it does not run')
+
+
+def test_daemon(pool):
+    """The end of a daemon is not that of a guest."""
+    one = pool.hosts[0]
+    runs = pool.count('run')
+    one.daemon_kill()
+    wait_until(lambda: 'silent' in str(pool.hosts[1].ask(do='hosts')), PATIENCE, 'not silent')
+    one.daemon_start()
+    wait_until(pool.open_alike, PATIENCE, 'no pool')
+    machine = pool.machine('web-1')
+    Tap.result(machine['state'] == 'running' and pool.count('run') == runs and not pool.count('end'),
+               'a dvmmd that begins again finds its nodes')
+
+
+def test_end(pool):
+    """Nodes that end."""
+    one = pool.hosts[0]
+    with open(os.path.join(pool.fake, 'crash.web-1.h2'), 'w'):
+        pass
+    machine = pool.wait_state('web-1', 'failed')
+    Tap.result('dvmm-web\\x2d1-h2.service has failed: exit-code' in machine['reason'], f'failed: {machine["reason"]}')
+    wait_until(lambda: all_ended(pool.machine('web-1')), PATIENCE, 'a node is left')
+    Tap.result(pool.count('end web-1 h1') == 1, 'its other node was ended')
+    Tap.says(one.dvmm('start', 'web-1'), 0, 'it can be started again')
+    pool.wait_state('web-1', 'running')
+    Tap.says(one.dvmm('stop', 'web-1'), 0, 'and stopped')
+    Tap.result(all_ended(pool.wait_state('web-1', 'stopped')), 'and then both nodes have ended')
+
+
+def test_death(pool):
+    """A host that is gone."""
+    one, two = pool.hosts[:2]
+    one.dvmm('start', 'web-1')
+    pool.wait_state('web-1', 'running')
+    two.kill()
+    machine = pool.wait_state('web-1', 'failed')
+    Tap.result(machine['reason'] == 'host h2 is out of reach', f'failed: {machine["reason"]}')
+    wait_until(lambda: pool.machine('web-1')['cells'][0]['state'] == 'ended', PATIENCE, 'h1 is left')
+    Tap.says(one.dvmm('start', 'web-1'), 1, 'web-1: it may still run on h2, which is out of reach: when that host is '
+             'surely off, dvmm fenced h2')
+    Tap.says(one.dvmm('fenced', 'h2'), 0, 'dvmm fenced h2')
+    Tap.says(one.dvmm('start', 'web-1', '--restart', '/shared/checkpoint'), 0, 'then it is started elsewhere')
+    machine = pool.wait_state('web-1', 'running')
+    Tap.result(2 not in [c['host'] for c in machine['cells']], 'on hosts that are there')
+
+
+def test_restart(pool):
+    """A machine that goes on by itself."""
+    one = pool.hosts[0]
+    machine = pool.machine('web-1')
+    lost = pool.hosts[machine['cells'][1]['host'] - 1]
+    lost.kill()
+    pool.wait_state('web-1', 'failed')
+    wait_until(lambda: pool.machine('web-1')['cells'][0]['state'] == 'ended', PATIENCE, 'h1 is left')
+    Tap.result(pool.machine('web-1')['state'] == 'failed', 'not before the lost host is fenced')
+    Tap.says(one.dvmm('fenced', lost.name), 0, f'dvmm fenced {lost.name}')
+    machine = pool.wait_state('web-1', 'running')
+    Tap.result(machine['run'] == 5 and pool.count('run web-1 h1 --from /shared/checkpoint') == 1
+               and not pool.count('run web-1 h2 --from'), 'then it goes on from its checkpoint by itself')
+    for host in (lost, pool.hosts[1]):
+        host.boot()
+    wait_until(pool.open_alike, PATIENCE, 'no pool')
+    Tap.says(one.dvmm('stop', 'web-1'), 0, 'dvmm stop web-1')
+    pool.wait_state('web-1', 'stopped')
+
+
+def test_cut(pool):
+    """A host that is cut off ends what it runs, and says so when it is back."""
+    one, two, three = pool.hosts[:3]
+    three.dvmm('start', 'web-1')
+    pool.wait_state('web-1', 'running')
+    pool.side(two, 1)
+    pool.wait_state('web-1', 'failed')
+    ends = pool.count('end web-1 h2')
+    wait_until(lambda: pool.count('end web-1 h2') > ends, PATIENCE, 'it still runs')
+    Tap.result(True, 'a host that is cut off ends its nodes')
+    Tap.says(one.dvmm('start', 'web-1'), 1, 'web-1: it may still run on h2')
+    pool.side(two, 0)
+    wait_until(lambda: all_ended(pool.machine('web-1')), PATIENCE, 'its end is not told')
+    Tap.says(one.dvmm('start', 'web-1'), 0, 'when it is back nobody has to fence it')
+    pool.wait_state('web-1', 'running')
+    Tap.result(not pool.count('TWICE'), 'no node has run twice')
+
+
+def test_pair():
+    """Two hosts without a third vote."""
+    pool = MachinePool(2, 'two_node: 1')
+    one = pool.hosts[0]
+    try:
+        pool.boot()
+        wait_until(lambda: pool.open_alike() and len(one.ask(do='hosts')['hosts']) == 2, PATIENCE, 'no pool')
+        pool.define('web-1', 1)
+        Tap.says(one.dvmm('start', 'web-1', '--restart', '/c'), 1,
+                 'two hosts without a third vote restart nothing by themselves')
+        Tap.says(one.dvmm('start', 'web-1'), 0, 'dvmm start web-1')
+        pool.wait_state('web-1', 'running')
+        pool.hosts[1].kill()
+        wait_until(lambda: 'nothing alone' in one.ask(do='hosts').get('closed', ''), PATIENCE, 'it decides alone')
+        Tap.says(one.dvmm('start', 'web-1'), 3, 'one of two hosts decides nothing alone')
+    finally:
+        pool.close()
+
+
+def test_all():
+    """Five hosts."""
+    pool = MachinePool(5)
+    try:
+        pool.boot()
+        for test in (test_start, test_refusals, test_daemon, test_end, test_death, test_restart, test_cut):
+            test(pool)
+    except TimeoutError as error:
+        Tap.result(False, str(error))
+    finally:
+        if Tap.failed:
+            print('# ' + '\n# '.join(pool.journal()))
+            for host in pool.hosts:
+                print(f'# {host.name}: ' + '\n# '.join(host.log().split('\n')[-25:]))
+        pool.close()
+
+
+def main():
+    """Everything."""
+    if not pools.corosync():
+        print('1..0 # SKIP there is no corosync: tools/testbed/setup packages')
+        return 0
+    pools.enter_namespaces()
+    test_all()
+    try:
+        test_pair()
+    except TimeoutError as error:
+        Tap.result(False, str(error))
+    print(f'1..{Tap.count}')
+    return 1 if Tap.failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Plants bugs in copies of the daemon's core, one at a time; the runs of chance have to fail on each.
+
+The list is in the file "mutants":
+
+    bug what is wrong
+    file replica.c
+    - text that stands exactly once in the file
+    + what stands there instead
+
+planted.py [N]: only the Nth.
+"""
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.realpath(__file__))
+RUNS = '1500'
+
+
+def bugs():
+    """Each of the list."""
+    with open(os.path.join(HERE, 'mutants')) as f:
+        for text in f.read().split('\n\n'):
+            lines = [line for line in text.split('\n') if line and not line.startswith('#')]
+            if lines:
+                yield {'what': lines[0].removeprefix('bug '), 'file': lines[1].removeprefix('file '),
+                       'old': '\n'.join(line[2:] for line in lines if line.startswith('- ')),
+                       'new': '\n'.join(line[2:] for line in lines if line.startswith('+ '))}
+
+
+def build(tree, bug):
+    """The test with the bug in it; what is wrong with that, or ''."""
+    path = os.path.join(tree, 'tools/dvmmd', bug['file'])
+    with open(path) as f:
+        text = f.read()
+    if text.count(bug['old']) != 1:
+        return f'its text stands {text.count(bug["old"])} times in {bug["file"]}'
+    with open(path, 'w') as f:
+        f.write(text.replace(bug['old'], bug['new']))
+    done = subprocess.run(['make', '-s', '-C', os.path.join(tree, 'selftests/member'), 'replicas'],
+                          capture_output=True, text=True, check=False)
+    with open(path, 'w') as f:
+        f.write(text)
+    return done.stderr.strip().split('\n')[-1] if done.returncode else ''
+
+
+def finds(tree):
+    """What the test says of it; '' if nothing."""
+    try:
+        done = subprocess.run([os.path.join(tree, 'selftests/member/replicas'), RUNS], capture_output=True, text=True,
+                              timeout=100, check=False)
+    except subprocess.TimeoutExpired:
+        return 'it does not end'
+    if done.returncode < 0:
+        return f'signal {-done.returncode}'
+    return next((line for line in done.stdout.split('\n') if line.startswith('# seed')), '') if done.returncode else ''
+
+
+def copy():
+    """What is built, elsewhere."""
+    tree = tempfile.mkdtemp(prefix='dvmm-planted-')
+    top = os.path.dirname(os.path.dirname(HERE))
+    for part in ('tools/dvmmd', 'tools/dvmm', 'selftests/member', 'selftests/engine'):
+        shutil.copytree(os.path.join(top, part), os.path.join(tree, part), ignore=shutil.ignore_patterns('*.o', 'replicas'))
+    shutil.copy(os.path.join(top, 'selftests/lib.mk'), os.path.join(tree, 'selftests'))
+    return tree
+
+
+def main():
+    """All of them."""
+    wanted = list(enumerate(bugs(), 1))
+    if len(sys.argv) > 1:
+        wanted = [wanted[int(sys.argv[1]) - 1]]
+    failed = 0
+    tree = copy()
+    for number, bug in wanted:
+        wrong = build(tree, bug)
+        found = '' if wrong else finds(tree)
+        failed += not found
+        print(f'{"" if found else "not "}ok {number} - {bug["what"]}: {found or wrong or "not found"}', flush=True)
+    shutil.rmtree(tree)
+    print(f'1..{len(wanted)}')
+    return 1 if failed else 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

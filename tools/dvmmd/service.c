@@ -1,0 +1,341 @@
+// SPDX-License-Identifier: GPL-2.0
+/* systemd over D-Bus: StartTransientUnit, StopUnit, and what has become of units. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <glib-unix.h>
+#include <systemd/sd-bus.h>
+
+#include "service.h"
+
+#define SYSTEMD		"org.freedesktop.systemd1"
+#define SYSTEMD_PATH	"/org/freedesktop/systemd1"
+#define MANAGER		SYSTEMD ".Manager"
+
+/* Also how a later dvmmd knows its units. */
+#define SERVICE_FORMAT	"dvmm machine %s node %s run %u cell %u"
+#define SERVICE_SCAN	"dvmm machine %63s node %63s run %u cell %u"
+#define SERVICE_LOOK_MS	250
+#define SERVICE_CALL_US	(5 * 1000000ull)
+#define SERVICE_STOP_US	(30 * 1000000ull)
+
+/**
+ * struct service - a unit that is looked at until it has ended
+ */
+struct service {
+	struct services *all;
+	char *machine;
+	char *node;
+	char *name;
+	char *path;
+	bool asked;		/* how it is */
+	bool active;
+	unsigned int inactive;	/* looks that have found it so */
+};
+
+struct services {
+	const struct service_ops *ops;
+	void *arg;
+	sd_bus *bus;
+	unsigned int watch, look;
+	GPtrArray *list;
+};
+
+/* ---- names ---- */
+
+/* As systemd-escape(1) does with what is not in names here. */
+static void name_append(GString *s, const char *part)
+{
+	for (; *part; part++)
+		if (*part == '-')
+			g_string_append(s, "\\x2d");
+		else
+			g_string_append_c(s, *part);
+}
+
+char *service_name(const char *machine, const char *node)
+{
+	GString *s = g_string_new("dvmm-");
+
+	name_append(s, machine);
+	g_string_append_c(s, '-');
+	name_append(s, node);
+	g_string_append(s, ".service");
+	return g_string_free(s, FALSE);
+}
+
+static void service_free(void *arg)
+{
+	struct service *s = arg;
+
+	g_free(s->machine);
+	g_free(s->node);
+	g_free(s->name);
+	free(s->path);
+	g_free(s);
+}
+
+static struct service *service_add(struct services *all, const char *machine, const char *node)
+{
+	struct service *s = g_new0(struct service, 1);
+
+	s->all = all;
+	s->machine = g_strdup(machine);
+	s->node = g_strdup(node);
+	s->name = service_name(machine, node);
+	sd_bus_path_encode(SYSTEMD_PATH "/unit", s->name, &s->path);
+	g_ptr_array_add(all->list, s);
+	return s;
+}
+
+/* ---- how it is ---- */
+
+static void service_end(struct service *s, const char *reason)
+{
+	struct services *all = s->all;
+
+	g_ptr_array_remove_fast(all->list, s);
+	all->ops->ended(all->arg, s->machine, s->node, reason);
+	service_free(s);
+}
+
+/* A text out of what a{sv} has; the others are passed over. */
+static int read_texts(sd_bus_message *m, const char *const *keys, const char **values)
+{
+	const char *key;
+	int r = sd_bus_message_enter_container(m, 'a', "{sv}"), i;
+
+	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
+		r = sd_bus_message_read(m, "s", &key);
+		for (i = 0; r >= 0 && keys[i] && strcmp(keys[i], key); i++)
+			;
+		if (r >= 0)
+			r = keys[i] ? sd_bus_message_read(m, "v", "s", &values[i]) :
+				      sd_bus_message_skip(m, "v");
+		if (r >= 0)
+			r = sd_bus_message_exit_container(m);
+	}
+	return r;
+}
+
+static void service_be(struct service *s, const char *state, const char *result)
+{
+	char *reason;
+
+	if (!strcmp(state, "active") && !s->active) {
+		s->active = true;
+		s->all->ops->active(s->all->arg, s->machine, s->node);
+	} else if (!strcmp(state, "failed")) {
+		reason = g_strdup_printf("%s has failed: %s", s->name, result);
+		service_end(s, reason);
+		g_free(reason);
+	} else if (!strcmp(state, "inactive") && ++s->inactive > 1) {
+		/* At the first look it may not have begun yet. */
+		service_end(s, "");
+	}
+}
+
+static int on_properties(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	static const char *const keys[] = { "ActiveState", "Result", NULL };
+	const char *values[] = { "", "" };
+	struct service *s = arg;
+
+	(void)error;
+	s->asked = false;
+	/* What has ended well is known to systemd no more. */
+	if (sd_bus_message_is_method_error(m, NULL))
+		service_end(s, "");
+	else if (read_texts(m, keys, values) >= 0)
+		service_be(s, values[0], values[1]);
+	return 0;
+}
+
+static gboolean on_look(gpointer arg)
+{
+	struct services *all = arg;
+	unsigned int i;
+
+	for (i = 0; i < all->list->len; i++) {
+		struct service *s = g_ptr_array_index(all->list, i);
+
+		if (s->asked)
+			continue;
+		s->asked = sd_bus_call_method_async(all->bus, NULL, SYSTEMD, s->path,
+						    "org.freedesktop.DBus.Properties", "GetAll",
+						    on_properties, s, "s", "") >= 0;
+	}
+	sd_bus_flush(all->bus);
+	return G_SOURCE_CONTINUE;
+}
+
+/* ---- start and stop ---- */
+
+static int on_started(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	struct service *s = arg;
+	char *reason;
+
+	(void)error;
+	s->asked = false;
+	if (!sd_bus_message_is_method_error(m, NULL))
+		return 0;
+	reason = g_strdup_printf("systemd does not start %s: %s", s->name,
+				 sd_bus_message_get_error(m)->message);
+	service_end(s, reason);
+	g_free(reason);
+	return 0;
+}
+
+static int append_argv(sd_bus_message *m, const char *const *argv)
+{
+	int r = sd_bus_message_open_container(m, 'r', "sv");
+
+	r = r < 0 ? r : sd_bus_message_append(m, "s", "ExecStart");
+	r = r < 0 ? r : sd_bus_message_open_container(m, 'v', "a(sasb)");
+	r = r < 0 ? r : sd_bus_message_open_container(m, 'a', "(sasb)");
+	r = r < 0 ? r : sd_bus_message_open_container(m, 'r', "sasb");
+	r = r < 0 ? r : sd_bus_message_append(m, "s", argv[0]);
+	r = r < 0 ? r : sd_bus_message_append_strv(m, (char **)argv);
+	r = r < 0 ? r : sd_bus_message_append(m, "b", 0);
+	r = r < 0 ? r : sd_bus_message_close_container(m);
+	r = r < 0 ? r : sd_bus_message_close_container(m);
+	r = r < 0 ? r : sd_bus_message_close_container(m);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_properties(sd_bus_message *m, const char *description, const char *const *argv)
+{
+	int r = sd_bus_message_open_container(m, 'a', "(sv)");
+
+	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "Description", "s", description);
+	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "Type", "s", "notify");
+	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "NotifyAccess", "s", "main");
+	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "Slice", "s", "machine.slice");
+	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "KillMode", "s", "mixed");
+	/* Nodes wait for each other as long as the machine file says. */
+	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "TimeoutStartUSec", "t", UINT64_MAX);
+	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t", SERVICE_STOP_US);
+	r = r < 0 ? r : append_argv(m, argv);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+void service_start(struct services *all, const struct unit *u, const char *const *argv)
+{
+	struct service *s = service_add(all, u->machine, u->node);
+	char *description = g_strdup_printf(SERVICE_FORMAT, u->machine, u->node, u->run, u->cell);
+	sd_bus_message *m = NULL;
+	int r;
+
+	/* A failed one of that name would be in the way. */
+	sd_bus_call_method_async(all->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "ResetFailedUnit",
+				 NULL, NULL, "s", s->name);
+	r = sd_bus_message_new_method_call(all->bus, &m, SYSTEMD, SYSTEMD_PATH, MANAGER,
+					   "StartTransientUnit");
+	r = r < 0 ? r : sd_bus_message_append(m, "ss", s->name, "fail");
+	r = r < 0 ? r : append_properties(m, description, argv);
+	r = r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
+	s->asked = true;
+	r = r < 0 ? r : sd_bus_call_async(all->bus, NULL, m, on_started, s, 0);
+	sd_bus_message_unref(m);
+	g_free(description);
+	if (r < 0)
+		service_end(s, strerror(-r));
+}
+
+void service_stop(struct services *all, const struct unit *u)
+{
+	char *name = service_name(u->machine, u->node);
+
+	sd_bus_call_method_async(all->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", NULL,
+				 NULL, "ss", name, "replace");
+	g_free(name);
+}
+
+/* ---- what is there already ---- */
+
+static void service_found(struct services *all, const char *description)
+{
+	char machine[64], node[64];
+	unsigned int run, cell;
+
+	if (sscanf(description, SERVICE_SCAN, machine, node, &run, &cell) != 4)
+		return;
+	service_add(all, machine, node);
+	all->ops->found(all->arg, machine, node, run, cell);
+}
+
+static int services_list(struct services *all, sd_bus_error *error)
+{
+	const char *name, *description, *load, *active, *sub, *following, *path, *type, *job;
+	sd_bus_message *m = NULL;
+	uint32_t id;
+	int r = sd_bus_call_method(all->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "ListUnitsByPatterns",
+				   error, &m, "asas", 0, 1, "dvmm-*.service");
+
+	r = r < 0 ? r : sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+	while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, &description, &load,
+						  &active, &sub, &following, &path, &id, &type,
+						  &job)) > 0)
+		service_found(all, description);
+	sd_bus_message_unref(m);
+	return r;
+}
+
+/* ---- connection ---- */
+
+static gboolean on_bus(gint fd, GIOCondition condition, gpointer arg)
+{
+	struct services *all = arg;
+	int r;
+
+	(void)fd;
+	(void)condition;
+	do {
+		r = sd_bus_process(all->bus, NULL);
+	} while (r > 0);
+	if (r >= 0)
+		return G_SOURCE_CONTINUE;
+	/* The next dvmmd finds what runs. */
+	fprintf(stderr, "dvmmd: the connection to systemd is lost: systemctl restart dvmmd\n");
+	exit(EXIT_FAILURE);
+}
+
+struct services *services_open(const struct service_ops *ops, void *arg, char **why)
+{
+	struct services *all = g_new0(struct services, 1);
+	sd_bus_error error = SD_BUS_ERROR_NULL;
+	int r = sd_bus_open_system(&all->bus);
+
+	all->ops = ops;
+	all->arg = arg;
+	all->list = g_ptr_array_new();
+	if (r >= 0)
+		sd_bus_set_method_call_timeout(all->bus, SERVICE_CALL_US);
+	r = r < 0 ? r : services_list(all, &error);
+	if (r < 0) {
+		*why = g_strdup_printf("systemd does not answer, so no machine can run here: %s: "
+				       "start dvmmd as root where systemd runs",
+				       error.message ? error.message : strerror(-r));
+		sd_bus_error_free(&error);
+		services_close(all);
+		return NULL;
+	}
+	all->watch = g_unix_fd_add(sd_bus_get_fd(all->bus), G_IO_IN | G_IO_HUP, on_bus, all);
+	all->look = g_timeout_add(SERVICE_LOOK_MS, on_look, all);
+	return all;
+}
+
+void services_close(struct services *all)
+{
+	if (all->watch)
+		g_source_remove(all->watch);
+	if (all->look)
+		g_source_remove(all->look);
+	sd_bus_flush_close_unref(all->bus);
+	g_ptr_array_set_free_func(all->list, service_free);
+	g_ptr_array_unref(all->list);
+	g_free(all);
+}
