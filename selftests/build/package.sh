@@ -25,8 +25,12 @@ grep -vxFf "$tmp/has" "$tmp/wanted" >"$tmp/log"
 for file in udev/rules.d/60-dvmm.rules modprobe.d/dvmm.conf systemd/system/dvmm@.service; do
 	grep -q "/lib/$file\$" "$tmp/has" || echo "$file"
 done >>"$tmp/log"
+dpkg-deb -c "$tmp"/dvmmd_*.deb | awk '{print $6}' >"$tmp/has-daemon"
+for file in /usr/sbin/dvmmd /usr/share/man/man8/dvmmd.8.gz /systemd/system/dvmmd.service; do
+	grep -q "$file\$" "$tmp/has-daemon" || echo "$file"
+done >>"$tmp/log"
 [ -s "$tmp/has" ] && [ ! -s "$tmp/log" ]
-result $? 2 "dvmm has command, manuals, completion, settings, service and the rule of its device" "$tmp/log"
+result $? 2 "dvmm and dvmmd have programs, manuals, completion, settings, services and the rule of its device" "$tmp/log"
 
 dpkg-deb -c "$tmp"/dvmm-dkms_*.deb | sed -n 's,.*\./usr/src/dvmm-[^/]*/,,p' | grep '[^/]$' | sort >"$tmp/has"
 (cd "$top" && git ls-files -co --exclude-standard Kbuild Makefile dkms.conf kmod uapi) | sort >"$tmp/wanted"
@@ -35,13 +39,17 @@ result $? 3 "dvmm-dkms has all sources of the modules and nothing else" "$tmp/lo
 
 if command -v systemd-analyze >/dev/null; then
 	mkdir "$tmp/unit"
-	dpkg-deb -x "$tmp"/dvmm_*.deb "$tmp/unit"
+	for package in "$tmp"/dvmm_*.deb "$tmp"/dvmmd_*.deb; do
+		dpkg-deb -x "$package" "$tmp/unit"
+	done
 	ln -sf /bin/true "$tmp/true"
 	find "$tmp/unit" -name 'dvmm@.service' -exec sed "s,/sbin/modprobe\|/usr/bin/dvmm,$tmp/true," {} \; >"$tmp/dvmm@big.service"
-	systemd-analyze verify --man=no "$tmp/dvmm@big.service" >"$tmp/log" 2>&1 && ! grep "dvmm@" "$tmp/log"
-	result $? 4 "systemd takes its service" "$tmp/log"
+	find "$tmp/unit" -name 'dvmmd.service' -exec sed "s,/usr/sbin/dvmmd,$tmp/true," {} \; >"$tmp/dvmmd.service"
+	systemd-analyze verify --man=no "$tmp/dvmm@big.service" "$tmp/dvmmd.service" >"$tmp/log" 2>&1 &&
+		! grep "dvmm@\|dvmmd" "$tmp/log"
+	result $? 4 "systemd takes its services" "$tmp/log"
 else
-	echo "ok 4 - systemd takes its service # SKIP there is no systemd-analyze"
+	echo "ok 4 - systemd takes its services # SKIP there is no systemd-analyze"
 fi
 
 if command -v lintian >/dev/null; then
@@ -52,7 +60,7 @@ else
 fi
 
 # What groff warns of in a manual is a mistake in it.
-for page in "$top"/tools/dvmm/dvmm*.[0-9]; do
+for page in "$top"/tools/dvmm/dvmm*.[0-9] "$top"/tools/dvmmd/dvmmd.8; do
 	man --warnings -E UTF-8 -l -Tutf8 -Z "$page" 2>&1 >/dev/null
 done >"$tmp/log"
 [ ! -s "$tmp/log" ]

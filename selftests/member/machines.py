@@ -1,14 +1,19 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Machines of a pool: placed, started, ended, lost, begun again; dvmm and systemd only look like them."""
+"""Machines of a pool: placed, started, ended, lost, begun again; dvmm and systemd only look like them.
+
+machines.py [EVENTS [SEED]]
+"""
 import os
 import re
 import signal
 import subprocess
 import sys
+import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
+import members  # noqa: E402
 import pool as pools  # noqa: E402
 from pool import Tap, wait_until  # noqa: E402
 
@@ -216,6 +221,48 @@ def test_cut(pool):
     Tap.result(not pool.count('TWICE'), 'no node has run twice')
 
 
+class MachineChurn(members.Churn):
+    """Hosts that come and go under machines that are started and stopped."""
+
+    def ask(self):
+        """Who says that a host is off knows it."""
+        host, name = self.random.choice(self.pool.hosts), f'm{self.random.randrange(3)}'
+        off = [h for h in self.pool.hosts if not h.corosync]
+        self.asked += 1
+        what = self.random.randrange(4)
+        if off and what == 0:
+            answer = host.ask(do='fenced', name=self.random.choice(off).name)
+        elif what == 1:
+            answer = host.ask(do='stop', name=name)
+        else:
+            answer = host.ask(do='start', name=name, restart='/shared/checkpoint')
+        self.done += 'v' in answer and 'error' not in answer
+
+
+def test_churn(events, seed):
+    """Chance."""
+    pool = MachinePool(5)
+    try:
+        pool.boot()
+        wait_until(lambda: pool.open_alike() and len(pool.hosts[0].ask(do='hosts')['hosts']) == 5, PATIENCE, 'no pool')
+        for number in range(3):
+            pool.define(f'm{number}', number + 1)
+        churn = MachineChurn(pool, seed)
+        term = churn.run(events)['term']
+        Tap.result(not churn.wrong and not pool.count('TWICE') and pool.count('run') > events / 20,
+                   f'{events} joins, ends, cuts and merges (seed {seed}): {churn.done} of {churn.asked} requests decided, '
+                   f'term {term}, {pool.count("run")} nodes ran, {pool.count("TWICE")} twice: '
+                   f'{", ".join(churn.wrong) or "all replicas are equal"}')
+    except TimeoutError as error:
+        Tap.result(False, str(error))
+    finally:
+        if Tap.failed:
+            print('# ' + '\n# '.join(pool.journal()[-200:]))
+            for host in pool.hosts:
+                print(f'# {host.name}: ' + '\n# '.join(host.log().split('\n')[-40:]))
+        pool.close()
+
+
 def test_pair():
     """Two hosts without a third vote."""
     pool = MachinePool(2, 'two_node: 1')
@@ -257,7 +304,10 @@ def main():
     if not pools.corosync():
         print('1..0 # SKIP there is no corosync: tools/testbed/setup packages')
         return 0
+    events = int(sys.argv[1]) if len(sys.argv) > 1 else 6
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else int(time.time()) % 100000
     pools.enter_namespaces()
+    test_churn(events, seed)
     test_all()
     try:
         test_pair()

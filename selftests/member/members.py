@@ -190,6 +190,15 @@ class Churn:
         else:
             host.kill()
 
+    def let_be(self):
+        """Mostly not long enough for a view to be opened."""
+        end = time.monotonic() + 4
+        if self.random.random() > .2:
+            time.sleep(self.random.random())
+        else:
+            while time.monotonic() < end and not any(h.ask(do='machines').get('closed') == '' for h in self.pool.hosts):
+                time.sleep(0.05)
+
     def heal(self):
         """All run and reach each other."""
         for host in self.pool.hosts:
@@ -203,7 +212,7 @@ class Churn:
         """All of it; what they agree on in the end."""
         for _ in range(events):
             self.event()
-            time.sleep(self.random.random())
+            self.let_be()
             for _ in range(3):
                 self.ask()
             self.look()
