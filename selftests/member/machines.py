@@ -15,10 +15,9 @@ sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 import members  # noqa: E402
 import pool as pools  # noqa: E402
-from pool import Tap, wait_until  # noqa: E402
+from pool import PATIENCE, Tap, wait_until  # noqa: E402
 
 HERE = pools.HERE
-PATIENCE = 60
 MACHINE = '''[machine]
 name = {0}
 uuid = 00000000-0000-4000-8000-{1:012d}
@@ -85,7 +84,7 @@ class MachinePool(pools.Pool):
         path = os.path.join(self.directory, f'{name}.conf')
         with open(path, 'w') as f:
             f.write(MACHINE.format(name, number, cpus))
-        return self.hosts[0].dvmm('define', path)
+        return self.hosts[0].decide('define', path)
 
     def machine(self, name, host=None):
         """What the pool knows of it."""
@@ -110,8 +109,8 @@ def test_start(pool):
     one, two = pool.hosts[:2]
     wait_until(lambda: pool.open_alike() and len(one.ask(do='hosts')['hosts']) == pool.size, PATIENCE, 'no pool')
     Tap.says(pool.define('web-1', 1), 0, 'dvmm define web-1')
-    Tap.says(one.dvmm('start', 'nobody'), 1, 'nobody: there is no such machine in the pool: dvmm machines')
-    Tap.says(two.dvmm('start', 'web-1'), 0, 'dvmm start web-1')
+    Tap.says(one.decide('start', 'nobody'), 1, 'nobody: there is no such machine in the pool: dvmm machines')
+    Tap.says(two.decide('start', 'web-1'), 0, 'dvmm start web-1')
     machine = pool.wait_state('web-1', 'running')
     Tap.result([(c['node'], c['host']) for c in machine['cells']] == [('h1', 1), ('h2', 2)],
                'each node runs on the host of its name')
@@ -129,13 +128,13 @@ def test_start(pool):
 def test_refusals(pool):
     """What is not done, and why."""
     one = pool.hosts[0]
-    Tap.says(one.dvmm('start', 'web-1'), 1, 'web-1: it is running on h1: dvmm stop web-1')
-    Tap.says(one.dvmm('undefine', 'web-1'), 1, 'web-1: it is running on h1: dvmm stop web-1')
+    Tap.says(one.decide('start', 'web-1'), 1, 'web-1: it is running on h1: dvmm stop web-1')
+    Tap.says(one.decide('undefine', 'web-1'), 1, 'web-1: it is running on h1: dvmm stop web-1')
     Tap.says(pool.define('big', 2, 64), 0, 'dvmm define big')
-    Tap.says(one.dvmm('start', 'big'), 1, 'big: no host has room for node h1: 64 CPUs and 64 MiB are wanted')
-    Tap.says(one.dvmm('fenced', 'h2'), 1, 'h2: the host is in the pool: only one that is away can be fenced')
-    Tap.says(one.dvmm('fenced', 'h9'), 1, 'h9: there is no such host: dvmm hosts')
-    Tap.says(one.dvmm('stop', 'big'), 1, 'big: it does not run')
+    Tap.says(one.decide('start', 'big'), 1, 'big: no host has room for node h1: 64 CPUs and 64 MiB are wanted')
+    Tap.says(one.decide('fenced', 'h2'), 1, 'h2: the host is in the pool: only one that is away can be fenced')
+    Tap.says(one.decide('fenced', 'h9'), 1, 'h9: there is no such host: dvmm hosts')
+    Tap.says(one.decide('stop', 'big'), 1, 'big: it does not run')
 
 
 def test_daemon(pool):
@@ -160,25 +159,25 @@ def test_end(pool):
     Tap.result('dvmm-web\\x2d1-h2.service has failed: exit-code' in machine['reason'], f'failed: {machine["reason"]}')
     wait_until(lambda: all_ended(pool.machine('web-1')), PATIENCE, 'a node is left')
     Tap.result(pool.count('end web-1 h1') == 1, 'its other node was ended')
-    Tap.says(one.dvmm('start', 'web-1'), 0, 'it can be started again')
+    Tap.says(one.decide('start', 'web-1'), 0, 'it can be started again')
     pool.wait_state('web-1', 'running')
-    Tap.says(one.dvmm('stop', 'web-1'), 0, 'and stopped')
+    Tap.says(one.decide('stop', 'web-1'), 0, 'and stopped')
     Tap.result(all_ended(pool.wait_state('web-1', 'stopped')), 'and then both nodes have ended')
 
 
 def test_death(pool):
     """A host that is gone."""
     one, two = pool.hosts[:2]
-    one.dvmm('start', 'web-1')
+    one.decide('start', 'web-1')
     pool.wait_state('web-1', 'running')
     two.kill()
     machine = pool.wait_state('web-1', 'failed')
     Tap.result(machine['reason'] == 'host h2 is out of reach', f'failed: {machine["reason"]}')
     wait_until(lambda: pool.machine('web-1')['cells'][0]['state'] == 'ended', PATIENCE, 'h1 is left')
-    Tap.says(one.dvmm('start', 'web-1'), 1, 'web-1: it may still run on h2, which is out of reach: when that host is '
+    Tap.says(one.decide('start', 'web-1'), 1, 'web-1: it may still run on h2, which is out of reach: when that host is '
              'surely off, dvmm fenced h2')
-    Tap.says(one.dvmm('fenced', 'h2'), 0, 'dvmm fenced h2')
-    Tap.says(one.dvmm('start', 'web-1', '--restart', '/shared/checkpoint'), 0, 'then it is started elsewhere')
+    Tap.says(one.decide('fenced', 'h2'), 0, 'dvmm fenced h2')
+    Tap.says(one.decide('start', 'web-1', '--restart', '/shared/checkpoint'), 0, 'then it is started elsewhere')
     machine = pool.wait_state('web-1', 'running')
     Tap.result(2 not in [c['host'] for c in machine['cells']], 'on hosts that are there')
 
@@ -192,31 +191,31 @@ def test_restart(pool):
     pool.wait_state('web-1', 'failed')
     wait_until(lambda: pool.machine('web-1')['cells'][0]['state'] == 'ended', PATIENCE, 'h1 is left')
     Tap.result(pool.machine('web-1')['state'] == 'failed', 'not before the lost host is fenced')
-    Tap.says(one.dvmm('fenced', lost.name), 0, f'dvmm fenced {lost.name}')
+    Tap.says(one.decide('fenced', lost.name), 0, f'dvmm fenced {lost.name}')
     machine = pool.wait_state('web-1', 'running')
     Tap.result(machine['run'] == 5 and pool.count('run web-1 h1 --from /shared/checkpoint') == 1
                and not pool.count('run web-1 h2 --from'), 'then it goes on from its checkpoint by itself')
     for host in (lost, pool.hosts[1]):
         host.boot()
     wait_until(pool.open_alike, PATIENCE, 'no pool')
-    Tap.says(one.dvmm('stop', 'web-1'), 0, 'dvmm stop web-1')
+    Tap.says(one.decide('stop', 'web-1'), 0, 'dvmm stop web-1')
     pool.wait_state('web-1', 'stopped')
 
 
 def test_cut(pool):
     """A host that is cut off ends what it runs, and says so when it is back."""
     one, two, three = pool.hosts[:3]
-    three.dvmm('start', 'web-1')
+    three.decide('start', 'web-1')
     pool.wait_state('web-1', 'running')
     pool.side(two, 1)
     pool.wait_state('web-1', 'failed')
     ends = pool.count('end web-1 h2')
     wait_until(lambda: pool.count('end web-1 h2') > ends, PATIENCE, 'it still runs')
     Tap.result(True, 'a host that is cut off ends its nodes')
-    Tap.says(one.dvmm('start', 'web-1'), 1, 'web-1: it may still run on h2')
+    Tap.says(one.decide('start', 'web-1'), 1, 'web-1: it may still run on h2')
     pool.side(two, 0)
     wait_until(lambda: all_ended(pool.machine('web-1')), PATIENCE, 'its end is not told')
-    Tap.says(one.dvmm('start', 'web-1'), 0, 'when it is back nobody has to fence it')
+    Tap.says(one.decide('start', 'web-1'), 0, 'when it is back nobody has to fence it')
     pool.wait_state('web-1', 'running')
     Tap.result(not pool.count('TWICE'), 'no node has run twice')
 
@@ -271,9 +270,9 @@ def test_pair():
         pool.boot()
         wait_until(lambda: pool.open_alike() and len(one.ask(do='hosts')['hosts']) == 2, PATIENCE, 'no pool')
         pool.define('web-1', 1)
-        Tap.says(one.dvmm('start', 'web-1', '--restart', '/c'), 1,
+        Tap.says(one.decide('start', 'web-1', '--restart', '/c'), 1,
                  'two hosts without a third vote restart nothing by themselves')
-        Tap.says(one.dvmm('start', 'web-1'), 0, 'dvmm start web-1')
+        Tap.says(one.decide('start', 'web-1'), 0, 'dvmm start web-1')
         pool.wait_state('web-1', 'running')
         pool.hosts[1].kill()
         wait_until(lambda: 'nothing alone' in one.ask(do='hosts').get('closed', ''), PATIENCE, 'it decides alone')

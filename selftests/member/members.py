@@ -13,10 +13,9 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
 sys.dont_write_bytecode = True
 import pool as pools  # noqa: E402
-from pool import Tap, wait_until  # noqa: E402
+from pool import PATIENCE, Tap, wait_until  # noqa: E402
 
 HERE = pools.HERE
-PATIENCE = 60
 MACHINE = '''[machine]
 name = {0}
 uuid = 00000000-0000-4000-8000-{1:012d}
@@ -66,15 +65,15 @@ def test_pool(pool):
                and {h['cpus'] for h in answer['hosts']} == {os.cpu_count()}, 'five hosts have found each other')
     status, out, _ = two.dvmm('hosts')
     Tap.result(status == 0 and out.count('present') == 5 and out.startswith('HOST'), 'dvmm hosts lists them')
-    Tap.says(two.dvmm('define', machine_file(pool, 1)), 0, 'dvmm define m1')
+    Tap.says(two.decide('define', machine_file(pool, 1)), 0, 'dvmm define m1')
     all_alike(pool)
     Tap.result(all(names(h.ask(do='machines')) == ['m1'] for h in pool.hosts), 'all have the machine')
-    Tap.says(one.dvmm('define', machine_file(pool, 1)), 1, 'm1: a machine of that name is defined: dvmm undefine m1')
-    Tap.says(one.dvmm('undefine', 'm2'), 1, 'm2: there is no such machine in the pool: dvmm machines')
+    Tap.says(one.decide('define', machine_file(pool, 1)), 1, 'm1: a machine of that name is defined: dvmm undefine m1')
+    Tap.says(one.decide('undefine', 'm2'), 1, 'm2: there is no such machine in the pool: dvmm machines')
     other = machine_file(pool, 1).replace('m1.conf', 'copy.conf')
     with open(other, 'w') as f:
         f.write(MACHINE.format('copy', 1))
-    Tap.says(one.dvmm('define', other), 1, 'copy: m1 has the same UUID')
+    Tap.says(one.decide('define', other), 1, 'copy: m1 has the same UUID')
 
 
 def test_door(pool):
@@ -115,9 +114,9 @@ def test_minority(pool):
     wait_until(lambda: 'quorate' in closed(last), PATIENCE, 'no word of quorum')
     Tap.says(last.dvmm('define', machine_file(pool, 2)), 3, 'the pool decides nothing: it is not quorate')
     wait_until(lambda: pool.open_alike(pool.hosts[:4]), PATIENCE, 'the majority does not decide')
-    Tap.says(one.dvmm('undefine', 'm1'), 0, 'the others decide: dvmm undefine m1')
-    Tap.says(one.dvmm('define', machine_file(pool, 3)), 0, 'dvmm define m3')
-    Tap.result(names(last.ask(do='machines')) == ['m1'], 'the host that is cut off still has the old state')
+    Tap.says(one.decide('undefine', 'm1'), 0, 'the others decide: dvmm undefine m1')
+    Tap.says(one.decide('define', machine_file(pool, 3)), 0, 'dvmm define m3')
+    Tap.result(names(last.ask(do='machines')) == ['m1'], 'the one that is cut off still has the old state')
     wait_until(lambda: 'away' in str(one.ask(do='hosts')), PATIENCE, 'not away')
     pool.side(last, 0)
     Tap.result(names(all_alike(pool)) == ['m3'], 'when it is back it has that of the others')
@@ -142,6 +141,27 @@ def test_ends(pool):
     for host in pool.hosts:
         host.daemon_start()
     Tap.result(names(all_alike(pool)) == ['m3'], 'the end of all dvmmds loses nothing')
+
+
+def test_store(pool):
+    """A daemon that cannot begin says why."""
+    one, two = pool.hosts[:2]
+    first = one.daemon
+    one.daemon_start()
+    Tap.result(one.daemon.wait(PATIENCE) == 1 and 'a dvmmd runs already: systemctl status dvmmd' in one.log(),
+               'a second dvmmd is refused')
+    one.daemon = first
+    store = os.path.join(two.directory, 'pool.json')
+    for text, why in ('{"dvmm', 'it is damaged'), ('{"state": {"machines": {"x": 1}, "hosts": {}}}', "no pool's state"):
+        two.daemon_kill()
+        with open(store, 'w') as f:
+            f.write(text)
+        two.daemon_start()
+        Tap.result(two.daemon.wait(PATIENCE) == 1 and why in two.log().split('\n')[-2] and 'move' in two.log(),
+                   f'a store is not used: {two.log().splitlines()[-1]}')
+    os.unlink(store)
+    two.daemon_start()
+    Tap.result(names(all_alike(pool)) == ['m3'], 'without one it takes the state of the others')
 
 
 class Churn:
@@ -231,7 +251,7 @@ def test_churn(pool, events, seed):
     Tap.result(not churn.wrong,
                f'{events} joins, ends, cuts and merges (seed {seed}): {churn.done} of {churn.asked} requests decided, '
                f'term {term}: {", ".join(churn.wrong) or "all replicas are equal"}')
-    Tap.says(pool.hosts[2].dvmm('define', machine_file(pool, 9)), 0, 'and decide again')
+    Tap.says(pool.hosts[2].decide('define', machine_file(pool, 9)), 0, 'and decide again')
 
 
 def main():
@@ -247,7 +267,7 @@ def main():
     pool = pools.Pool(5)
     try:
         pool.boot()
-        for test in (test_pool, test_door, test_stray, test_minority, test_ends):
+        for test in (test_pool, test_door, test_stray, test_minority, test_ends, test_store):
             test(pool)
         test_churn(pool, events, seed)
     except TimeoutError as error:

@@ -6,6 +6,7 @@ All of it is in namespaces of its own, which end with the test; it needs no root
 import glob
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -19,7 +20,8 @@ TREE = os.path.dirname(os.path.dirname(HERE))
 DVMM = os.path.join(TREE, 'tools/dvmm/dvmm')
 DVMMD = os.path.join(TREE, 'tools/dvmmd/dvmmd')
 CACHE = os.path.join(os.environ.get('XDG_CACHE_HOME', os.path.expanduser('~/.cache')), 'dvmm')
-TOKEN_MS = 500
+TOKEN_MS = 1000
+PATIENCE = 60
 INSIDE = 'DVMM_POOL_INSIDE'
 
 CONF = '''totem {{
@@ -184,6 +186,19 @@ class Host:
         """What the command says: status, standard output and error."""
         done = subprocess.run([DVMM, *words, '--state', self.directory], capture_output=True, text=True, check=False)
         return done.returncode, done.stdout, done.stderr
+
+    def decide(self, *words):
+        """As dvmm(); a loaded machine's hosts may lose each other for a moment, so it is asked until the pool decides."""
+        end, unknown = time.monotonic() + PATIENCE, False
+        while True:
+            done = self.dvmm(*words)
+            lost = 'have just changed' in done[2]
+            if not lost and done[0] != 3 or time.monotonic() > end:
+                break
+            unknown |= lost
+            time.sleep(0.2)
+        was_done = unknown and re.search('is defined|no such machine|it is (starting|running)|does not run', done[2])
+        return (0, '', '') if was_done else done
 
     def ask(self, **request):
         """The daemon's answer; {} if there is none."""

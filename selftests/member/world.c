@@ -16,7 +16,7 @@ unsigned int world_decided, world_refused, world_started, world_fenced;
 
 static GPtrArray *rings;
 static GHashTable *digests;	/* of the state by its term and sequence */
-static unsigned int stable_runs[MACHINES], last_pid;
+static unsigned int stable_runs[MACHINES], last_pid, last_asked;
 static GRand *chance_of;
 
 static unsigned int chance(unsigned int n)
@@ -271,6 +271,17 @@ static void group_change(struct host *h, const struct item *item)
 		new_view(h);
 }
 
+/* Where the view is not open a state comes as a whole, or not at all. */
+static void take(struct host *h, const struct item *item)
+{
+	uint64_t before = replica_pool(h->r)->sequence;
+
+	replica_take(h->r, item->sender, item->text, strlen(item->text));
+	if (!replica_is_open(h->r) && replica_pool(h->r)->sequence != before &&
+	    !strstr(item->text, "\"kind\":\"state\""))
+		be_wrong("something is decided in a view that is not open");
+}
+
 static void deliver(struct host *h)
 {
 	const struct item *item = g_ptr_array_index(h->ring->wire, h->at++);
@@ -279,7 +290,7 @@ static void deliver(struct host *h)
 	if (item->what != MESSAGE)
 		group_change(h, item);
 	else if (h->joined)
-		replica_take(h->r, item->sender, item->text, strlen(item->text));
+		take(h, item);
 	if (!open && h->joined && replica_is_open(h->r))
 		tell_host(h);
 	check(h);
@@ -414,9 +425,37 @@ static void cut(void)
 	reform_all();
 }
 
+static void originate(struct host *h)
+{
+	if (h->joined && h->outbox.length)
+		ring_put(h->ring, MESSAGE, h, g_queue_pop_head(&h->outbox));
+}
+
+/* It is cut off when it has seen a decision that the others may not have seen. */
+static void cut_in_start(struct host *h)
+{
+	unsigned int i;
+
+	if (!h->joined || !replica_is_open(h->r))
+		return;
+	last_asked = chance(MACHINES);
+	g_free(world_ask(h->id - 1, "start", last_asked));
+	while (h->outbox.length)
+		originate(h);
+	while (h->at < h->ring->wire->len)
+		deliver(h);
+	for (i = 0; i < HOSTS; i++)
+		hosts[i].part = h == &hosts[i];
+	reform_all();
+}
+
 static void disturb(struct host *h)
 {
-	switch (chance(6)) {
+	switch (chance(8)) {
+	case 6:
+	case 7:
+		cut_in_start(h);
+		break;
 	case 0:
 	case 1:
 		cut();
@@ -528,13 +567,9 @@ static void ask(struct host *h)
 {
 	static const char *const kinds[] = { "define", "start", "start", "stop" };
 
-	g_free(world_ask(h->id - 1, kinds[chance(4)], chance(MACHINES)));
-}
-
-static void originate(struct host *h)
-{
-	if (h->joined && h->outbox.length)
-		ring_put(h->ring, MESSAGE, h, g_queue_pop_head(&h->outbox));
+	if (chance(2))
+		last_asked = chance(MACHINES);
+	g_free(world_ask(h->id - 1, kinds[chance(4)], last_asked));
 }
 
 static void progress(struct host *h)

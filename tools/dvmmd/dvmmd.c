@@ -19,6 +19,7 @@
 #define STORE		"/var/lib/dvmm/pool.json"
 #define DOOR		"dvmmd.sock"
 #define DVMM		"/usr/bin/dvmm"
+#define QEMU		"/usr/lib/dvmm/qemu-system-x86_64"
 #define AUTHKEY		"/etc/corosync/authkey"
 #define EXIT_CHANGED	1
 #define EXIT_ASKED	2
@@ -404,6 +405,20 @@ static void on_call(void *arg, struct door_call *call, struct json_object *reque
 
 /* ---- begin and end ---- */
 
+/* As dvmm run finds it; "": there is none. */
+static char *qemu_version(void)
+{
+	const char *named = g_getenv("DVMM_QEMU");
+	char *argv[] = { (char *)(named ? named : QEMU), "--version", NULL };
+	char *text = NULL;
+
+	if (!g_spawn_sync(NULL, argv, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &text, NULL,
+			  NULL, NULL))
+		return g_strdup("");
+	text[strcspn(text, "\n")] = 0;
+	return text;
+}
+
 static gboolean on_signal(gpointer arg)
 {
 	g_main_loop_quit(((struct daemon *)arg)->loop);
@@ -471,7 +486,7 @@ int main(int argc, char **argv)
 	d.store = d.store ? d.store : g_strdup(STORE);
 	d.name = d.name ? d.name : g_strdup(g_get_host_name());
 	d.root = d.root ? d.root : g_strdup("");
-	d.qemu = g_strdup("");
+	d.qemu = qemu_version();
 	d.runner.state = d.state;
 	d.runner.dvmm = d.runner.dvmm ? d.runner.dvmm : DVMM;
 	d.runner.authkey = d.runner.authkey ? d.runner.authkey : AUTHKEY;
