@@ -27,6 +27,28 @@ static void calm_down(void)
 		world_wrong = "it does not come to rest";
 }
 
+/* Where nothing is on its way, what should not run is being ended. */
+static void check_units(struct host *h)
+{
+	const struct pool *p = replica_pool(h->r);
+	unsigned int c;
+
+	json_object_object_foreach(p->machines, name, machine) {
+		const char *state = json_text_of(machine, "state");
+		bool goes_on = !strcmp(state, "running") || !strcmp(state, "starting");
+
+		for (c = 0; c < HOSTS && !goes_on; c++) {
+			char node[8];
+			struct unit *u;
+
+			snprintf(node, sizeof(node), "n%u", c);
+			u = units_find(h->units, name, node);
+			if (h->running[name[1] - '0'][c] && (!u || !u->stopping))
+				world_wrong = "a unit of a machine that has stopped is left alone";
+		}
+	}
+}
+
 static void check_agreement(void)
 {
 	char *digest;
@@ -44,6 +66,8 @@ static void check_agreement(void)
 			world_wrong = "healed replicas differ";
 		g_free(other);
 	}
+	for (i = 0; i < HOSTS && !world_wrong; i++)
+		check_units(&hosts[i]);
 	g_free(digest);
 }
 
