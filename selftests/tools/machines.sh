@@ -182,6 +182,34 @@ address = 192.0.2.1
 cpus = 1
 memory = 64M
 END
+bad '8: ' "joins = sometimes" 'one of start, later' 'an unknown time to join' <<END
+$good
+[node beta]
+joins = sometimes
+address = x
+cpus = 1
+memory = 64M
+END
+bad '7: ' "joins = later" 'is there from the start: remove it' 'a boot node that joins later' <<END
+[machine]
+$uuid
+[node alpha]
+address = x
+cpus = 1
+memory = 64M
+joins = later
+END
+bad '9: ' "joins = later" 'all are there from the start: remove it' 'a transport that nobody joins by' <<END
+[machine]
+$uuid
+transport = rdma
+$alpha
+[node beta]
+joins = later
+address = y
+cpus = 1
+memory = 64M
+END
 bad '3: ' "transport = carrier" 'one of tcp, rdma, loop' 'an unknown transport' <<END
 [machine]
 $uuid

@@ -48,7 +48,7 @@ verbs=$("$tool" --help | sed -n 's/^.* dvmm \([a-z|-]*\) .*/\1/p' | tr '|' ' ')
 for verb in $verbs; do
 	case $verb in
 	doctor | move) ;;
-	rehome) says 2 'usage: dvmm' rehome one two three ;;
+	rehome) says 2 'usage: dvmm' rehome one two ;;
 	*) says 2 'usage: dvmm' $verb one two three four ;;
 	esac
 done
@@ -70,6 +70,7 @@ for verb in $verbs; do
 		move) word=0=alpha ;;
 		checkpoint) word=/nowhere ;;
 		rehome) word='alpha beta alpha' ;;
+		add | remove | evacuate) word=beta ;;
 		esac
 		says 6 'none.conf: No such file or directory: is it' $verb none $word
 		says 6 "broken.conf:1: '[machine' is no [section]: end it with ]" $verb broken $word

@@ -147,7 +147,7 @@ on admin 3 console big && one_line && has 'is it running?  dvmm up'
 result $? "nor has it a console: 3"
 
 plan alpha deaf
-on admin 0 up big && on admin 0 down big --force && ! runs_on alpha
+on admin 0 up big && on admin 0 down big --force && ! runs_on alpha && on beta 0 down big beta
 result $? "down --force asks no guest"
 
 # ---- what fails ----
@@ -174,6 +174,41 @@ on alpha 3 wait big alpha && one_line && has 'it does not run: dvmm up'
 result $? "waiting for what does not run: 3"
 on admin 2 up && has usage
 result $? "up without a machine: 2"
+
+# ---- nodes that join and leave ----
+
+for host in admin alpha beta; do
+	sed '/^\[node beta\]/a joins = later' hosts/$host/etc/big.conf > hosts/$host/etc/late.conf
+	cp hosts/$host/etc/big.key hosts/$host/etc/late.key
+done
+plan alpha absent
+plan beta
+on admin 0 up late && has 'late: alpha started' && ! has 'beta started' && ! test -e hosts/beta/run/late
+result $? "up does not wait for a node that joins later"
+on beta 0 nodes late && grep -qx 'alpha member, vCPUs 0,1,2,3' out && grep -qx 'beta absent' out
+result $? "nodes tells who takes part"
+on admin 0 nodes late --json && python3 -c '
+import json
+assert [n["state"] for n in json.load(open("out"))] == ["member", "absent"]' > json 2>&1
+result $? "the same in JSON"
+plan alpha absent
+plan beta port
+on admin 1 add late beta && has 'beta: QEMU ended with status 1: cannot listen on 192.0.2.2 port 7400' && ! has 'has joined' &&
+	on admin 0 pause late
+result $? "add: a node that ends says why, and the machine goes on"
+on admin 2 add late alpha && one_line && has 'alpha: it is there from the start: for another one write'
+result $? "add of one that is there: 2"
+for verb in remove evacuate; do
+	on admin 2 $verb late alpha && one_line && has 'alpha: it is the boot node, which has the devices: it stays' &&
+		on admin 2 $verb late gamma && one_line && has "no node 'gamma'" &&
+		on admin 2 $verb late beta beta && one_line && has 'name another node' &&
+		on admin 3 $verb late beta && one_line && has 'beta: it does not take part: see dvmm nodes'
+	result $? "$verb: of the boot node, of no node, to itself: 2; of one that is not there: 3"
+done
+on admin 0 spread late && grep -qx dvmm-move hosts/alpha/commands
+result $? "spread leaves out who is not there"
+on admin 0 down late && on admin 3 nodes late && has 'is it running?  dvmm up'
+result $? "down; then nobody tells"
 
 # ---- an old peer, a full disk, no rights: by whatever verb ----
 

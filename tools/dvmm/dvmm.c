@@ -34,7 +34,10 @@ static const char *const usage =
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm checkpoint MACHINE DIRECTORY [--dir DIR] [--state DIR]\n"
-	"       dvmm rehome MACHINE FROM TO MEMORY[:OFFSET[+LENGTH]] [--dir DIR] [--state DIR]\n"
+	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
+	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
+	"       dvmm add MACHINE NODE [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm evacuate|remove MACHINE NODE [TO] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm down MACHINE [NODE] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm move MACHINE VCPU=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
@@ -106,7 +109,11 @@ static const struct {
 	{ "move", verb_move, 2, 4096 },
 	{ "spread", verb_spread, 1, 1 },
 	{ "pack", verb_pack, 1, 1 },
-	{ "rehome", verb_rehome, 4, 4 },
+	{ "rehome", verb_rehome, 3, 4 },
+	{ "nodes", verb_nodes, 1, 1 },
+	{ "add", verb_add, 2, 2 },
+	{ "remove", verb_remove, 2, 3 },
+	{ "evacuate", verb_evacuate, 2, 3 },
 	{ "checkpoint", verb_checkpoint, 2, 2 },
 	{ "console", verb_console, 1, 1 },
 	{ "push", verb_push, 1, 1 },

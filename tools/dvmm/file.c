@@ -24,11 +24,12 @@ static const char *const machine_keys[] = {
 };
 
 static const char *const node_keys[] = {
-	"address", "port", "transport", "cpus", "memory", "cache", "ssh", NULL
+	"address", "port", "transport", "cpus", "memory", "cache", "ssh", "joins", NULL
 };
 
 static const char *const transports[] = { "tcp", "rdma", "loop", NULL };
 static const char *const starts[] = { "spread", "packed", NULL };
+static const char *const joins[] = { "start", "later", NULL };
 static const char *const securities[] = { "tls", "auth", "none", NULL };
 
 /* ---- errors; only the first one counts ---- */
@@ -317,6 +318,25 @@ static bool read_node(struct reader *r, struct file *f, const char *group)
 	       size(r, group, "cache", false, 4096, &n->cache);
 }
 
+static bool read_joins(struct reader *r, struct file *f, const char *group)
+{
+	struct file_node *n = file_node(f, f->nodes->len - 1);
+	const char *when = joins[0];
+
+	if (!word(r, group, "joins", joins, &when))
+		return false;
+	n->later = when == joins[1];
+	if (n->later && f->nodes->len == 1)
+		return wrong(r, line_of(r, group, "joins"),
+			     "[%s] joins = later: the first node is there from the start: remove it",
+			     group);
+	if (n->later && strcmp(f->transport, "tcp"))
+		return wrong(r, line_of(r, group, "joins"),
+			     "[%s] joins = later: with transport %s all are there from the start: "
+			     "remove it", group, f->transport);
+	return true;
+}
+
 static bool check_place(struct reader *r, struct file *f, const char *group)
 {
 	struct file_node *last = file_node(f, f->nodes->len - 1), *n;
@@ -345,7 +365,8 @@ static bool read_nodes(struct reader *r, struct file *f)
 	for (i = 0; groups[i] && !r->error; i++) {
 		if (keys_of(groups[i]) != node_keys)
 			continue;
-		if (!read_node(r, f, groups[i]) || !check_place(r, f, groups[i]))
+		if (!read_node(r, f, groups[i]) || !read_joins(r, f, groups[i]) ||
+		    !check_place(r, f, groups[i]))
 			break;
 		n = file_node(f, f->nodes->len - 1);
 		f->cpus += n->cpus;

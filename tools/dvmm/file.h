@@ -18,6 +18,7 @@ struct file_node {
 	unsigned int cpus;
 	uint64_t memory;	/* bytes */
 	uint64_t cache;		/* bytes, 0: no limit */
+	bool later;		/* its host is not there when the machine starts */
 };
 
 /* [guest]: what QEMU is told beside CPUs and memory; devices are the boot node's. */

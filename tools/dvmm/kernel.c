@@ -568,7 +568,7 @@ static void moved_row(struct nlattr **a, void *arg)
 }
 
 int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region, uint64_t page,
-		  unsigned int to, uint64_t *touched)
+		  unsigned int to, bool if_here, struct rehomed *what)
 {
 	char why[128] = "";
 	uint8_t uuid[16];
@@ -581,9 +581,12 @@ int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region
 	nla_put_u16(msg, DVMM_A_REGION, region);
 	nla_put_u64(msg, DVMM_A_PAGE, page);
 	nla_put_u16(msg, DVMM_A_PEER, to);
-	ret = exchange(k, msg, moved_row, touched, why);
-	if (!ret || ret == EPERM)
-		return ret ? refused(ret, machine_name(m), why) : 0;
+	ret = exchange(k, msg, moved_row, &what->touched, why);
+	what->moved = !ret;
+	if (!ret || (if_here && ret == EINVAL))
+		return 0;
+	if (ret == EPERM)
+		return refused(ret, machine_name(m), why);
 	fprintf(stderr, "dvmm: %s: the 2 MiB at %" PRIu64 " MiB of region %u: %s\n",
 		machine_name(m), page / 256, region, *why ? why : strerror(ret));
 	return EXIT_FAILED;

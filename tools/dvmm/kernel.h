@@ -110,18 +110,25 @@ struct machine_clock {
 int kernel_clock(struct kernel *k, const struct machine *m, unsigned int peer,
 		 unsigned int rounds, struct machine_clock *c);
 
+/* What came of a chunk, and how many of its pages had been used */
+struct rehomed {
+	bool moved;
+	uint64_t touched;
+};
+
 /**
  * kernel_rehome - a node in this kernel makes another one the home of a chunk
  * @m: the node
  * @region: id of the region
  * @page: number of one of the chunk's pages
  * @to: the new home
- * @touched: gets how many of its pages had been used
+ * @if_here: a chunk whose home is elsewhere stays there, which is no error
+ * @what: filled
  *
  * Return: 0 or an exit status after a line.
  */
 int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region, uint64_t page,
-		  unsigned int to, uint64_t *touched);
+		  unsigned int to, bool if_here, struct rehomed *what);
 
 /** kernel_follow - from now on kernel_event() works; 0 or an exit status after a line */
 int kernel_follow(struct kernel *k);

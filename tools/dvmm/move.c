@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <json-c/json.h>
-
+#include "json.h"
 #include "move.h"
 #include "qmp.h"
 #include "remote.h"
 
 #define MOVE_SECONDS	120
+#define ANSWER_SECONDS	10
 
 void move_add(struct json_object *vcpus, unsigned int vcpu, const char *node)
 {
@@ -37,14 +37,23 @@ static bool add_word(struct json_object *vcpus, const struct file *f, const char
 	return true;
 }
 
-static bool move_words(struct json_object *vcpus, const struct file *f, int argc, char **argv)
+/* What is wanted */
+struct plan {
+	const struct options *o;
+	const struct file *f;
+	const struct place *p;		/* the boot node, on this host */
+	int argc;
+	char **argv;
+};
+
+static int move_words(struct json_object *vcpus, const struct plan *plan)
 {
 	int i;
 
-	for (i = 2; i < argc; i++)
-		if (!add_word(vcpus, f, argv[i]))
-			return false;
-	return true;
+	for (i = 2; i < plan->argc; i++)
+		if (!add_word(vcpus, plan->f, plan->argv[i]))
+			return EXIT_USAGE;
+	return 0;
 }
 
 void move_add_all(struct json_object *vcpus, const struct file *f, unsigned int node)
@@ -55,25 +64,38 @@ void move_add_all(struct json_object *vcpus, const struct file *f, unsigned int 
 		move_add(vcpus, vcpu, file_node(f, node)->name);
 }
 
-/* Each vCPU to the node whose memory is near it */
-static bool spread_all(struct json_object *vcpus, const struct file *f, int argc, char **argv)
+/* The vCPUs of a node's cell */
+static void move_add_cell(struct json_object *vcpus, const struct file *f, unsigned int node)
 {
-	unsigned int node, i, vcpu = 0;
+	unsigned int i, vcpu = 0;
 
-	(void)argc;
-	(void)argv;
-	for (node = 0; node < f->nodes->len; node++)
-		for (i = 0; i < file_node(f, node)->cpus; i++)
-			move_add(vcpus, vcpu++, file_node(f, node)->name);
-	return true;
+	for (i = 0; i < node; i++)
+		vcpu += file_node(f, i)->cpus;
+	for (i = 0; i < file_node(f, node)->cpus; i++)
+		move_add(vcpus, vcpu++, file_node(f, node)->name);
 }
 
-static bool pack_all(struct json_object *vcpus, const struct file *f, int argc, char **argv)
+/* Each vCPU to the node whose memory is near it, if that is there */
+static int spread_all(struct json_object *vcpus, const struct plan *plan)
 {
-	(void)argc;
-	(void)argv;
-	move_add_all(vcpus, f, 0);
-	return true;
+	struct json_object *answer, *nodes;
+	int ret = qmp_call(plan->p, "query-dvmm", NULL, &answer, ANSWER_SECONDS);
+	size_t i;
+
+	if (ret)
+		return ret;
+	nodes = json_list_of(answer, "nodes");
+	for (i = 0; nodes && i < plan->f->nodes->len && i < json_object_array_length(nodes); i++)
+		if (!strcmp(json_text_of(json_object_array_get_idx(nodes, i), "state"), "member"))
+			move_add_cell(vcpus, plan->f, i);
+	json_object_put(answer);
+	return 0;
+}
+
+static int pack_all(struct json_object *vcpus, const struct plan *plan)
+{
+	move_add_all(vcpus, plan->f, 0);
+	return 0;
 }
 
 int move_ask(const struct place *p, struct json_object *vcpus, double seconds,
@@ -88,20 +110,20 @@ int move_ask(const struct place *p, struct json_object *vcpus, double seconds,
 	return ret;
 }
 
-static int forward(const struct options *o, const struct file *f, int argc, char **argv)
+static int forward(const struct plan *plan)
 {
-	const char *words[argc + 2];
+	const char *words[plan->argc + 2];
 
-	memcpy(words, argv, argc * sizeof(*words));
-	words[argc] = "--here";
-	words[argc + 1] = NULL;
-	return remote_forward(o, f, 0, words, false);
+	memcpy(words, plan->argv, plan->argc * sizeof(*words));
+	words[plan->argc] = "--here";
+	words[plan->argc + 1] = NULL;
+	return remote_forward(plan->o, plan->f, 0, words, false);
 }
 
-static int move(const struct options *o, const struct place *p, struct json_object *vcpus)
+static int move(const struct plan *plan, struct json_object *vcpus)
 {
 	struct json_object *answer, *n, *us;
-	int ret = move_ask(p, vcpus, o->patience, &answer);
+	int ret = move_ask(plan->p, vcpus, plan->o->patience, &answer);
 
 	if (!ret && json_object_object_get_ex(answer, "vcpus", &n) &&
 	    json_object_object_get_ex(answer, "pause-us", &us))
@@ -112,24 +134,24 @@ static int move(const struct options *o, const struct place *p, struct json_obje
 }
 
 static int place_vcpus(const struct options *o, int argc, char **argv,
-		       bool (*plan)(struct json_object *vcpus, const struct file *f, int argc,
-				    char **argv))
+		       int (*make)(struct json_object *vcpus, const struct plan *plan))
 {
 	struct file *f = machine_file(o, argv[1]);
-	struct json_object *vcpus;
 	struct place p;
+	struct plan plan = { .o = o, .f = f, .p = &p, .argc = argc, .argv = argv };
+	struct json_object *vcpus;
 	int ret;
 
 	if (!f)
 		return EXIT_FILE;
 	vcpus = json_object_new_array();
 	place_make(&p, o, f, 0);
-	if (!plan(vcpus, f, argc, argv))
-		ret = EXIT_USAGE;
-	else if (!place_is_served(o, f, &p))
-		ret = forward(o, f, argc, argv);
-	else
-		ret = move(o, &p, vcpus);
+	if (!place_is_served(o, f, &p)) {
+		ret = forward(&plan);
+	} else {
+		ret = make(vcpus, &plan);
+		ret = ret ? ret : move(&plan, vcpus);
+	}
 	json_object_put(vcpus);
 	place_free(&p);
 	file_free(f);

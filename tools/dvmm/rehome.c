@@ -12,15 +12,27 @@
 #define PAGE	4096ull
 #define CHUNK	(2ull << 20)
 
+/* The guest gets its part of links and hosts: after a chunk they rest as long as it took. */
+#define REST_US_MAX	100000
+
+#define ALL	(-1)
+
 /**
  * struct range - what is to move, in bytes of the memory of a node
  * @from: its home
  * @to: its next one
- * @memory: whose it is by the machine file
+ * @memory: whose it is by the machine file; ALL: what has its home there of all of them
+ * @if_here: leave alone what has not
  */
 struct range {
 	int from, to, memory;
 	uint64_t offset, length;
+	bool if_here;
+};
+
+/* What has become of them so far, in bytes; @used: in pages */
+struct done {
+	uint64_t seen, moved, used;
 };
 
 /* "OFFSET[+LENGTH]"; what is left out is the rest. */
@@ -62,7 +74,8 @@ static bool parse_words(const struct file *f, char **argv, struct range *r)
 {
 	r->from = place_node(f, argv[2]);
 	r->to = r->from < 0 ? -1 : place_node(f, argv[3]);
-	return r->to >= 0 && parse_range(f, argv[4], r);
+	r->memory = ALL;
+	return r->to >= 0 && (!argv[4] || parse_range(f, argv[4], r));
 }
 
 static void show_progress(uint64_t done, uint64_t length)
@@ -72,21 +85,72 @@ static void show_progress(uint64_t done, uint64_t length)
 			done < length ? "" : "\n");
 }
 
-static int rehome_range(struct kernel *k, const struct machine *m, const struct range *r)
+static int rehome_chunk(struct kernel *k, const struct machine *m, const struct range *r,
+			uint64_t offset, struct rehomed *what)
 {
-	uint64_t done = 0, touched = 0, n = 0;
+	gint64 begin = g_get_monotonic_time();
+	int ret = kernel_rehome(k, m, r->memory, offset / PAGE, r->to, r->if_here, what);
+
+	if (!ret && what->touched)
+		usleep(MIN(g_get_monotonic_time() - begin, REST_US_MAX));
+	return ret;
+}
+
+/* @length: of all ranges */
+static int rehome_range(struct kernel *k, const struct machine *m, const struct range *r,
+			uint64_t length, struct done *done)
+{
+	uint64_t at, step;
+	int ret;
+
+	for (at = 0; at < r->length; at += step) {
+		struct rehomed what = {};
+
+		step = MIN(CHUNK, r->length - at);
+		ret = rehome_chunk(k, m, r, r->offset + at, &what);
+		if (ret)
+			return ret;
+		done->seen += step;
+		done->moved += what.moved ? step : 0;
+		done->used += what.touched;
+		show_progress(done->seen, length);
+	}
+	return 0;
+}
+
+/* Of all memory, what has its home there */
+static int rehome_all(struct kernel *k, const struct machine *m, const struct range *all,
+		      struct done *done)
+{
+	uint64_t length = 0;
+	unsigned int i;
 	int ret = 0;
 
-	while (done < r->length) {
-		ret = kernel_rehome(k, m, r->memory, (r->offset + done) / PAGE, r->to, &n);
-		if (ret)
-			break;
-		done = MIN(done + CHUNK, r->length);
-		touched += n;
-		show_progress(done, r->length);
+	for (i = 0; i < m->regions->len; i++) {
+		const struct machine_region *g = g_ptr_array_index(m->regions, i);
+
+		length += g->homed ? g->pages * PAGE : 0;
 	}
+	for (i = 0; i < m->regions->len && !ret; i++) {
+		const struct machine_region *g = g_ptr_array_index(m->regions, i);
+		struct range r = {
+			.to = all->to, .memory = g->id, .length = g->pages * PAGE, .if_here = true,
+		};
+
+		if (g->homed)
+			ret = rehome_range(k, m, &r, length, done);
+	}
+	return ret;
+}
+
+static int rehome(struct kernel *k, const struct machine *m, const struct range *r)
+{
+	struct done done = {};
+	int ret = r->memory == ALL ? rehome_all(k, m, r, &done) :
+		  rehome_range(k, m, r, r->length, &done);
+
 	printf("%" PRIu64 " MiB have another home, %" PRIu64 " of their pages had been used\n",
-	       done >> 20, touched);
+	       done.moved >> 20, done.used);
 	return ret;
 }
 
@@ -111,7 +175,7 @@ static int rehome_here(const struct options *o, const char *word, const struct r
 	const struct machine *m = list ? machine_of(list, r->from) : NULL;
 
 	if (m)
-		status = rehome_range(k, m, r);
+		status = rehome(k, m, r);
 	else if (!status)
 		status = verb_fail(EXIT_UNKNOWN, word, "that node does not run here: dvmm up");
 	if (list)
@@ -123,7 +187,7 @@ static int rehome_here(const struct options *o, const char *word, const struct r
 
 static int forward(const struct options *o, const struct file *f, char **argv, unsigned int from)
 {
-	const char *words[] = { argv[0], argv[1], argv[2], argv[3], argv[4], "--here", NULL };
+	const char *words[] = { argv[0], argv[1], argv[2], argv[3], "--here", argv[4], NULL };
 
 	return remote_forward(o, f, from, words, false);
 }

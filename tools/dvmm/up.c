@@ -7,6 +7,7 @@
 #include <glib-unix.h>
 
 #include "copies.h"
+#include "members.h"
 #include "remote.h"
 
 /**
@@ -28,8 +29,14 @@ struct up {
 	struct file *f;
 	GMainLoop *loop;
 	struct waiter waiters[FILE_NODES_MAX];
+	int only;		/* a node that joins the others; -1: those from the start */
 	int status;
 };
+
+static bool is_wanted(const struct up *u, unsigned int node)
+{
+	return u->only < 0 ? !file_node(u->f, node)->later : (int)node == u->only;
+}
 
 static const char *name_of(const struct waiter *w)
 {
@@ -69,6 +76,8 @@ static int start_all(struct up *u)
 	int status;
 
 	for (i = 0; i < u->f->nodes->len; i++) {
+		if (!is_wanted(u, i))
+			continue;
 		status = start(u, i);
 		if (status) {
 			end_all(u, i);
@@ -111,7 +120,7 @@ static void on_waited(GPid pid, gint wait_status, gpointer arg)
 
 	g_spawn_close_pid(pid);
 	w->pid = 0;
-	if (!status && w->node)
+	if (!status && w->node && w->up->only < 0)
 		return;
 	w->up->status = status;
 	g_main_loop_quit(w->up->loop);
@@ -148,11 +157,12 @@ static int wait_all(struct up *u)
 	u->loop = g_main_loop_new(NULL, FALSE);
 	u->status = EXIT_FAILED;
 	for (i = 0; i < u->f->nodes->len; i++)
-		if (!wait_begin(u, i))
+		if (is_wanted(u, i) && !wait_begin(u, i))
 			return EXIT_FAILED;
 	g_main_loop_run(u->loop);
 	for (i = 0; i < u->f->nodes->len; i++)
-		close(u->waiters[i].in);
+		if (is_wanted(u, i))
+			close(u->waiters[i].in);
 	return u->status;
 }
 
@@ -197,13 +207,49 @@ static int up(struct up *u)
 
 int verb_up(const struct options *o, int argc, char **argv)
 {
-	struct up u = { .o = o, .word = argv[1], .f = machine_file(o, argv[1]) };
+	struct up u = { .o = o, .word = argv[1], .f = machine_file(o, argv[1]), .only = -1 };
 	int status;
 
 	(void)argc;
 	if (!u.f)
 		return EXIT_FILE;
 	status = up(&u);
+	file_free(u.f);
+	return status;
+}
+
+static int add(struct up *u)
+{
+	const char *name = file_node(u->f, u->only)->name;
+	int status = start_all(u);
+
+	if (!status)
+		status = wait_all(u);
+	if (!status)
+		status = members_await(u->o, u->f, u->word, u->only, "member");
+	if (status)
+		on_node(u, u->only, "down");
+	else
+		printf("%s: %s has joined: dvmm spread, dvmm rehome\n", u->word, name);
+	return status;
+}
+
+int verb_add(const struct options *o, int argc, char **argv)
+{
+	struct up u = { .o = o, .word = argv[1], .f = machine_file(o, argv[1]) };
+	int status;
+
+	(void)argc;
+	if (!u.f)
+		return EXIT_FILE;
+	u.only = place_node(u.f, argv[2]);
+	if (u.only < 0)
+		status = EXIT_USAGE;
+	else if (!file_node(u.f, u.only)->later)
+		status = verb_fail(EXIT_USAGE, argv[2], "it is there from the start: for another "
+				   "one write 'joins = later' in its section before dvmm up");
+	else
+		status = add(&u);
 	file_free(u.f);
 	return status;
 }

@@ -5,7 +5,7 @@
 check:
 	@tools/testbed/check $(T)
 
-# make demo [GUEST=debian]
+# make demo [GUEST=debian|elastic]
 demo:
 	@tools/testbed/demo $(if $(GUEST),--guest $(GUEST))
 

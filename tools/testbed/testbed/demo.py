@@ -12,10 +12,10 @@ from .agent import Lost, Timeout
 from .cluster import Cluster
 
 BOLD, DIM, RED, PLAIN = ('\033[1m', '\033[2m', '\033[31m', '\033[0m') if sys.stdout.isatty() else ('',) * 4
-GUEST_BOOT = {'busybox': 900, 'debian': 3000}
-GUEST_END = {'busybox': 120, 'debian': 900}
+GUEST_BOOT = {'busybox': 900, 'elastic': 900, 'debian': 3000}
+GUEST_END = {'busybox': 120, 'elastic': 120, 'debian': 900}
 # vCPUs and MiB a node: systemd starts hundreds of processes, which is work enough for two
-GUEST_SIZE = {'busybox': (2, 512), 'debian': (1, 384)}
+GUEST_SIZE = {'busybox': (2, 512), 'elastic': (1, 256), 'debian': (1, 384)}
 
 
 ESCAPES = re.compile(r'\x1b(\[[0-9;?]*[a-zA-Z]|c)|[\x00-\x08\x0b-\x1f]')
@@ -84,7 +84,7 @@ class Demo:
         self.args, self.cluster, self.stage = args, cluster, stage
         self.vcpus = args.nodes * args.cpus
         self.memory = args.nodes * args.memory
-        self.packed = not args.plain and args.guest == 'busybox'
+        self.packed = not args.plain and args.guest != 'debian'
 
     def must(self, node, script, bound=60, quiet=False, who=None):
         """Runs a script on a node; its output is shown; it must succeed."""
@@ -210,11 +210,12 @@ class Demo:
         """Power off; nothing stays behind."""
         self.stage.heading('The guest powers off; the modules are unloaded')
         bound = GUEST_END[self.args.guest]
-        self.cluster.nodes[0].sh('guest run -t 5 demo poweroff -f' if self.args.guest == 'busybox'
-                                 else f'guest run -t {bound} demo systemctl poweroff', bound + 10)
-        for node in self.cluster.nodes[:1] if self.args.plain else self.cluster.nodes:
+        self.cluster.nodes[0].sh(f'guest run -t {bound} demo systemctl poweroff' if self.args.guest == 'debian'
+                                 else 'guest run -t 5 demo poweroff -f', bound + 10)
+        there = [node for node in self.cluster.nodes if node.alive()]
+        for node in there[:1] if self.args.plain else there:
             self.must(node.index, f'guest wait -t {bound} demo && echo "QEMU ended with status 0"', bound + 10)
-        for node in self.cluster.nodes:
+        for node in there:
             self.must(node.index, 'sh /dvmm/tools/testbed/node-bin/tidy && ! grep ^dvmm /proc/modules && '
                       'echo "no dvmm module left"')
 
@@ -243,7 +244,7 @@ def counters(status):
     return [str(faults), str(stats['messages_sent']), f'{stats["bytes_sent"] / 1e6:.0f} MB']
 
 
-def show(args):
+def show(args, demo=Demo):
     """Runs the demonstration; the exit status."""
     config.end_on_signals()
     cpus, memory = GUEST_SIZE[args.guest]
@@ -256,7 +257,7 @@ def show(args):
         config.copy_sparse(os.path.join(conf.images, 'debian.img'), os.path.join(logs, 'debian.img'))
     with Cluster(1 if args.plain else args.nodes, conf, logs) as cluster:
         try:
-            Demo(args, cluster, stage).run()
+            demo(args, cluster, stage).run()
         except (Failed, Lost, Timeout) as e:
             stage.heading(f'{RED}The demonstration failed: {e}')
             print(f'consoles and logs: {logs}', flush=True)
