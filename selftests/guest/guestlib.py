@@ -102,10 +102,13 @@ class Machine:
     """One guest. hosts[i] is the cluster's node that runs dvmm node i.
 
     Its kernel boots on one CPU and its init brings up the others, or all are there at once.
+    There are that many founders; the other nodes join later.
     """
 
-    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=(), at_once=False):
+    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=(), at_once=False,
+                 founders=None):
         self.hosts, self.cpus, self.memory, self.name = hosts, cpus, memory, name
+        self.founders = founders or len(hosts)
         self.at_once = at_once
         self.one_kernel = len(set(hosts)) == 1
         self.transport = transport or ('loop' if self.one_kernel else 'tcp')
@@ -161,7 +164,7 @@ class Machine:
         """The machine file, where every host finds it."""
         extra = ''.join(f'-k {shlex.quote(key)} ' for key in self.keys)
         must(self.hosts[0], f'machine-file -n {len(self.hosts)} -c {self.cpus} -m {self.memory} -t {self.transport} '
-             f'-p {self.port} {"-o" if self.one_kernel else ""} {extra} -K {self.key} > {self.file}')
+             f'-p {self.port} {"-o" if self.one_kernel else ""} {extra} -l {self.founders} -K {self.key} > {self.file}')
 
     def start_node(self, node, words='', arguments=''):
         """QEMU of one node."""
@@ -177,8 +180,26 @@ class Machine:
     def start(self, words='', arguments=''):
         """QEMU of all nodes, the same command line for each."""
         self.write_file()
-        for node in reversed(range(len(self.hosts))):
+        for node in reversed(range(self.founders)):
             self.start_node(node, words, arguments)
+
+    def await_state(self, node, state, bound=120):
+        """Until the boot node says so; its last word about the node."""
+        end = time.monotonic() + bound * PATIENCE
+        while True:
+            info = self.nodes()[node]
+            if info['state'] == state or 'refusal' in info or time.monotonic() > end:
+                return info
+            time.sleep(0.1)
+
+    def rehome(self, old, new):
+        """All memory that has its home at a node gets another: what dvmm says."""
+        return on(self.hosts[old], f'dvmm rehome {self.file} node{old} node{new} --here', 300 * PATIENCE)
+
+    def remove(self, node):
+        """Asks a node to leave: the whole answer."""
+        command = json.dumps({'execute': 'dvmm-remove', 'arguments': {'node': f'node{node}'}})
+        return must(self.hosts[0], f'guest qmp {self.process(0)} {shlex.quote(command)} 2>&1 || true')
 
     def up(self, bound=300):
         """Waits until the guest answers; seconds."""

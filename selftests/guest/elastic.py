@@ -1,0 +1,130 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Hosts join and leave a guest that runs and works: what each step gives, what is refused, and that nothing is lost."""
+import time
+
+import checks
+from guestlib import Failed, Machine, load, main, must, on, unload
+
+# It needs no other process, and finds in each round what it has written in the one before.
+JOB = """cd /tmp; i=0; echo 0 > done
+while read n < done && test "$n" = $i; do
+	i=$((i + 1)); echo $i > done
+done
+echo "$n is not $i" > done
+"""
+
+
+def start_job(m, cpu):
+    """Counts on that CPU."""
+    m.must(f"cat > /tmp/job << 'END'\n{JOB}END\nsetsid taskset -c {cpu} sh /tmp/job > /dev/null 2>&1 < /dev/null & true")
+
+
+def rounds(m):
+    """How many it has done."""
+    text = m.must('cat /tmp/done', 240).split() or ['0']
+    if len(text) > 1:
+        raise Failed(' '.join(text))
+    return int(text[0])
+
+
+def goes_on(t, m, what):
+    """It works on, and has found everything that it had written."""
+    before, end = rounds(m), time.monotonic() + 60
+    while rounds(m) == before and time.monotonic() < end:
+        time.sleep(0.5)
+    t.ok(rounds(m) > before, f'the job goes on: {what}', before)
+
+
+def join(t, m, node):
+    """A host comes."""
+    begin = time.monotonic()
+    m.start_node(node)
+    info = m.await_state(node, 'member')
+    t.ok(info['state'] == 'member', f'node {node} joins, {time.monotonic() - begin:.1f} s', (info, m.said(node), m.said(0)))
+    if info['state'] != 'member':
+        raise Failed(m.tail())
+
+
+def populate(t, m, node):
+    """It gets its vCPUs and its memory."""
+    n, ms = m.move(*((cpu, f'node{node}') for cpu in m.local(node)))
+    t.ok(n == m.cpus and m.nodes()[node]['vcpus'] == m.local(node), f'node {node} gets vCPUs, pause {ms:.0f} ms', m.nodes())
+    status, text = on(m.hosts[0], f'dvmm rehome {m.file} node0 node{node} node{node} --here', 300)
+    t.ok(status == 0 and f'{m.memory} MiB have another home' in text, f'node {node} gets its memory', text)
+
+
+def depart(t, m, node):
+    """It gives them back and leaves; its QEMU ends in good order, and then its module may go."""
+    text = m.remove(node)
+    t.ok('runs on node' in text, f'node {node} stays while it has vCPUs', text)
+    m.move(*((cpu, 'node0') for cpu in m.local(node)))
+    m.remove(node)
+    info = m.await_state(node, 'absent', 20)
+    t.ok(info['state'] == 'member' and 'home' in info.get('refusal', ''), f'node {node} stays while it has memory', info)
+    status, text = m.rehome(node, 0)
+    t.ok(status == 0 and f'{m.memory} MiB have another home' in text, f'node {node} gives its memory back', text)
+    m.remove(node)
+    info = m.await_state(node, 'absent')
+    t.ok(info['state'] == 'absent', f'node {node} leaves', (info, m.said(node)))
+    status, _ = m.ended(node, 30)
+    t.ok(status == 0 and 'has left machine' in m.said(node), 'its QEMU ends in good order', (status, m.said(node)))
+
+
+def refused(t, m):
+    """What cannot be is said."""
+    for node, want in ((0, 'has the devices'), (1, 'is not there'), (7, 'there is no node')):
+        text = m.remove(node)
+        t.ok(want in text, f'refused: {want}', text)
+    text = m.ask_to_move((1, 'node1'))
+    t.ok("node 'node1' is not there" in text, 'no vCPU moves to a node that is not there', text)
+
+
+def another_command_line(t, m):
+    """A host whose guest would differ finds out by itself."""
+    m.start_node(1, arguments='-cpu qemu64')
+    status, _ = m.ended(1, 60)
+    t.ok(status == 1 and 'differs from' in m.said(1), 'one with another CPU is refused', (status, m.said(1)))
+    t.ok(m.nodes()[1]['state'] == 'absent', 'and is no member', m.nodes()[1])
+
+
+def killed(t, m):
+    """One that dies before it takes part harms nobody."""
+    m.start_node(1)
+    must(m.hosts[1], 'sleep 0.4')
+    m.kill(1)
+    m.ended(1, 30)
+    t.ok(m.nodes()[1]['state'] == 'absent' and m.run('true')[0] == 0, 'one that is killed on its way in harms nobody',
+         (m.nodes()[1], m.said(0)))
+
+
+def test(t):
+    """The whole life."""
+    m = Machine([0, 1], cpus=1, memory=128, keys=('start = packed',), at_once=True, founders=1)
+    load(range(2))
+    try:
+        m.start()
+        m.up()
+        checks.cpus_online(t, m)
+        start_job(m, 1)
+        refused(t, m)
+        another_command_line(t, m)
+        killed(t, m)
+        for _ in range(2):
+            join(t, m, 1)
+            populate(t, m, 1)
+            goes_on(t, m, 'on the host that has joined')
+            depart(t, m, 1)
+            status, text = unload(1)
+            t.ok(status == 0, 'its modules go while the guest runs', text)
+            goes_on(t, m, 'after it has left')
+            load([1])
+        t.ok(not m.panic(), 'the guest has seen nothing', m.panic())
+    finally:
+        m.end()
+    for node in range(2):
+        status, text = unload(node)
+        t.ok(status == 0, f'modules of host {node} go', text)
+
+
+main(test)
