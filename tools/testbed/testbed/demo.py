@@ -47,22 +47,22 @@ class Stage:
 class Follower(threading.Thread):
     """Shows a growing file until told to stop."""
 
-    def __init__(self, stage, who, path):
+    def __init__(self, stage, who, path, done=0):
         super().__init__(daemon=True)
-        self.stage, self.who, self.path = stage, who, path
+        self.stage, self.who, self.path, self.done = stage, who, path, done
         self.over = threading.Event()
         self.start()
 
     def run(self):
         """Looks several times a second; only for the eye, nothing waits for it."""
-        rest, done = b'', 0
+        rest = b''
         while True:
             last = self.over.wait(0.2)
             if os.path.exists(self.path):
                 with open(self.path, 'rb') as f:
-                    f.seek(done)
+                    f.seek(self.done)
                     data = f.read()
-                done += len(data)
+                self.done += len(data)
                 *rows, rest = (rest + data).split(b'\n')
                 if last:
                     rows.append(rest)

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
 """The demonstration of hosts that join and leave under a guest that works."""
 import json
+import os
 import time
 
-from .demo import Demo, Failed
+from .demo import Demo, Failed, Follower
 
-JOB = ('rm -f /tmp/enough; echo start > /tmp/job; setsid sh -c "while test ! -e /tmp/enough; do work 1000000 > /tmp/last 2>&1; '
-       'grep -q correct /tmp/last && echo right >> /tmp/job || cat /tmp/last >> /tmp/job; done; echo ended >> /tmp/job" '
-       '> /dev/null 2>&1 < /dev/null & echo the job runs')
-RIGHT = 'grep -c right /tmp/job; ! grep -v -e start -e right -e ended /tmp/job'
+# one process, which prints a result on the console for every two million numbers
+JOB = 'setsid sh -c "work 2000000 10000 /tmp/enough; echo the job ends with status \\$?" > /dev/console 2>&1 < /dev/null & true'
+ENDED = 'the job ends with status '
+BOUND = 300
 
 
 class Elastic(Demo):
@@ -71,23 +72,47 @@ class Elastic(Demo):
         self.stage.heading(f'Host {node} is switched off')
         self.cluster.nodes[node].kill()
 
-    def progress(self, what):
-        """How far the job is."""
-        self.stage.lines('guest', f'results of the job so far, all right: {self.results()}, {what}')
+    def progress(self):
+        """What each host has given so far, as the hosts see it."""
+        for node in self.cluster.nodes:
+            if node.alive() and self.state(node.index) == 'member':
+                rows = self.must(node.index, 'guest vcpus demo', quiet=True).splitlines()
+                self.stage.lines(f'node{node.index}', f'{sum(float(row.split()[2]) for row in rows):.1f} s of CPU time so far')
+
+    def console(self):
+        """The file of what the guest prints."""
+        return os.path.join(self.cluster.directory, 'guest-demo.node0.console')
+
+    def printed(self):
+        """What it has printed so far; no result may be wrong."""
+        with open(self.console(), encoding='utf-8', errors='replace') as f:
+            text = f.read()
+        if 'WRONG' in text or 'Kernel panic' in text:
+            raise Failed('a result is wrong, or the guest has died')
+        return text
+
+    def await_print(self, text, count=1):
+        """Until that is there so many times."""
+        end = time.monotonic() + BOUND
+        while self.printed().count(text) < count:
+            if time.monotonic() > end:
+                raise Failed(f'the guest has not printed "{text}" within {BOUND} s')
+            time.sleep(0.2)
 
     def results(self):
-        """Those that are right; none may be wrong."""
-        return int(self.must(0, f"guest run -t 60 demo sh -c '{RIGHT}'", 70, quiet=True).split()[0])
+        """So many of them are right."""
+        return self.printed().count(': correct')
 
     def end_job(self):
         """It has worked on all the while."""
-        self.stage.heading('The job is told to end')
-        before = self.results()
-        time.sleep(1)
-        self.in_guest('touch /tmp/enough; until grep -q ended /tmp/job; do sleep 0.1; done; cat /tmp/last', 300)
-        self.progress(f'{self.results() - before} of them on the hosts that are left')
-        if self.results() <= before:
-            raise Failed('the job has not worked on')
+        self.stage.heading('The job works on')
+        self.await_print(': correct', self.results() + 2)
+        self.progress()
+        self.stage.heading('It is told to end')
+        self.in_guest('touch /tmp/enough', BOUND)
+        self.await_print(ENDED)
+        if f'{ENDED}0' not in self.printed():
+            raise Failed('the job has failed')
 
     def run(self):
         """All of it."""
@@ -95,12 +120,19 @@ class Elastic(Demo):
         self.load_modules()
         self.start_guest()
         self.wait_for_guest()
+        self.look_around()
         self.stage.heading('A parallel job on all vCPUs, with its results checked, runs all the while')
         self.in_guest(JOB)
-        for node in range(1, self.args.nodes):
-            self.join(node)
-            self.progress(f'{node + 1} hosts')
-        self.look_around()
-        self.depart(self.args.nodes - 1)
-        self.end_job()
+        console = Follower(self.stage, 'guest', self.console(), os.path.getsize(self.console()))
+        try:
+            self.await_print(': correct')
+            for node in range(1, self.args.nodes):
+                self.join(node)
+                self.progress()
+                self.await_print(': correct', self.results() + 2)
+            self.depart(self.args.nodes - 1)
+            self.end_job()
+        finally:
+            console.stop()
+        self.stage.heading(f'{self.results()} results, all right')
         self.leave()
