@@ -77,7 +77,7 @@ static int kvm_claim(struct dvmm_machine *m)
 	int ret = 0;
 
 	mutex_lock(&m->lock);
-	if (m->kvm || m->kvm_claimed)
+	if (m->kvm || m->kvm_claimed || dvmm_members_parts(m))
 		ret = -EBUSY;
 	else if (dvmm_machine_stopped(m))
 		ret = -EIO;

@@ -34,9 +34,13 @@ static const char *leave_busy(struct dvmm_machine *m)
 		return dvmm_members_unsettled(m);
 	if (dvmm_members_homes_move(m))
 		return "the home of a chunk moves just now: try again";
-	if (leave_homed(m))
-		return "it is the home of memory: move that to other nodes first";
-	return dvmm_kvm_runs(m) ? "vCPUs are placed on it: place them on other nodes first" : NULL;
+	return leave_homed(m) ? "it is the home of memory: move that to other nodes first" : NULL;
+}
+
+static int leave_refuse(const struct dvmm_machine *m, const char *why)
+{
+	pr_info("dvmm: %pUb node %u cannot leave: %s\n", m->uuid, m->self, why);
+	return -EBUSY;
 }
 
 static bool leave_all_know(struct dvmm_machine *m)
@@ -58,10 +62,8 @@ static int leave_begin(struct dvmm_machine *m)
 	if (dvmm_machine_stopped(m))
 		return -EIO;
 	why = leave_busy(m);
-	if (why) {
-		pr_info("dvmm: %pUb node %u cannot leave: %s\n", m->uuid, m->self, why);
-		return -EBUSY;
-	}
+	if (why)
+		return leave_refuse(m, why);
 	if (!dvmm_machine_ready(m))
 		return -ENOTCONN;
 	if (!leave_all_know(m))
@@ -190,6 +192,9 @@ int dvmm_leave(struct dvmm_machine *m)
 {
 	int ret;
 
+	/* Takes m->lock, which is outside of what a fault takes; none is attached later. */
+	if (dvmm_kvm_runs(m))
+		return leave_refuse(m, "vCPUs are placed on it: place them on other nodes first");
 	mutex_lock(&m->mover.lock);
 	ret = leave_begin(m);
 	mutex_unlock(&m->mover.lock);

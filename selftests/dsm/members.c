@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -99,6 +101,49 @@ struct worker {
 	unsigned long adds;
 	volatile bool stop;
 };
+
+/* Who goes on reading on a node that leaves ends with SIGBUS. */
+struct reader {
+	pthread_t thread;
+	struct world *w;
+	int node;
+};
+
+static __thread sigjmp_buf bus;
+
+static void on_bus(int sig)
+{
+	siglongjmp(bus, sig);
+}
+
+static void *read_on(void *arg)
+{
+	struct reader *k = arg;
+	int page = 0;
+
+	if (sigsetjmp(bus, 1))
+		return k;
+	for (;; page++)
+		(void)k->w->m[k->node][page % REGIONS][page / REGIONS % PAGES * WORDS];
+	return NULL;
+}
+
+static void start_reader(struct world *w, struct reader *k, int node)
+{
+	*k = (struct reader){ .w = w, .node = node };
+	signal(SIGBUS, on_bus);
+	if (pthread_create(&k->thread, NULL, read_on, k))
+		tap_bail("pthread_create");
+}
+
+static bool reader_ended(struct reader *k)
+{
+	void *end = NULL;
+
+	pthread_join(k->thread, &end);
+	signal(SIGBUS, SIG_DFL);
+	return end;
+}
 
 static word_t *hot(struct world *w, int node, int i)
 {
@@ -210,12 +255,11 @@ static bool heard(struct world *w, int type, int node)
 	return ok;
 }
 
-/* Goes, and its descriptors with it. */
-static bool depart(struct world *w, int node, const char *when)
+/* It has gone, and its descriptors go. */
+static bool departed(struct world *w, int node, const char *when, int ret)
 {
 	struct dvmm_event_record ev = {};
 	struct dvmm_stats s;
-	int ret = leave(w, node);
 	char want[40];
 	bool ok;
 
@@ -230,6 +274,11 @@ static bool depart(struct world *w, int node, const char *when)
 	ok = !cluster_drop(&w->c, node);
 	tap_ok(ok, "%s: its links end, and nobody else does", transport);
 	return !ret && ok;
+}
+
+static bool depart(struct world *w, int node, const char *when)
+{
+	return departed(w, node, when, leave(w, node));
 }
 
 static bool arrive(struct world *w, int node, const char *when)
@@ -254,19 +303,23 @@ static void refused(struct world *w, int node, const char *what)
 static void leaves(void)
 {
 	struct worker k[NODES];
+	struct reader reader;
 	struct world w;
 	int i, ret;
 
 	begin(&w, 0, 2);
 	for (i = 0; i < NODES; i++)
 		start(&w, &k[i], i);
+	start_reader(&w, &reader, 2);
 	usleep(200000);
 	refused(&w, 2, "a home of memory");
 	halt(&k[2]);
 	ret = move_all(&w, 2, 1, 1);
 	tap_ok(!ret, "%s: its memory goes to another home under load (%s %s)", transport,
 	       strerror(ret), ret ? mv.s.why : "");
-	depart(&w, 2, "under load");
+	ret = leave(&w, 2);
+	tap_ok(reader_ended(&reader), "%s: who reads there meanwhile gets SIGBUS", transport);
+	departed(&w, 2, "under load", ret);
 	usleep(100000);
 	ret = move(&w, 1, 1, 0, 0);
 	tap_ok(!ret, "%s: homes move without it (%s)", transport, strerror(ret));

@@ -52,15 +52,17 @@ int main(void)
 	close(dev_open());
 	if (cluster_open(&c))
 		tap_bail("machine of 2 nodes: %s", c.why);
-	a.machine = c.machine[0];
+	a.machine = c.machine[1];
 	a.vm = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (pthread_create(&thread, NULL, attach_thread, &a))
 		tap_bail("pthread_create");
 	usleep(300000);
 	tap_ok(!a.done && attach_error(a.machine, a.vm) == EBUSY && !a.done,
 	       "while a VM is being attached another one is refused at once");
-	machine_stop(c.machine[0], "enough");
-	ret = event_want(c.machine[1], DVMM_EVENT_STOPPED, &ev, PROMPT_MS * tap_patience());
+	tap_ok(machine_leave(a.machine) && errno == EBUSY && !a.done,
+	       "and the node does not leave the machine");
+	machine_stop(a.machine, "enough");
+	ret = event_want(c.machine[0], DVMM_EVENT_STOPPED, &ev, PROMPT_MS * tap_patience());
 	tap_ok(ret == 1 && !a.done, "the machine stops everywhere meanwhile");
 	tap_ok(!strcmp(ev.reason, "enough"), "for the reason given (%s)", ev.reason);
 	pthread_join(thread, NULL);

@@ -198,6 +198,25 @@ static const struct {
 	{ lasts, "interrupts that are under way when it stops" },
 };
 
+/* Where no CPU is the node may leave, with its VM; broadcasts go past it. */
+static void leaves(struct guest *g)
+{
+	int ret = machine_leave(g->machine[1]) ? errno : 0;
+	struct mover m;
+
+	tap_ok(ret == EBUSY, "a node where a CPU is placed cannot leave (%s)", strerror(ret));
+	while (g->cpu[MOVING].node == 2) {
+		mover_start(&m, g, MOVING, FAULT_NONE);
+		pause_ms(20);
+		mover_stop(&m);
+	}
+	ret = machine_leave(g->machine[2]) ? errno : 0;
+	tap_ok(!ret, "one where none is any more leaves (%s)", strerror(ret));
+	clear_counts(g);
+	tap_ok(cpu_send(g, 0, 0x53 | ASSERT | ALL_BUT_SELF, 0) && await_count(g, MOVING, 0x53, 1) &&
+	       await_count(g, 1, 0x53, 1), "and a broadcast reaches all CPUs");
+}
+
 static void sound(unsigned int rounds, unsigned int first, unsigned int last)
 {
 	struct guest *g = make_guest();
@@ -214,6 +233,7 @@ static void sound(unsigned int rounds, unsigned int first, unsigned int last)
 	}
 	mover_stop(&m);
 	tap_ok(m.moves >= 20, "there were moves all the while: %u", m.moves);
+	leaves(g);
 	guest_destroy(g);
 }
 

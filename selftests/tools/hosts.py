@@ -41,7 +41,7 @@ def agrees(t, node):
     t.ok(link['peer'] == 1 - node and link['state'] == 'up' and link['transport'] == 'tcp' and
          link['bytes_received'] > 4096 * 5, f'host {node}: its link is up and used', link)
     before, m, after = counters(node), told(node), counters(node)
-    t.ok(m['state'] == 'ready' and m['node'] == node and m['nodes'] == 2 and m['links_up'] == 1, f'host {node}: ready', m)
+    t.ok(m['state'] == 'ready' and m['node'] == node and m['nodes'] == m['members'] == 2 and m['links_up'] == 1, f'host {node}: ready', m)
     wrong = [key for key, value in m['stats'].items()
              if not key.startswith(('latency', 'frames')) and not before[key] <= value <= after[key]]
     t.ok(not wrong and set(m['stats']) == set(after), f'host {node}: counters are those of debugfs', (wrong, m['stats']))

@@ -252,6 +252,7 @@ static void machine_row(struct nlattr **a, void *arg)
 	m->nodes = num(a[DVMM_A_NODES]);
 	m->state = num(a[DVMM_A_STATE]);
 	m->since = num(a[DVMM_A_TIME]);
+	m->members = num(a[DVMM_A_MEMBERS]);
 	m->links_up = num(a[DVMM_A_LINKS_UP]);
 	m->hold_us = num(a[DVMM_A_HOLD_US]);
 	m->secure = a[DVMM_A_SECURE];

@@ -44,6 +44,7 @@ struct machine {
 	unsigned int node;
 	unsigned int nodes;
 	unsigned int state;	/* enum dvmm_machine_state */
+	unsigned int members;	/* of nodes, those that are there */
 	unsigned int links_up;
 	unsigned int hold_us;
 	bool secure;

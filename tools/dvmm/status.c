@@ -61,8 +61,9 @@ static void print_machine(const struct machine *m)
 	       (unsigned long long)machine_age(m));
 	if (*m->reason)
 		printf(": %s", m->reason);
-	printf("\n  node %s (%u of %u), %u of %u links up%s, pages kept for %u us\n",
-	       machine_node(m, m->node, buf), m->node, m->nodes, m->links_up, m->nodes - 1,
+	printf("\n  node %s (%u of %u), %u members, %u of %u links up%s, pages kept for %u us\n",
+	       machine_node(m, m->node, buf), m->node, m->nodes, m->members, m->links_up,
+	       m->links->len,
 	       m->secure ? ", secure" : "", m->hold_us);
 	print_links(m);
 	print_regions(m);
@@ -143,6 +144,7 @@ static struct json_object *machine_object(const struct machine *m)
 	json_text(o, "state", machine_states[m->state]);
 	json_number(o, "seconds", machine_age(m));
 	json_text(o, "reason", m->reason);
+	json_number(o, "members", m->members);
 	json_number(o, "links_up", m->links_up);
 	json_number(o, "hold_us", m->hold_us);
 	json_object_object_add(o, "secure", json_object_new_boolean(m->secure));

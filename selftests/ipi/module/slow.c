@@ -17,6 +17,11 @@ static void *slow_attach(struct dvmm_machine *m, struct file *vm, const u16 *nod
 	return m;
 }
 
+static bool slow_runs(void *priv)
+{
+	return true;
+}
+
 static void slow_detach(void *priv)
 {
 }
@@ -24,6 +29,7 @@ static void slow_detach(void *priv)
 static const struct dvmm_kvm_service slow_service = {
 	.owner = THIS_MODULE,
 	.attach = slow_attach,
+	.runs = slow_runs,
 	.detach = slow_detach,
 };
 
