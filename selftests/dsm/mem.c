@@ -211,7 +211,7 @@ static void one_machine(const char *transport)
 
 int main(int argc, char **argv)
 {
-	unsigned int seconds = argc > 1 ? atoi(argv[1]) : 3;
+	unsigned int seconds = argc > 1 ? atoi(argv[1]) : 2;
 
 	tap_start(120 + 80 * 3 * seconds);
 	klog_open();

@@ -7,7 +7,7 @@ import time
 
 from guestlib import must, on
 
-DATA = 10 << 20
+DATA = 4 << 20
 SYS_CPU = '/sys/devices/system/cpu'
 SYS_NODE = '/sys/devices/system/node'
 
@@ -211,20 +211,20 @@ def disk_sum(m, cpu, megabytes=8):
 
 
 def serial_transfer(t, m):
-    """10 MB over virtio-serial in, on a remote CPU, and out again."""
+    """4 MB over virtio-serial in, on a remote CPU, and out again."""
     host, cpu = m.hosts[0], m.far()
-    want = must(host, f'head -c {DATA} /dev/urandom > /tmp/ten && md5sum < /tmp/ten').split()[0]
+    want = must(host, f'head -c {DATA} /dev/urandom > /tmp/four && md5sum < /tmp/four').split()[0]
     port = m.must("for p in /sys/class/virtio-ports/*; do test $(cat $p/name) = data && basename $p; done").strip()
     begin = time.monotonic()
-    must(host, f'setsid sh -c "cat /tmp/ten > /tmp/{m.name}.pipe.in" > /dev/null 2>&1 < /dev/null &')
-    got = m.must(f'head -c {DATA} /dev/{port} > /tmp/ten && md5sum < /tmp/ten', 300, cpu).split()[0]
-    t.ok(got == want, f'10 MB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
+    must(host, f'setsid sh -c "cat /tmp/four > /tmp/{m.name}.pipe.in" > /dev/null 2>&1 < /dev/null &')
+    got = m.must(f'head -c {DATA} /dev/{port} > /tmp/four && md5sum < /tmp/four', 300, cpu).split()[0]
+    t.ok(got == want, f'4 MB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
     middle = time.monotonic()
-    must(host, f'setsid sh -c "head -c {DATA} /tmp/{m.name}.pipe.out | md5sum > /tmp/ten.sum" > /dev/null 2>&1 < /dev/null &')
-    m.must(f'cat /tmp/ten > /dev/{port}; rm /tmp/ten', 300, cpu)
-    got = must(host, 'for i in $(seq 300); do test -s /tmp/ten.sum && break; usleep 100000; done; cat /tmp/ten.sum', 60)
-    t.ok(got.split()[:1] == [want], f'10 MB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
-    t.diag(f'virtio-serial: 10 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
+    must(host, f'setsid sh -c "head -c {DATA} /tmp/{m.name}.pipe.out | md5sum > /tmp/four.sum" > /dev/null 2>&1 < /dev/null &')
+    m.must(f'cat /tmp/four > /dev/{port}; rm /tmp/four', 300, cpu)
+    got = must(host, 'for i in $(seq 300); do test -s /tmp/four.sum && break; usleep 100000; done; cat /tmp/four.sum', 60)
+    t.ok(got.split()[:1] == [want], f'4 MB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
+    t.diag(f'virtio-serial: 4 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
 
 
 def vcpu_seconds(m, node):
