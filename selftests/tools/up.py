@@ -109,6 +109,30 @@ def saved(t, desk):
     t.ok('"status": "running"' in state, 'and goes on', state)
 
 
+def comes_and_goes(t, desk):
+    """A host that joins a guest that runs, gets its part, gives it back and leaves; asked from the desk."""
+    path = f'{desk.dir}/etc/big.conf'
+    subprocess.run(['sed', '-i', '/^.node node1]/a joins = later', path], check=True)
+    status, text = desk.dvmm('push', 'big')
+    t.ok(status == 0, 'push', text)
+    status, text = desk.dvmm('up', 'big')
+    t.ok(status == 0 and not desk.runs(1), 'up: one host begins', text)
+    printed(desk, 'Kernel command line', 90)
+    for words, want in (
+            (('add', 'big', 'node1'), r'big: node1 has joined'), (('nodes', 'big'), r'node1 member\n'),
+            (('spread', 'big'), r'1 moved'), (('rehome', 'big', 'node0', 'node1', 'node1'), r'96 MiB have another home'),
+            (('nodes', 'big'), r'node1 member, vCPUs 1\n'), (('evacuate', 'big', 'node1'), r'96 MiB have another home'),
+            (('spread', 'big'), r'1 moved'), (('remove', 'big', 'node1'), r'big: node1 has left'),
+            (('nodes', 'big'), r'node0 member, vCPUs 0,1\nnode1 absent\n')):
+        begin = time.monotonic()
+        status, text = desk.dvmm(*words)
+        t.ok(status == 0 and re.search(want, text), f'{" ".join(words)}, {time.monotonic() - begin:.1f} s', (status, text))
+    gone(desk, 1)
+    state = must(0, f"qmp {desk.dir}/run/big/node0/qmp '{{\"execute\": \"query-status\"}}'")
+    t.ok(not desk.runs(1) and '"status": "running"' in state, 'the guest runs on, its QEMU there has ended', state)
+    desk.dvmm('down', 'big', '--force')
+
+
 def gone(desk, node):
     """Waits until that node's QEMU is."""
     for _ in range(50):
@@ -138,6 +162,7 @@ def test(t):
     gone(desk, 1)
     status, text = desk.there(1, 'wait', 'big')
     t.ok(not desk.runs(1) and status == 1 and 'it has ended' in text, 'and so is its satellite', (status, text))
+    comes_and_goes(t, desk)
     must(1, f"sed -i 's/^timeout.*//; s/^uuid/timeout = 3\\nuuid/' {desk.dir}/etc/big.conf")
     status, text = desk.dvmm('up', 'big')
     t.ok(status == 1 and 'node1: its file or key is another one: dvmm push big' in text and not desk.runs(0),
