@@ -229,7 +229,8 @@ static void leaves(void)
 	tap_ok(heard(&p, MEM, DVMM_WIRE_LEAVE_OK), "LEAVE is answered");
 	for (; gone.index < DVMM_LANES - 1; gone.index++)
 		say(&p, &gone);
-	tap_ok(!event_want(p.machine, DVMM_EVENT_LEFT, &ev, 100), "three of four lanes are not all");
+	tap_ok(!event_want(p.machine, DVMM_EVENT_LEFT, &ev, 100),
+	       "three of four lanes are not all");
 	say(&p, &gone);
 	tap_ok(event_want(p.machine, DVMM_EVENT_LEFT, &ev, WAIT_MS) == 1 && ev.node == PEER_SELF,
 	       "the fourth is: node %d has left", ev.node);
@@ -241,8 +242,10 @@ static void leaves(void)
 
 static void goes_twice(void)
 {
-	static const struct lie twice = { "GONE twice", &both, { { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 } },
-		{ MEM, DVMM_WIRE_GONE, 1, 0, 0 }, "GONE twice" };
+	static const struct lie twice = {
+		"GONE twice", &both, { { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 } },
+		{ MEM, DVMM_WIRE_GONE, 1, 0, 0 }, "GONE twice",
+	};
 	struct peer p;
 
 	meet(&p, &both);
@@ -334,7 +337,8 @@ static void ends(void)
 	if (peer_again(&p) || peer_join(&p))
 		tap_bail("peer: %s", strerror(errno));
 	ret = mover_move(&mv, p.uuid, 0, 0, 0, 1);
-	tap_ok(ret == EINVAL && strstr(mv.s.why, "no member"), "homes may move again: %s", mv.s.why);
+	tap_ok(ret == EINVAL && strstr(mv.s.why, "no member"), "homes may move again: %s",
+	       mv.s.why);
 	say(&p, &join);
 	heard(&p, MEM, DVMM_WIRE_JOIN_OK);
 	say(&p, &joined);

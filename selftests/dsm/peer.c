@@ -93,8 +93,9 @@ int peer_open(struct peer *p)
 
 int peer_open_as(struct peer *p, const struct peer_plan *plan)
 {
-	struct machine_params mp = { .self = 0, .nodes = plan->nodes ?: PEER_NODES, .flags = plan->flags,
-				     .absent = plan->absent };
+	struct machine_params mp = {
+		.nodes = plan->nodes ?: PEER_NODES, .flags = plan->flags, .absent = plan->absent,
+	};
 	int r;
 
 	memset(p, -1, sizeof(*p));
