@@ -9,6 +9,8 @@
 #include "receive.h"
 #include "region.h"
 
+#define JOIN_SECONDS	10
+
 /* ---- who joins ---- */
 
 static void join_to(struct dvmm_machine *m, enum dvmm_member_phase phase)
@@ -187,7 +189,35 @@ bool dvmm_join_settle(struct dvmm_machine *m)
 	xa_for_each(&m->regions, id, r)
 		join_tell_region(r, s->joining);
 	dvmm_members_send(m, s->joining, DVMM_WIRE_JOIN_OK, 0);
+	s->joined_by = jiffies + JOIN_SECONDS * HZ;
+	mod_delayed_work(m->wq, &s->overdue, JOIN_SECONDS * HZ);
 	return false;
+}
+
+static int join_late(struct dvmm_machine *m)
+{
+	int node = -1;
+
+	mutex_lock(&m->mover.lock);
+	if (time_after_eq(jiffies, m->members.joined_by))
+		node = m->members.joining;
+	mutex_unlock(&m->mover.lock);
+	return node;
+}
+
+/* Until JOINED no home moves from or to here, and nobody else joins. */
+void dvmm_join_overdue(struct work_struct *work)
+{
+	struct dvmm_machine *m = container_of(to_delayed_work(work), struct dvmm_machine,
+					      members.overdue);
+	int node = join_late(m);
+	struct dvmm_link *l = node < 0 ? NULL : dvmm_link_get(m, node);
+
+	if (!l)
+		return;
+	dvmm_link_give_up(l, "node %u has heard no JOINED from node %d within %u s", m->self,
+			  node, JOIN_SECONDS);
+	dvmm_link_put(l);
 }
 
 const char *dvmm_join_done(struct dvmm_machine *m, u16 node)

@@ -5,7 +5,8 @@
  *	JOIN		to each member, once linked to all
  *	HOMES		of a member: the chunks that it homes and that came to it
  *	JOIN_OK		of a member: those were all; no home moves from or to it until JOINED
- *	JOINED		to each member, once all have said JOIN_OK: it is one from there on
+ *	JOINED		to each member, once all have said JOIN_OK, and within JOIN_SECONDS of
+ *			each, or its link is given up: it is one from there on
  *	WELCOME		of a member: it is one here; after the last one it is in
  *
  * A chunk is told of by the one node that homes it: none moves between a member that has
@@ -13,12 +14,13 @@
  * its own is under way.  Who does not agree says BYE instead of JOIN_OK.  Until it is in the
  * node asks for nothing, so what another node of it hears comes after JOINED.
  *
- * All are called with m->mover.lock held.
+ * All but dvmm_join_overdue() are called with m->mover.lock held.
  */
 #ifndef DVMM_JOIN_H
 #define DVMM_JOIN_H
 
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 struct dvmm_frame;
 struct dvmm_link;
@@ -28,6 +30,9 @@ struct dvmm_machine;
 void dvmm_join_ask(struct dvmm_machine *m);
 /** dvmm_join_settle - answer a JOIN that waits; true: not yet */
 bool dvmm_join_settle(struct dvmm_machine *m);
+
+/** dvmm_join_overdue - work of @overdue: JOINED has not come in time */
+void dvmm_join_overdue(struct work_struct *work);
 
 /* Messages; each returns NULL, or what is wrong with it. */
 

@@ -358,15 +358,26 @@ static bool link_end(struct dvmm_link *l)
 	return false;
 }
 
+void dvmm_link_give_up(struct dvmm_link *l, const char *fmt, ...)
+{
+	char why[DVMM_REASON_LEN];
+	va_list args;
+
+	va_start(args, fmt);
+	vscnprintf(why, sizeof(why), fmt, args);
+	va_end(args);
+	dvmm_link_fail(l, "%s", why);
+	link_end(l);
+}
+
 static void link_hello_due(struct work_struct *work)
 {
 	struct dvmm_link *l = container_of(to_delayed_work(work), struct dvmm_link, hello_due);
 
 	if (READ_ONCE(l->state) != DVMM_LINK_HELLO)
 		return;
-	dvmm_link_fail(l, "node %u has heard no HELLO from node %u within %u s",
-		       l->m->self, l->peer, HELLO_SECONDS);
-	link_end(l);
+	dvmm_link_give_up(l, "node %u has heard no HELLO from node %u within %u s",
+			  l->m->self, l->peer, HELLO_SECONDS);
 }
 
 static void link_up(struct dvmm_xport_link *x)

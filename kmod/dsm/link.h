@@ -128,6 +128,10 @@ void dvmm_link_await_room(struct dvmm_link *l);
 __printf(2, 3)
 void dvmm_link_fail(struct dvmm_link *l, const char *fmt, ...);
 
+/** dvmm_link_give_up - the same, and takes it down; process context */
+__printf(2, 3)
+void dvmm_link_give_up(struct dvmm_link *l, const char *fmt, ...);
+
 /** dvmm_link_reason - what BYE says on a link that is given up: the link's, or the machine's */
 const char *dvmm_link_reason(const struct dvmm_link *l);
 

@@ -276,10 +276,12 @@ void dvmm_members_init(struct dvmm_machine *m, const struct dvmm_create_machine 
 	s->asks_in = -1;
 	s->elastic = arg->flags & DVMM_MACHINE_JOIN || !bitmap_full(s->set, m->nodes);
 	INIT_DELAYED_WORK(&s->settle, members_settle_work);
+	INIT_DELAYED_WORK(&s->overdue, dvmm_join_overdue);
 	dvmm_members_update(m);
 }
 
 void dvmm_members_end(struct dvmm_machine *m)
 {
 	cancel_delayed_work_sync(&m->members.settle);
+	cancel_delayed_work_sync(&m->members.overdue);
 }

@@ -45,6 +45,8 @@ enum dvmm_member_phase {
  * @phase: enum dvmm_member_phase
  * @due: members whose answer is to come before the next phase
  * @joining: the one node that has JOIN_OK and has not said JOINED; -1: none
+ * @joined_by: jiffies when that is to have come
+ * @overdue: looks whether it has
  * @asks_in: the one node whose JOIN waits; -1: none
  * @asks_out: nodes whose LEAVE waits
  * @settle: does what has to wait for something
@@ -58,6 +60,8 @@ struct dvmm_members {
 	enum dvmm_member_phase phase;
 	u64 due;
 	int joining;
+	unsigned long joined_by;
+	struct delayed_work overdue;
 	int asks_in;
 	u64 asks_out;
 	struct delayed_work settle;

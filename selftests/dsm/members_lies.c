@@ -16,6 +16,7 @@
 #include "tap.h"
 
 #define WAIT_MS	5000
+#define SILENT_MS	15000
 #define COH	DVMM_WIRE_COHERENCE
 #define MEM	DVMM_WIRE_MEMBER
 #define CHN	DVMM_WIRE_CHANNEL
@@ -350,6 +351,26 @@ static void ends(void)
 	peer_close(&p);
 }
 
+/* It says nothing more, and keeps others from moving homes: not for ever. */
+static void falls_silent(void)
+{
+	static const struct say join = { MEM, DVMM_WIRE_JOIN, 0, 1, 0 };
+	struct dvmm_event_record ev = {};
+	struct peer p;
+	int ret;
+
+	meet(&p, &alone);
+	say(&p, &join);
+	heard(&p, MEM, DVMM_WIRE_JOIN_OK);
+	ret = mover_move(&mv, p.uuid, 0, 0, 0, 1);
+	tap_ok(ret == EBUSY, "no home moves while a node joins: %s", mv.s.why);
+	tap_ok(event_want(p.machine, DVMM_EVENT_LINK_DOWN, &ev, SILENT_MS * tap_patience()) == 1 &&
+	       strstr(ev.reason, "has heard no JOINED"), "one that falls silent: %s", ev.reason);
+	ret = mover_move(&mv, p.uuid, 0, 0, 0, 1);
+	tap_ok(ret == EINVAL, "homes may move again: %s", mv.s.why);
+	peer_close(&p);
+}
+
 /* ---- to a node that is to join ---- */
 
 /* Region 0 was made at node 0, which joins anew: all of it is homed elsewhere. */
@@ -442,6 +463,7 @@ int main(void)
 	misplaced("its dvmm lets nobody join", &alone, true, DVMM_FEATURE_MEMBERS,
 		  "it lacks what we want: members");
 	ends();
+	falls_silent();
 	to_a_joiner();
 	joins();
 	tap_ok(klog_clean(), "the kernel did not complain");
