@@ -563,18 +563,19 @@ int kernel_clock(struct kernel *k, const struct machine *m, unsigned int peer,
 
 /* ---- homes ---- */
 
+#define REHOME_TRIES	50
+#define REHOME_APART_US	20000
+
 static void moved_row(struct nlattr **a, void *arg)
 {
 	*(uint64_t *)arg = num(a[DVMM_A_TOUCHED]);
 }
 
-int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region, uint64_t page,
-		  unsigned int to, bool if_here, struct rehomed *what)
+static struct nl_msg *rehome_request(struct kernel *k, const struct machine *m,
+				     unsigned int region, uint64_t page, unsigned int to)
 {
-	char why[128] = "";
 	uint8_t uuid[16];
 	struct nl_msg *msg;
-	int ret;
 
 	parse_uuid(m->uuid, uuid);
 	msg = request(k, NLM_F_ACK, DVMM_CMD_REHOME, uuid);
@@ -582,7 +583,23 @@ int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region
 	nla_put_u16(msg, DVMM_A_REGION, region);
 	nla_put_u64(msg, DVMM_A_PAGE, page);
 	nla_put_u16(msg, DVMM_A_PEER, to);
-	ret = exchange(k, msg, moved_row, &what->touched, why);
+	return msg;
+}
+
+/* A node that joins or leaves, or another chunk on its way, is over soon. */
+int kernel_rehome(struct kernel *k, const struct machine *m, unsigned int region, uint64_t page,
+		  unsigned int to, bool if_here, struct rehomed *what)
+{
+	unsigned int tries = REHOME_TRIES;
+	char why[128] = "";
+	int ret;
+
+	do {
+		if (tries < REHOME_TRIES)
+			usleep(REHOME_APART_US);
+		ret = exchange(k, rehome_request(k, m, region, page, to), moved_row,
+			       &what->touched, why);
+	} while (ret == EBUSY && --tries);
 	what->moved = !ret;
 	if (!ret || (if_here && ret == EINVAL))
 		return 0;
