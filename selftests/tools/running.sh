@@ -96,7 +96,7 @@ runs 0 is-active lab && test "$(cat "$dir/out")" = ready
 result $? "then it is"
 runs 3 is-active idle && has inactive
 result $? "another one is not"
-runs 0 status 6c616262 && has '^lab: ready for [0-9]* s' && has 'node alpha (0 of 2), 1 of 1 links up' &&
+runs 0 status 6c616262 && has '^lab: ready for [0-9]* s' && has 'node alpha (0 of 2), 2 members, 1 of 1 links up' &&
 	has 'link to alpha: tcp, up' && has 'region 1: at home on beta, 2 MiB'
 result $? "status by the beginning of the UUID, with the file's names"
 runs 0 list && has '^lab  *ready  *alpha ' && has '^lab  *ready  *beta ' && has '^idle  *-' &&
