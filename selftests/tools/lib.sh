@@ -55,3 +55,27 @@ make_hosts()
 	done
 	cd "$dir" || exit 1
 }
+
+# What follows is for tests that have made hosts.
+
+# admin STATUS WORD...: dvmm there; all that it says is in $dir/out
+admin()
+{
+	wanted=$1
+	shift
+	"$tool" "$@" --dir "$dir/hosts/admin/etc" --state "$dir/hosts/admin/run" > out 2>&1 < /dev/null
+	got=$?
+	test $got = "$wanted" || { echo "status $got, not $wanted" >> out; return 1; }
+}
+
+has()
+{
+	grep -qF -- "$1" out
+}
+
+# plan WORDS: what alpha's QEMU is to do
+plan()
+{
+	echo "$1" > hosts/alpha/plan
+	rm -f hosts/quit hosts/alpha/commands
+}

@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "draft.h"
+#include "guest.h"
 #include "json.h"
 #include "manifest.h"
 #include "move.h"
@@ -28,6 +30,7 @@
  * @dir: where it is to be; @part: where it is until it is whole
  * @vcpus: where they were
  * @running: whether the guest was
+ * @genid: whether it has the device that tells a guest that it is another one now
  * @begin: when it began to stand still, us
  */
 struct checkpoint {
@@ -38,6 +41,7 @@ struct checkpoint {
 	char *part;
 	struct json_object *vcpus;
 	bool running;
+	bool genid;
 	gint64 begin;
 };
 
@@ -120,6 +124,21 @@ static int remember(struct checkpoint *c)
 		remember_node(c, json_object_array_get_idx(nodes, i));
 	json_object_put(info);
 	json_object_put(status);
+	return ret;
+}
+
+/* Devices with a name and those without are at two places. */
+static int look_for_genid(struct checkpoint *c, const char *place)
+{
+	struct json_object *devices;
+	int ret = ask(c, "qom-list", one("path", json_object_new_string(place)), &devices);
+	size_t i, n = json_object_is_type(devices, json_type_array) ?
+		      json_object_array_length(devices) : 0;
+
+	for (i = 0; i < n; i++)
+		c->genid |= !strcmp(json_text_of(json_object_array_get_idx(devices, i), "type"),
+				    "child<vmgenid>");
+	json_object_put(devices);
 	return ret;
 }
 
@@ -223,7 +242,7 @@ static struct json_object *copy_of(const struct checkpoint *c, unsigned int key)
 	json_text(data, "device", device);
 	json_text(data, "target", target);
 	json_text(data, "sync", "full");
-	json_text(data, "format", g_str_has_suffix(c->f->guest[key], ".qcow2") ? "qcow2" : "raw");
+	json_text(data, "format", guest_image_format(c->f->guest[key]));
 	json_object_object_add(data, "auto-dismiss", json_object_new_boolean(false));
 	g_free(target);
 	g_free(device);
@@ -312,61 +331,17 @@ static int end_copies(const struct checkpoint *c, int ret)
 	}
 }
 
-/* ---- the directory ---- */
-
-static bool open_dir(const struct checkpoint *c)
-{
-	if (!access(c->dir, F_OK))
-		return verb_fail(0, c->dir, "it is there already: name another one");
-	return !mkdir(c->part, 0700) ||
-	       verb_fail(0, c->part, errno == EEXIST ?
-			 "one is being made, or was broken off: then remove it" : strerror(errno));
-}
-
-/* Nothing is left of what is none. */
-static void drop_dir(const struct checkpoint *c)
-{
-	GDir *d = g_dir_open(c->part, 0, NULL);
-	const char *name;
-	char *path;
-
-	while (d && (name = g_dir_read_name(d))) {
-		path = g_build_filename(c->part, name, NULL);
-		unlink(path);
-		g_free(path);
-	}
-	if (d)
-		g_dir_close(d);
-	rmdir(c->part);
-}
-
-/* A directory has its name on the disk once the one it is in was written. */
-static bool sync_dir(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && !fsync(fd);
-
-	if (fd >= 0)
-		close(fd);
-	return ok;
-}
-
 /* It is one only now. */
 static int commit(const struct checkpoint *c)
 {
 	const char *names[GUEST_KEYS + 2] = { CHECKPOINT_STATE };
-	char *parent = g_path_get_dirname(c->dir);
 	unsigned int i, n = 1;
-	bool ok;
 
 	for (i = 0; i < GUEST_KEYS; i++)
 		if (is_copied(c, i))
 			names[n++] = guest_keys[i];
-	ok = manifest_write(c->f, c->part, names) &&
-	     ((sync_dir(c->part) && !rename(c->part, c->dir) && sync_dir(parent)) ||
-	      verb_fail(0, c->dir, strerror(errno)));
-	g_free(parent);
-	return ok ? 0 : EXIT_FAILED;
+	return manifest_write(c->f, c->part, names, c->genid) && draft_commit(c->part, c->dir) ?
+	       0 : EXIT_FAILED;
 }
 
 /* ---- all of it ---- */
@@ -381,6 +356,10 @@ static int make(struct checkpoint *c)
 {
 	int ret = remember(c), after;
 
+	if (!ret)
+		ret = look_for_genid(c, "/machine/peripheral");
+	if (!ret)
+		ret = look_for_genid(c, "/machine/peripheral-anon");
 	if (ret)
 		return ret;
 	/* of a command that was killed */
@@ -404,13 +383,14 @@ static int checkpoint(struct checkpoint *c)
 {
 	int ret = EXIT_FAILED;
 
-	if (!open_dir(c))
+	c->part = draft_begin(c->dir);
+	if (!c->part)
 		return ret;
 	catch_signals();
 	c->vcpus = json_object_new_array();
 	ret = make(c);
 	if (ret)
-		drop_dir(c);
+		draft_drop(c->part);
 	else
 		printf("%s: %s after %.1f s\n", c->f->name, c->dir,
 		       (g_get_monotonic_time() - c->begin) / 1e6);
@@ -429,7 +409,6 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 		return EXIT_FILE;
 	place_make(&c.p, o, c.f, 0);
 	c.dir = g_canonicalize_filename(argv[2], NULL);
-	c.part = g_strconcat(c.dir, ".part", NULL);
 	if (*argv[2] != '/')
 		ret = verb_fail(EXIT_USAGE, argv[2],
 				"write a path that begins with /: the boot host's");

@@ -105,10 +105,15 @@ static const char *said(const struct file *f, enum guest_key key, const char *ot
 	return f->guest[key] ? f->guest[key] : otherwise;
 }
 
+const char *guest_image_format(const char *path)
+{
+	return g_str_has_suffix(path, ".qcow2") ? "qcow2" : "raw";
+}
+
 static void add_drive(GPtrArray *argv, const char *path, unsigned int i)
 {
 	char *before = g_strdup_printf("if=none,id=disk%u,format=%s,file=", i,
-				       g_str_has_suffix(path, ".qcow2") ? "qcow2" : "raw");
+				       guest_image_format(path));
 
 	option(argv, "-drive", before, path, "");
 	add(argv, "-device");
@@ -210,6 +215,18 @@ static void add_machine(GPtrArray *argv, const struct file *f, const struct plac
 	add(argv, "none");
 }
 
+/*
+ * A number that is another one whenever QEMU has started, also with a state that was saved: the
+ * guest then has its random numbers from new ones.  There can be one of them.
+ */
+static void add_genid(GPtrArray *argv, const struct file *f)
+{
+	if (strstr(said(f, GUEST_ARGS, ""), "vmgenid"))
+		return;
+	add(argv, "-device");
+	add(argv, "vmgenid,guid=auto,id=genid");
+}
+
 static void add_state(GPtrArray *argv, const char *from)
 {
 	add(argv, "-global");
@@ -241,6 +258,7 @@ char **guest_argv(const struct file *f, const struct place *p, const char *from)
 		add_storage(argv, f, p);
 		add_net(argv, said(f, GUEST_NET, "none"));
 		add_boot(argv, f);
+		add_genid(argv, f);
 		if (from)
 			add_state(argv, from);
 	}

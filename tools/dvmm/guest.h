@@ -7,6 +7,8 @@
 
 /** guest_is_path - whether the value of that key is one */
 bool guest_is_path(const char *key);
+/** guest_image_format - what QEMU calls the format of an image of that name */
+const char *guest_image_format(const char *path);
 /**
  * guest_argv - program and arguments
  * @from: the checkpoint that the boot node begins with, or NULL

@@ -6,11 +6,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "checkpoint.h"
+#include "guest.h"
 #include "json.h"
 #include "manifest.h"
 
 /* All of it or nothing, and on the disk */
 #define MANIFEST_FLAGS	(G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE)
+
+/* Where a manifest has its own sum, which is that of its text with zeroes there */
+#define SUM_KEY		"\"sum\":\""
+#define SUM_DIGITS	64
 
 static bool wrong(const char *path, const char *what, const char *remedy)
 {
@@ -50,10 +56,22 @@ static char *digest_of(int fd, uint64_t *bytes)
 	return hex;
 }
 
+/* The format of an image, by the name of its copy; NULL: it is no disk */
+static const char *image_of(const struct file *f, const char *name)
+{
+	unsigned int i;
+
+	for (i = GUEST_DISK; i <= GUEST_DISK4; i++)
+		if (f->guest[i] && !strcmp(name, guest_keys[i]))
+			return guest_image_format(f->guest[i]);
+	return NULL;
+}
+
 /* What is said of a file; NULL after a line on stderr.  It is on the disk then. */
-static struct json_object *describe(const char *dir, const char *name)
+static struct json_object *describe(const struct file *f, const char *dir, const char *name)
 {
 	char *path = g_build_filename(dir, name, NULL), *digest = NULL;
+	const char *image = image_of(f, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct json_object *o = NULL;
 	uint64_t bytes;
@@ -65,6 +83,8 @@ static struct json_object *describe(const char *dir, const char *name)
 		json_text(o, "name", name);
 		json_number(o, "bytes", bytes);
 		json_text(o, "sha256", digest);
+		if (image)
+			json_text(o, "image", image);
 	} else {
 		wrong(path, strerror(errno), "make another checkpoint");
 	}
@@ -90,40 +110,99 @@ static struct json_object *shape(const struct file *f)
 	return nodes;
 }
 
-bool manifest_write(const struct file *f, const char *dir, const char *const *names)
+/* NULL: there is none */
+static char *sum_in(char *text)
 {
-	struct json_object *o = json_object_new_object(), *files = json_object_new_array(), *one;
-	char *path = g_build_filename(dir, MANIFEST_NAME, NULL);
-	GError *error = NULL;
-	const char *text;
-	bool ok = true;
+	char *sum = strstr(text, SUM_KEY);
 
-	for (; ok && *names; names++) {
-		one = describe(dir, *names);
-		ok = one;
-		if (one)
-			json_object_array_add(files, one);
+	return sum && strlen(sum) > strlen(SUM_KEY) + SUM_DIGITS ? sum + strlen(SUM_KEY) : NULL;
+}
+
+/* To be freed; NULL: it has no place for one */
+static char *sum_of(const char *text)
+{
+	char *copy = g_strdup(text), *sum = sum_in(copy), *digest = NULL;
+
+	if (sum) {
+		memset(sum, '0', SUM_DIGITS);
+		digest = g_compute_checksum_for_string(G_CHECKSUM_SHA256, copy, -1);
 	}
+	g_free(copy);
+	return digest;
+}
+
+static struct json_object *begin(const struct file *f)
+{
+	struct json_object *o = json_object_new_object();
+	char *zeroes = g_strnfill(SUM_DIGITS, '0');
+
 	json_number(o, "format", MANIFEST_FORMAT);
+	json_text(o, "sum", zeroes);
 	json_text(o, "name", f->name);
 	json_text(o, "uuid", f->uuid);
 	json_object_object_add(o, "nodes", shape(f));
-	json_object_object_add(o, "files", files);
-	text = json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY);
-	if (ok && !g_file_set_contents_full(path, text, -1, MANIFEST_FLAGS, 0600, &error)) {
-		ok = wrong(path, error->message, "make room, or take another directory");
-		g_error_free(error);
-	}
-	json_object_put(o);
+	g_free(zeroes);
+	return o;
+}
+
+/* It is on the disk then. */
+static bool write_out(const char *dir, struct json_object *o)
+{
+	char *path = g_build_filename(dir, MANIFEST_NAME, NULL);
+	char *text = g_strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
+	char *sum = sum_of(text);
+	GError *error = NULL;
+	bool ok;
+
+	memcpy(sum_in(text), sum, SUM_DIGITS);
+	ok = g_file_set_contents_full(path, text, -1, MANIFEST_FLAGS, 0600, &error) ||
+	     wrong(path, error->message, "make room, or take another directory");
+	g_clear_error(&error);
+	g_free(sum);
+	g_free(text);
 	g_free(path);
 	return ok;
 }
 
-/* ---- check ---- */
+bool manifest_write(const struct file *f, const char *dir, const char *const *names, bool genid)
+{
+	struct json_object *o = begin(f), *files = json_object_new_array(), *one;
+	bool ok = true;
+
+	for (; ok && *names; names++) {
+		one = describe(f, dir, *names);
+		ok = one;
+		if (one)
+			json_object_array_add(files, one);
+	}
+	json_object_object_add(o, "genid", json_object_new_boolean(genid));
+	json_object_object_add(o, "files", files);
+	ok = ok && write_out(dir, o);
+	json_object_put(o);
+	return ok;
+}
+
+bool manifest_fork(const struct file *f, const char *dir, struct json_object *of)
+{
+	struct json_object *o = begin(f), *origin = json_object_new_object();
+	bool ok;
+
+	json_text(origin, "name", json_text_of(of, "name"));
+	json_text(origin, "uuid", json_text_of(of, "uuid"));
+	json_object_object_add(o, "origin", origin);
+	json_object_object_add(o, "genid", json_object_new_boolean(manifest_has_genid(of)));
+	json_object_object_add(o, "files", json_object_get(json_list_of(of, "files")));
+	ok = write_out(dir, o);
+	json_object_put(o);
+	return ok;
+}
+
+/* ---- read ---- */
 
 static bool is_whole(const char *dir, struct json_object *said)
 {
-	char *path = g_build_filename(dir, json_text_of(said, "name"), NULL), *digest = NULL;
+	const char *name = json_text_of(said, "name");
+	char *path = g_build_filename(dir, name, NULL), *digest = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint64_t bytes = 0;
 	bool ok;
@@ -132,6 +211,8 @@ static bool is_whole(const char *dir, struct json_object *said)
 		digest = digest_of(fd, &bytes);
 	if (!digest)
 		ok = wrong(path, strerror(errno), "take another checkpoint");
+	else if (strchr(name, '/'))
+		ok = wrong(path, "its manifest has no right to name it", "take another checkpoint");
 	else if (bytes != json_number_of(said, "bytes"))
 		ok = wrong(path, "its size is not that of the manifest", "take another checkpoint");
 	else
@@ -159,9 +240,6 @@ static bool fits(const struct file *f, const char *path, struct json_object *o, 
 	char *text;
 	bool ok = true;
 
-	if (json_number_of(o, "format") != MANIFEST_FORMAT)
-		return wrong(path, "it is of a version that is not known here",
-			     "use the dvmm that has made it");
 	if (!has_shape(f, json_list_of(o, "nodes")))
 		return wrong(path, "its machine has other vCPUs or memory",
 			     "give the nodes what they had");
@@ -173,23 +251,77 @@ static bool fits(const struct file *f, const char *path, struct json_object *o, 
 	return ok;
 }
 
-bool manifest_check(const struct file *f, const char *dir, bool force)
+/* Whether it is what was written. */
+static bool is_sealed(const char *path, struct json_object *o, const char *text)
 {
-	char *path = g_build_filename(dir, MANIFEST_NAME, NULL);
-	struct json_object *o = json_object_from_file(path), *files;
+	char *sum;
 	bool ok;
-	size_t i;
 
-	if (!o) {
-		ok = wrong(dir, "it is no checkpoint: no manifest can be read", "take another one");
-	} else {
-		files = json_list_of(o, "files");
-		ok = fits(f, path, o, force) &&
-		     (files || wrong(path, "it names no files", "take another checkpoint"));
-		for (i = 0; ok && i < json_object_array_length(files); i++)
-			ok = is_whole(dir, json_object_array_get_idx(files, i));
-	}
-	json_object_put(o);
-	g_free(path);
+	if (json_number_of(o, "format") != MANIFEST_FORMAT)
+		return wrong(path, "it is of a version that is not known here",
+			     "use the dvmm that has made it");
+	sum = sum_of(text);
+	ok = (sum && !strcmp(sum, json_text_of(o, "sum"))) ||
+	     wrong(path, "it is damaged: its sum is another one", "take another checkpoint");
+	g_free(sum);
 	return ok;
+}
+
+/* All of them are read; the state has to be one of them. */
+static bool has_files(const char *dir, struct json_object *o)
+{
+	struct json_object *files = json_list_of(o, "files");
+	size_t i, n = files ? json_object_array_length(files) : 0;
+	bool ok = manifest_file(o, CHECKPOINT_STATE) ||
+		  wrong(dir, "its manifest names no " CHECKPOINT_STATE, "take another checkpoint");
+
+	for (i = 0; ok && i < n; i++)
+		ok = is_whole(dir, json_object_array_get_idx(files, i));
+	return ok;
+}
+
+struct json_object *manifest_read(const struct file *f, const char *dir, bool force)
+{
+	char *path = g_build_filename(dir, MANIFEST_NAME, NULL), *text = NULL;
+	struct json_object *o = NULL;
+	bool ok = false;
+
+	if (g_file_get_contents(path, &text, NULL, NULL))
+		o = json_tokener_parse(text);
+	if (!o)
+		wrong(dir, "it is no checkpoint: no manifest can be read", "take another one");
+	else
+		ok = is_sealed(path, o, text) && fits(f, path, o, force) && has_files(dir, o);
+	if (!ok)
+		g_clear_pointer(&o, json_object_put);
+	g_free(text);
+	g_free(path);
+	return o;
+}
+
+/* ---- what it says ---- */
+
+struct json_object *manifest_file(struct json_object *o, const char *name)
+{
+	struct json_object *files = json_list_of(o, "files"), *file;
+	size_t i, n = files ? json_object_array_length(files) : 0;
+
+	for (i = 0; i < n; i++) {
+		file = json_object_array_get_idx(files, i);
+		if (!strcmp(json_text_of(file, "name"), name))
+			return file;
+	}
+	return NULL;
+}
+
+bool manifest_has_genid(struct json_object *o)
+{
+	struct json_object *genid;
+
+	return json_object_object_get_ex(o, "genid", &genid) && json_object_get_boolean(genid);
+}
+
+bool manifest_is_fork(struct json_object *o)
+{
+	return json_object_object_get_ex(o, "origin", NULL);
 }

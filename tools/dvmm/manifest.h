@@ -3,28 +3,47 @@
 #ifndef DVMM_MANIFEST_H
 #define DVMM_MANIFEST_H
 
+#include <json-c/json.h>
+
 #include "file.h"
 
 /* Version of what a checkpoint's directory has */
-#define MANIFEST_FORMAT	1
+#define MANIFEST_FORMAT	2
 #define MANIFEST_NAME	"manifest.json"
 
 /**
  * manifest_write - that makes a directory a checkpoint of that machine
  * @names: of its files, ended by NULL; they are on the disk when the manifest is
+ * @genid: the guest has the device vmgenid
  *
  * Return: true; false after a line on stderr
  */
-bool manifest_write(const struct file *f, const char *dir, const char *const *names);
+bool manifest_write(const struct file *f, const char *dir, const char *const *names, bool genid);
 
 /**
- * manifest_check - whether a machine can begin with the checkpoint
- * @force: it may be another machine's, of the same vCPUs and memory
- *
- * All files are read and compared with the manifest.
+ * manifest_fork - that makes a directory a checkpoint of another machine
+ * @f: that machine
+ * @of: the manifest that its files are of
  *
  * Return: true; false after a line on stderr
  */
-bool manifest_check(const struct file *f, const char *dir, bool force);
+bool manifest_fork(const struct file *f, const char *dir, struct json_object *of);
+
+/**
+ * manifest_read - of a checkpoint that a machine can begin with
+ * @force: it may be another machine's, of the same vCPUs and memory
+ *
+ * All files are read and compared with it.
+ *
+ * Return: to be given to json_object_put(); NULL after a line on stderr
+ */
+struct json_object *manifest_read(const struct file *f, const char *dir, bool force);
+
+/** manifest_file - what it says of a file, which it keeps hold of; NULL: there is none */
+struct json_object *manifest_file(struct json_object *o, const char *name);
+/** manifest_has_genid - whether the guest has the device vmgenid */
+bool manifest_has_genid(struct json_object *o);
+/** manifest_is_fork - whether the disks in it belong to other machines too, and stay as they are */
+bool manifest_is_fork(struct json_object *o);
 
 #endif
