@@ -47,7 +47,7 @@ echo '[machine' > "$dir/broken.conf"
 verbs=$("$tool" --help | sed -n 's/^.* dvmm \([a-z|-]*\) .*/\1/p' | tr '|' ' ')
 for verb in $verbs; do
 	case $verb in
-	doctor | move) ;;
+	doctor | move | fork) ;;
 	rehome) says 2 'usage: dvmm' rehome one two ;;
 	*) says 2 'usage: dvmm' $verb one two three four ;;
 	esac
@@ -69,6 +69,7 @@ for verb in $verbs; do
 		case $verb in
 		move) word=0=alpha ;;
 		checkpoint) word=/nowhere ;;
+		fork) word='/nowhere new' ;;
 		rehome) word='alpha beta alpha' ;;
 		add | remove | evacuate) word=beta ;;
 		esac

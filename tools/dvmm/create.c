@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "file.h"
+#include "create.h"
 #include "verbs.h"
 
 #define KEY_BYTES	32
@@ -96,7 +96,7 @@ static GString *make_text(const struct options *o, const char *name)
 }
 
 /* The file is checked before it gets its name, and has its key by then. */
-static int write_machine(const char *path, const char *key, const char *text)
+int create_machine(const char *path, const char *key, const char *text)
 {
 	char hex[2 * KEY_BYTES + 2] = "", *error = NULL, *draft = g_strconcat(path, ".new", NULL);
 	struct file *f = NULL;
@@ -135,7 +135,7 @@ int verb_create(const struct options *o, int argc, char **argv)
 		if (mkdir(o->dir, 0755) && errno != EEXIST)
 			ret = !refuse(o->dir, g_strerror(errno), "run as root, or give --dir");
 		else
-			ret = write_machine(path, key, text->str);
+			ret = create_machine(path, key, text->str);
 		g_string_free(text, TRUE);
 	}
 	if (!ret)

@@ -34,6 +34,7 @@ static const char *const usage =
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm checkpoint MACHINE DIRECTORY [--dir DIR] [--state DIR]\n"
+	"       dvmm fork MACHINE CHECKPOINT NAME... [--force] [--dir DIR]\n"
 	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
 	"       dvmm add MACHINE NODE [-t SECONDS] [--dir DIR] [--state DIR]\n"
@@ -115,6 +116,7 @@ static const struct {
 	{ "remove", verb_remove, 2, 3 },
 	{ "evacuate", verb_evacuate, 2, 3 },
 	{ "checkpoint", verb_checkpoint, 2, 2 },
+	{ "fork", verb_fork, 3, 64 },
 	{ "console", verb_console, 1, 1 },
 	{ "push", verb_push, 1, 1 },
 	{ "receive", verb_receive, 1, 1 },

@@ -53,6 +53,7 @@ int verb_move(const struct options *o, int argc, char **argv);
 int verb_spread(const struct options *o, int argc, char **argv);
 int verb_pack(const struct options *o, int argc, char **argv);
 int verb_checkpoint(const struct options *o, int argc, char **argv);
+int verb_fork(const struct options *o, int argc, char **argv);
 int verb_console(const struct options *o, int argc, char **argv);
 int verb_push(const struct options *o, int argc, char **argv);
 int verb_receive(const struct options *o, int argc, char **argv);

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dvmm fork: machines that begin with what another one was when a checkpoint of it was made, and
+ * run beside it.
+ *
+ * Each has a file, a key and a checkpoint of its own.  The files of that are those of the other
+ * checkpoint under another name (hard links): they are there as long as one of both needs them.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "checkpoint.h"
+#include "create.h"
+#include "draft.h"
+#include "json.h"
+#include "manifest.h"
+#include "place.h"
+
+#define PORT_MAX	65535
+
+/**
+ * struct fork - one that is being made
+ * @f: its file, so far as it differs from that of the machine that the checkpoint is of
+ * @origin: the manifest of that checkpoint; @from: its directory
+ * @dir: where its own is to be
+ * @path: of its file; @key: of its key
+ */
+struct fork {
+	const struct options *o;
+	struct file *f;
+	struct json_object *origin;
+	const char *from;
+	const char *name;
+	char *dir;
+	char *path;
+	char *key;
+};
+
+static void set(char **text, char *value)
+{
+	g_free(*text);
+	*text = value;
+}
+
+/* ---- ports: none that a machine with a file here has ---- */
+
+/* Over RDMA a node listens on one more for each node after it. */
+static unsigned int fork_span(const struct file *f)
+{
+	return strcmp(f->transport, "rdma") ? 1 : f->nodes->len;
+}
+
+static bool fork_meets(const struct file *f, const struct file *other, unsigned int shift)
+{
+	unsigned int i, j, here, there;
+
+	for (i = 0; i < f->nodes->len; i++)
+		for (j = 0; j < other->nodes->len; j++) {
+			here = file_node(f, i)->port + shift;
+			there = file_node(other, j)->port;
+			if (!g_strcmp0(file_node(f, i)->address, file_node(other, j)->address) &&
+			    here < there + fork_span(other) && there < here + fork_span(f))
+				return true;
+		}
+	return false;
+}
+
+static bool fork_is_free(const struct file *f, GPtrArray *others, unsigned int shift)
+{
+	unsigned int i;
+
+	for (i = 0; i < others->len; i++)
+		if (fork_meets(f, g_ptr_array_index(others, i), shift))
+			return false;
+	return true;
+}
+
+static void free_file(void *f)
+{
+	file_free(f);
+}
+
+/* Those that can be read, as one that cannot does not run either */
+static GPtrArray *fork_others(const struct fork *k)
+{
+	GPtrArray *others = g_ptr_array_new_with_free_func(free_file);
+	GDir *d = g_dir_open(k->o->dir, 0, NULL);
+	char *path, *error;
+	struct file *f;
+	const char *name;
+
+	while (d && (name = g_dir_read_name(d))) {
+		path = g_build_filename(k->o->dir, name, NULL);
+		error = NULL;
+		f = g_str_has_suffix(name, ".conf") ? file_read(path, &error) : NULL;
+		if (f)
+			g_ptr_array_add(others, f);
+		g_free(error);
+		g_free(path);
+	}
+	if (d)
+		g_dir_close(d);
+	return others;
+}
+
+static bool fork_set_ports(struct fork *k)
+{
+	GPtrArray *others = fork_others(k);
+	unsigned int i, highest = 0, shift = 1;
+
+	for (i = 0; i < k->f->nodes->len; i++)
+		highest = MAX(highest, file_node(k->f, i)->port);
+	/* what it has now are those of the first */
+	while (fork_meets(k->f, k->f, shift) || !fork_is_free(k->f, others, shift))
+		shift++;
+	for (i = 0; i < k->f->nodes->len; i++)
+		file_node(k->f, i)->port += shift;
+	g_ptr_array_unref(others);
+	return highest + shift <= PORT_MAX ||
+	       verb_fail(0, k->name, "no ports are left: give the nodes lower ones");
+}
+
+/* ---- its file ---- */
+
+static bool fork_set_disks(struct fork *k)
+{
+	char *image;
+	unsigned int i;
+
+	for (i = GUEST_DISK; i <= GUEST_DISK4; i++) {
+		if (!k->f->guest[i] != !manifest_file(k->origin, guest_keys[i]))
+			return verb_fail(0, guest_keys[i], k->f->guest[i] ?
+					 "the checkpoint has no copy of it: remove the line" :
+					 "the checkpoint has a copy of it: name it in [guest]");
+		if (!k->f->guest[i])
+			continue;
+		image = g_strconcat(k->dir, "/", guest_keys[i], ".qcow2", NULL);
+		set(&k->f->guest[i], image);
+	}
+	return true;
+}
+
+static bool fork_change(struct fork *k)
+{
+	set(&k->f->name, g_strdup(k->name));
+	set(&k->f->uuid, g_uuid_string_random());
+	set(&k->f->key, g_strconcat(k->name, ".key", NULL));
+	k->f->start = "packed";
+	return fork_set_disks(k) && fork_set_ports(k);
+}
+
+/* ---- its checkpoint ---- */
+
+static bool fork_link(const struct fork *k, const char *part, const char *name)
+{
+	char *from = g_build_filename(k->from, name, NULL);
+	char *to = g_build_filename(part, name, NULL);
+	bool ok = !link(from, to) || verb_fail(0, to, strerror(errno));
+
+	g_free(to);
+	g_free(from);
+	return ok;
+}
+
+static bool fork_save(const struct fork *k)
+{
+	struct json_object *files = json_list_of(k->origin, "files");
+	char *part = draft_begin(k->dir);
+	bool ok = part;
+	size_t i;
+
+	for (i = 0; ok && i < json_object_array_length(files); i++)
+		ok = fork_link(k, part, json_text_of(json_object_array_get_idx(files, i), "name"));
+	ok = ok && manifest_fork(k->f, part, k->origin) && draft_commit(part, k->dir);
+	if (part && !ok)
+		draft_drop(part);
+	g_free(part);
+	return ok;
+}
+
+/* ---- one ---- */
+
+/* What it is told of no other device is not made up. */
+static void fork_tell(const struct fork *k)
+{
+	const char *net = k->f->guest[GUEST_NET], *console = k->f->guest[GUEST_CONSOLE];
+
+	printf("%s: a fork of %s: dvmm push %s, then dvmm up %s --from %s\n", k->name,
+	       json_text_of(k->origin, "name"), k->name, k->name, k->dir);
+	if (!manifest_has_genid(k->origin))
+		printf("%s: the guest has no vmgenid: it is not told that it is another one now, "
+		       "and has the same random numbers: reseed them in it\n", k->name);
+	if (net && strcmp(net, "none"))
+		printf("%s: the guest's network card keeps its address until its driver begins "
+		       "anew: net = %s\n", k->name, net);
+	if (console && strcmp(console, "serial"))
+		printf("%s: its screen is that of the first, which two cannot have: give it "
+		       "another one: console = %s\n", k->name, console);
+	if (k->f->guest[GUEST_ARGS])
+		printf("%s: args are those of the first: look whether both can have them\n",
+		       k->name);
+}
+
+/* The file is the last: with it the machine is there. */
+static int fork_make(struct fork *k)
+{
+	char *text;
+	int ret;
+
+	if (!fork_change(k) || !fork_save(k))
+		return EXIT_FAILED;
+	text = file_text(k->f, FILE_TOOL | FILE_LOCAL);
+	ret = create_machine(k->path, k->key, text);
+	g_free(text);
+	if (ret)
+		draft_drop(k->dir);
+	else
+		fork_tell(k);
+	return ret;
+}
+
+static void fork_begin(struct fork *k, const char *name)
+{
+	char *parent = g_path_get_dirname(k->from);
+
+	k->name = name;
+	k->dir = g_build_filename(parent, name, NULL);
+	k->path = g_strdup_printf("%s/%s.conf", k->o->dir, name);
+	k->key = g_strdup_printf("%s/%s.key", k->o->dir, name);
+	g_free(parent);
+}
+
+static void fork_end(struct fork *k)
+{
+	g_free(k->dir);
+	g_free(k->path);
+	g_free(k->key);
+}
+
+/* ---- all of them ---- */
+
+static int fork_look_at(const struct fork *k)
+{
+	static const char letters[] = G_CSET_a_2_z G_CSET_A_2_Z G_CSET_DIGITS "-_.";
+	const char *there = !access(k->path, F_OK) ? k->path : !access(k->key, F_OK) ? k->key :
+			    !access(k->dir, F_OK) ? k->dir : NULL;
+
+	if (!*k->name || strspn(k->name, letters) != strlen(k->name) || strchr("-.", *k->name))
+		return verb_fail(EXIT_USAGE, k->name, "write a name of letters, digits, - and _");
+	return there ? verb_fail(EXIT_FAILED, there, "it is there already: remove it, or take "
+				 "another name") : 0;
+}
+
+/* Before any is made */
+static int fork_look(struct fork *k, char **names)
+{
+	int ret = 0;
+
+	for (; !ret && *names; names++) {
+		fork_begin(k, *names);
+		ret = fork_look_at(k);
+		fork_end(k);
+	}
+	return ret;
+}
+
+/* Those that were made before one that fails are whole and stay. */
+static int fork_all(struct fork *k, const char *machine, char **names)
+{
+	int ret = 0;
+
+	for (; !ret && *names; names++) {
+		fork_begin(k, *names);
+		k->f = machine_file(k->o, machine);
+		ret = k->f ? fork_make(k) : EXIT_FILE;
+		if (k->f)
+			file_free(k->f);
+		fork_end(k);
+	}
+	return ret;
+}
+
+int verb_fork(const struct options *o, int argc, char **argv)
+{
+	struct file *f = machine_file(o, argv[1]);
+	char *from = g_canonicalize_filename(argv[2], NULL);
+	struct fork k = { .o = o, .from = from };
+	int ret = f ? fork_look(&k, argv + 3) : EXIT_FILE;
+
+	(void)argc;
+	if (!ret) {
+		k.origin = manifest_read(f, from, o->force);
+		ret = k.origin ? fork_all(&k, argv[1], argv + 3) : EXIT_FAILED;
+	}
+	json_object_put(k.origin);
+	g_free(from);
+	if (f)
+		file_free(f);
+	return ret;
+}
