@@ -17,6 +17,21 @@ refused() {
 	admin 1 up big --from "$dir/one" && one_line && has "$1" && ! grep -qs incoming hosts/alpha/argv
 }
 
+# killed CALL NUMBER WORD...: dvmm of host alpha is when it makes that system call for the so many-th time
+killed() {
+	call=$1
+	number=$2
+	shift 2
+	strace -o /dev/null -e trace="$call" -e inject="$call:signal=SIGKILL:when=$number" \
+		"$tool" "$@" --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1
+	test $? = 137
+}
+
+# is_whole DIRECTORY: a machine can begin with it
+is_whole() {
+	"$tool" fork big "$1" probe --dir "$dir/hosts/admin/etc" > out 2>&1 && rm -r probe hosts/admin/etc/probe.*
+}
+
 # altered SED: the manifest with something else in it, and a sum that is right again
 altered() {
 	sed "$1; s/\"sum\":\"[^\"]*/\"sum\":\"$(printf %064d 0)/" manifest > draft
@@ -85,6 +100,20 @@ plan
 admin 0 checkpoint big "$dir/two"
 result $? "copies of a command that was killed do not stay in the way of the next"
 rm -rf two
+kills=0
+torn=0
+for call in mkdir sendto openat fsync rename; do
+	for i in $(seq 1 2 60); do
+		killed $call "$i" checkpoint big "$dir/two" --here || break
+		kills=$((kills + 1))
+		test ! -e two || is_whole "$dir/two" || { echo "# torn at $call $i"; torn=1; }
+		rm -rf two two.part
+	done
+	test -e two || { echo "# none after $call $i"; torn=1; }
+	rm -rf two two.part
+done
+is_whole "$dir/one" && test $torn = 0 && test $kills -gt 15
+result $? "killed at any of $kills moments: there is a whole one or none, the next is made, and the one before is as it was"
 mkdir two.part
 admin 1 checkpoint big "$dir/two" && one_line && has 'one is being made, or was broken off'
 result $? "two at once are not made"
@@ -126,6 +155,24 @@ touch disk.raw.before
 refused "disk.raw.before: it is from an earlier restart"
 result $? "a disk that was kept is not overwritten"
 rm disk.raw.before
+for call in link rename; do
+	for i in 1 2 3 4 5 6 7 8; do
+		rm -f disk*.before
+		echo late > disk.raw
+		killed $call $i run big alpha --from "$dir/one" --detach || break
+		case $(cat disk.raw) in
+		early | late) ;;
+		*) torn=1 ;;
+		esac
+		test ! -e disk.raw.before || test "$(cat disk.raw.before)" = late || torn=1
+	done
+	test $i -gt 1 || torn=1
+	admin 0 down big --force
+done
+test $torn = 0
+result $? "killed while it begins: there is the disk that was or that of the checkpoint, and none is lost"
+rm -f disk*.before disk*.new hosts/alpha/argv
+echo late > disk.raw
 test "$(cat disk.raw)" = late && ! ls | grep -q new
 result $? "after all of these the disk is as it was"
 plan
