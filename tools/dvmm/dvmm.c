@@ -14,6 +14,8 @@
 
 #include "guest.h"
 
+#define BALANCE_SECONDS	5	/* of a look that steps are decided by */
+
 static const char *const usage =
 	"usage: dvmm list [--json] [--dir DIR]\n"
 	"       dvmm status [MACHINE] [--json] [--dir DIR]\n"
@@ -43,6 +45,9 @@ static const char *const usage =
 	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm move MACHINE VCPU=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm spread|pack MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm vcpus MACHINE [NODE] [-d SECONDS] [--json] [--dir DIR] [--state DIR]\n"
+	"       dvmm balance MACHINE [--once] [--dry-run] [-n COUNT] [-d SECONDS] [--json]\n"
+	"                    [--dir DIR] [--state DIR]\n"
 	"       dvmm wait MACHINE [NODE] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm run MACHINE [NODE] [--from CHECKPOINT [--force]] [--detach] [--dir DIR] [--state DIR]\n"
 	"       dvmm hosts|machines [--json] [--state DIR]\n"
@@ -110,6 +115,8 @@ static const struct {
 	{ "move", verb_move, 2, 4096 },
 	{ "spread", verb_spread, 1, 1 },
 	{ "pack", verb_pack, 1, 1 },
+	{ "vcpus", verb_vcpus, 1, 2 },
+	{ "balance", verb_balance, 1, 1 },
 	{ "rehome", verb_rehome, 3, 4 },
 	{ "nodes", verb_nodes, 1, 1 },
 	{ "add", verb_add, 2, 2 },
@@ -158,7 +165,7 @@ static char *guest_line(const char *key, const char *value)
 static bool *flag_of(struct options *o, int c)
 {
 	return c == 'j' ? &o->json : c == 'b' ? &o->detach : c == 'H' ? &o->here :
-	       c == 'f' ? &o->force : NULL;
+	       c == 'f' ? &o->force : c == 'o' ? &o->once : c == 'y' ? &o->dry_run : NULL;
 }
 
 static const char **text_of(struct options *o, int c)
@@ -209,6 +216,8 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "page", required_argument, NULL, 'P' },
 		{ "from", required_argument, NULL, 'F' },
 		{ "restart", required_argument, NULL, 'R' },
+		{ "once", no_argument, NULL, 'o' },
+		{ "dry-run", no_argument, NULL, 'y' },
 		{ "here", no_argument, NULL, 'H' },
 		{ "force", no_argument, NULL, 'f' },
 		{ "timeout", required_argument, NULL, 't' },
@@ -236,9 +245,16 @@ static int parse(int argc, char **argv, struct options *o)
 	return ret;
 }
 
+static int run(size_t verb, struct options *o, int argc, char **argv)
+{
+	if (!o->delay)
+		o->delay = verbs[verb].run == verb_balance ? BALANCE_SECONDS : 1;
+	return verbs[verb].run(o, argc, argv);
+}
+
 int main(int argc, char **argv)
 {
-	struct options o = { .dir = CONF_DIR, .state = STATE_DIR, .delay = 1 };
+	struct options o = { .dir = CONF_DIR, .state = STATE_DIR };
 	size_t i;
 	int c;
 
@@ -256,7 +272,7 @@ int main(int argc, char **argv)
 	for (i = 0; !c && argc && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (!strcmp(argv[0], verbs[i].name) && argc > verbs[i].min &&
 		    argc <= verbs[i].max + 1)
-			return verbs[i].run(&o, argc, argv);
+			return run(i, &o, argc, argv);
 	fputs(usage, stderr);
 	return EXIT_USAGE;
 }

@@ -40,6 +40,14 @@ static inline uint64_t json_number_of(struct json_object *o, const char *key)
 	return json_object_object_get_ex(o, key, &value) ? json_object_get_uint64(value) : 0;
 }
 
+/** json_real_of - a member that is a number; 0 if there is none */
+static inline double json_real_of(struct json_object *o, const char *key)
+{
+	struct json_object *value;
+
+	return json_object_object_get_ex(o, key, &value) ? json_object_get_double(value) : 0;
+}
+
 /** json_list_of - a member that is an array, of which @o keeps hold; NULL if there is none */
 static inline struct json_object *json_list_of(struct json_object *o, const char *key)
 {

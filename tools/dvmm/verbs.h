@@ -21,6 +21,8 @@ struct options {
 	bool json;
 	bool force;
 	bool detach;
+	bool once;
+	bool dry_run;
 	bool here;		/* asked by another host: ask no further one */
 	const char *dir;	/* of machine files */
 	const char *state;	/* of what runs */
@@ -33,7 +35,7 @@ struct options {
 	char **guest;		/* "KEY = VALUE" of [guest], ended by NULL */
 	double patience;	/* seconds, 0: as long as the verb thinks right */
 	unsigned long count;	/* of passes or events, 0: no end */
-	double delay;		/* seconds between passes */
+	double delay;		/* seconds between passes, or of a look */
 };
 
 /** verb_fail - one line: what is wrong, and what to do about it; returns @status */
@@ -52,6 +54,8 @@ int verb_reset(const struct options *o, int argc, char **argv);
 int verb_move(const struct options *o, int argc, char **argv);
 int verb_spread(const struct options *o, int argc, char **argv);
 int verb_pack(const struct options *o, int argc, char **argv);
+int verb_vcpus(const struct options *o, int argc, char **argv);
+int verb_balance(const struct options *o, int argc, char **argv);
 int verb_checkpoint(const struct options *o, int argc, char **argv);
 int verb_fork(const struct options *o, int argc, char **argv);
 int verb_console(const struct options *o, int argc, char **argv);
