@@ -137,8 +137,11 @@ static int user_send_all(struct user_channel *u, const struct dvmm_datagram *h, 
 	u16 node;
 
 	for (node = 0; !ret && node < u->m->nodes; node++)
-		if (node != u->m->self && dvmm_members_has(u->m, node))
+		if (node != u->m->self && dvmm_members_has(u->m, node)) {
 			ret = dvmm_channel_send(u->c, node, h->type, h->id, data, h->length);
+			if (!dvmm_members_matter(u->m, node))
+				ret = 0;	/* the others hear of it all the same */
+		}
 	return ret;
 }
 

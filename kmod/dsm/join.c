@@ -225,7 +225,7 @@ const char *dvmm_join_done(struct dvmm_machine *m, u16 node)
 	if (m->members.joining != node)
 		return "JOINED without JOIN_OK";
 	m->members.joining = -1;
-	m->peers[node].gone = 0;
+	set_bit(node, m->members.unused);
 	set_bit(node, m->members.set);
 	dvmm_members_update(m);
 	dvmm_members_send(m, node, DVMM_WIRE_WELCOME, 0);

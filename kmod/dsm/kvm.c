@@ -157,6 +157,7 @@ int dvmm_kvm_place(struct dvmm_machine *m, struct dvmm_place_vcpu *arg)
 
 	if (arg->reserved || arg->node >= m->nodes || !dvmm_members_has(m, arg->node))
 		return -EINVAL;
+	dvmm_members_use(m, arg->node);
 	mutex_lock(&m->lock);
 	s = m->kvm;
 	mutex_unlock(&m->lock);

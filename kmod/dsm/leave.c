@@ -313,18 +313,11 @@ static void leave_let_go(struct dvmm_machine *m, u16 node)
 
 static void leave_forget(struct dvmm_machine *m, u16 node)
 {
-	struct dvmm_members *s = &m->members;
 	char reason[32];
 
-	clear_bit(node, s->set);
-	clear_bit(node, s->leaving);
-	m->peers[node].gone = 0;
-	dvmm_members_answer(m, node);
-	wake_up_all(&m->wait);
-	dvmm_members_update(m);
+	dvmm_members_drop(m, node);
 	snprintf(reason, sizeof(reason), "node %u has left", node);
 	dvmm_link_say_bye(m, node, reason);
-	dvmm_machine_event(m, DVMM_EVENT_LEFT, node, NULL);
 }
 
 static bool leave_settle_one(struct dvmm_machine *m, u16 node)

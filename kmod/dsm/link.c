@@ -132,6 +132,8 @@ static int link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *
 	struct dvmm_xmit *x = kmem_cache_alloc(xmits, GFP_NOIO | __GFP_NOFAIL);
 	int ret;
 
+	if (f->kind == DVMM_WIRE_COHERENCE || f->kind == DVMM_WIRE_BATCH)
+		dvmm_members_use(l->m, l->peer);
 	f->msg.src = l->m->self;
 	x->lane = frame_lane(f);
 	x->length = f->length;

@@ -34,7 +34,14 @@ bool dvmm_members_stays(const struct dvmm_machine *m, u16 node)
 
 bool dvmm_members_matter(const struct dvmm_machine *m, u16 node)
 {
-	return dvmm_members_has(m, node) && READ_ONCE(m->members.phase) != DVMM_MEMBER_GONE;
+	return dvmm_members_has(m, node) && !test_bit(node, m->members.unused) &&
+	       READ_ONCE(m->members.phase) != DVMM_MEMBER_GONE;
+}
+
+void dvmm_members_use(struct dvmm_machine *m, u16 node)
+{
+	if (unlikely(test_bit(node, m->members.unused)))
+		clear_bit(node, m->members.unused);
 }
 
 u16 dvmm_members_others(const struct dvmm_machine *m)
@@ -126,6 +133,22 @@ bool dvmm_members_linked(struct dvmm_machine *m, u16 node)
 	return dvmm_members_update(m);
 }
 
+void dvmm_members_drop(struct dvmm_machine *m, u16 node)
+{
+	struct dvmm_members *s = &m->members;
+
+	lockdep_assert_held(&m->mover.lock);
+	clear_bit(node, s->set);
+	clear_bit(node, s->leaving);
+	clear_bit(node, s->unused);
+	s->asks_out &= ~dvmm_set_bit(node, m->nodes);
+	m->peers[node].gone = 0;
+	dvmm_members_answer(m, node);
+	dvmm_members_update(m);
+	dvmm_machine_event(m, DVMM_EVENT_LEFT, node, NULL);
+	wake_up_all(&m->wait);
+}
+
 void dvmm_members_unlinked(struct dvmm_machine *m, u16 node)
 {
 	struct dvmm_members *s = &m->members;
@@ -137,6 +160,8 @@ void dvmm_members_unlinked(struct dvmm_machine *m, u16 node)
 		s->joining = -1;
 	if (s->asks_in == node)
 		s->asks_in = -1;
+	if (test_bit(node, s->unused))
+		dvmm_members_drop(m, node);
 	dvmm_members_answer(m, node);
 	dvmm_members_update(m);
 	mutex_unlock(&m->mover.lock);

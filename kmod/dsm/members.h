@@ -4,13 +4,14 @@
  *
  * A machine is made for a number of nodes, of which some may be absent.  What a member does
  * wrong, and its loss, is the end of the machine; any other node may be linked, has a say in
- * nothing, and harms nobody.
+ * nothing, and harms nobody.  Nor does the loss of a new member, which has nothing yet.
  *
  * In one of more than DVMM_SET_BITS nodes, where a set of sharers names nodes that share
  * nothing, all belong from the beginning to the end.
  *
  * Locks: all is decided under m->mover.lock, so that no chunk's home moves from or to here
- * meanwhile; @set, @leaving, @linked, @ready and @phase may be read without.
+ * meanwhile; @set, @leaving, @linked, @ready and @phase may be read without.  @unused is
+ * cleared without, before what it tells of is done.
  */
 #ifndef DVMM_MEMBERS_H
 #define DVMM_MEMBERS_H
@@ -39,6 +40,7 @@ enum dvmm_member_phase {
  * struct dvmm_members - what a node knows of the others
  * @set: members; of this node itself from the beginning
  * @leaving: those of them that have been let go: they hold nothing
+ * @unused: those that have joined, and since then took no part in memory and got no vCPU: here
  * @linked: nodes to which a link is up
  * @elastic: nodes were absent, or this one has joined: all links need the feature
  * @ready: this node is in, and linked to all members
@@ -54,6 +56,7 @@ enum dvmm_member_phase {
 struct dvmm_members {
 	DECLARE_BITMAP(set, DVMM_MAX_NODES);
 	DECLARE_BITMAP(leaving, DVMM_MAX_NODES);
+	DECLARE_BITMAP(unused, DVMM_MAX_NODES);
 	DECLARE_BITMAP(linked, DVMM_MAX_NODES);
 	bool elastic;
 	bool ready;
@@ -81,6 +84,8 @@ bool dvmm_members_have(const struct dvmm_machine *m, u64 sharers);
 bool dvmm_members_stays(const struct dvmm_machine *m, u16 node);
 /** dvmm_members_matter - is the loss of this member the end of the machine here? */
 bool dvmm_members_matter(const struct dvmm_machine *m, u16 node);
+/** dvmm_members_use - a page goes to the node or comes from it, or a vCPU is placed there */
+void dvmm_members_use(struct dvmm_machine *m, u16 node);
 /** dvmm_members_others - how many others stay */
 u16 dvmm_members_others(const struct dvmm_machine *m);
 /** dvmm_members_view - what two nodes compare before a home moves: equal if the same stay */
@@ -96,7 +101,11 @@ int dvmm_members_may_send(const struct dvmm_machine *m, u16 node);
 
 /** dvmm_members_linked - a link is up; true if that made this node ready */
 bool dvmm_members_linked(struct dvmm_machine *m, u16 node);
-/** dvmm_members_unlinked - a link is gone, and nothing is received any more; may sleep */
+/**
+ * dvmm_members_unlinked - a link is gone, and nothing is received any more
+ *
+ * An unused member is none any more.  Context: may sleep.
+ */
 void dvmm_members_unlinked(struct dvmm_machine *m, u16 node);
 
 /**
@@ -118,6 +127,8 @@ void dvmm_members_send(struct dvmm_machine *m, u16 node, u8 type, u64 id);
 void dvmm_members_send_due(struct dvmm_machine *m, u8 type, u64 id);
 /** dvmm_members_answer - who was asked has answered; true: it was the last one */
 bool dvmm_members_answer(struct dvmm_machine *m, u16 node);
+/** dvmm_members_drop - it is a member no more, and holds nothing */
+void dvmm_members_drop(struct dvmm_machine *m, u16 node);
 /** dvmm_members_update - after a change: ready or not; true: it is since */
 bool dvmm_members_update(struct dvmm_machine *m);
 /** dvmm_members_homes_move - does a chunk come or go here? */

@@ -251,6 +251,7 @@ static const char *rx_frame(struct dvmm_link *l, unsigned int lane,
 		return "message of a node that is no member";
 	if (f->kind == DVMM_WIRE_CHANNEL)
 		return dvmm_channel_receive(l->m, l->peer, f, data);
+	dvmm_members_use(l->m, l->peer);
 	if (f->kind == DVMM_WIRE_BATCH)
 		return rx_batch(l, lane, f, data);
 	return rx_coherence(l, f, page);

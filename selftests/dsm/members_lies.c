@@ -351,6 +351,43 @@ static void ends(void)
 	peer_close(&p);
 }
 
+static void member_joins(struct peer *p)
+{
+	static const struct say join = { MEM, DVMM_WIRE_JOIN, 0, 1, 0 };
+	static const struct say joined = { MEM, DVMM_WIRE_JOINED, 0, 0, 0 };
+
+	if (say(p, &join) || !heard(p, MEM, DVMM_WIRE_JOIN_OK) || say(p, &joined) ||
+	    !heard(p, MEM, DVMM_WIRE_WELCOME))
+		tap_bail("it does not join");
+}
+
+/* As a member that has had nothing yet it harms nobody; one that has had a page does. */
+static void ends_as_a_member(void)
+{
+	static const struct say get = { COH, DVMM_MSG_GET_S, 0, 1, 0 };
+	struct dvmm_event_record ev = {};
+	struct peer p;
+	int i;
+
+	meet(&p, &alone);
+	for (i = 0; i < 2; i++) {
+		member_joins(&p);
+		peer_hang_up(&p);
+		tap_ok(event_want(p.machine, DVMM_EVENT_LEFT, &ev, WAIT_MS) == 1 &&
+		       ev.node == PEER_SELF, "a new member that ends is none any more");
+		costs_the_link(&p, "and harms nobody", "lost its link to node 1");
+		if (peer_again(&p) || peer_join(&p))
+			tap_bail("peer: %s", strerror(errno));
+	}
+	member_joins(&p);
+	say(&p, &get);
+	if (!heard(&p, COH, DVMM_MSG_DATA))
+		tap_bail("no page comes");
+	peer_hang_up(&p);
+	stops(&p, "one that has a page ends", "lost its link to node 1");
+	peer_close(&p);
+}
+
 /* It says nothing more, and keeps others from moving homes: not for ever. */
 static void falls_silent(void)
 {
@@ -463,6 +500,7 @@ int main(void)
 	misplaced("its dvmm lets nobody join", &alone, true, DVMM_FEATURE_MEMBERS,
 		  "it lacks what we want: members");
 	ends();
+	ends_as_a_member();
 	falls_silent();
 	to_a_joiner();
 	joins();

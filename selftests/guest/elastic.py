@@ -89,14 +89,22 @@ def another_command_line(t, m):
     t.ok(m.nodes()[1]['state'] == 'absent', 'and is no member', m.nodes()[1])
 
 
-def killed(t, m):
-    """One that dies before it takes part harms nobody."""
-    m.start_node(1)
-    must(m.hosts[1], 'sleep 0.4')
+def kill(t, m, when):
+    """It is absent again, and the guest works on."""
     m.kill(1)
     m.ended(1, 30)
-    t.ok(m.nodes()[1]['state'] == 'absent' and m.run('true')[0] == 0, 'one that is killed on its way in harms nobody',
-         (m.nodes()[1], m.said(0)))
+    info = m.await_state(1, 'absent', 20)
+    t.ok(info['state'] == 'absent' and m.run('true')[0] == 0, f'one that is killed {when} harms nobody',
+         (info, m.said(0)))
+
+
+def killed(t, m):
+    """One that dies before it has a vCPU or memory."""
+    m.start_node(1)
+    must(m.hosts[1], 'sleep 0.4')
+    kill(t, m, 'on its way in')
+    join(t, m, 1)
+    kill(t, m, 'before it has anything')
 
 
 def test(t):

@@ -336,8 +336,9 @@ struct dvmm_leave {
  *
  * One record a read; EAGAIN if there is none and O_NONBLOCK is set.  After
  * STOPPED every access to a region's memory that is not held gets SIGBUS.
- * JOINED: the node, or this one, is a member from now on.  LEFT: it is none any more;
- * LINK_DOWN follows when its link may be connected again.  STALLED comes when a page has
+ * JOINED: the node, or this one, is a member from now on.  LEFT: it is none any more, also
+ * since it was lost before it had anything; LINK_DOWN follows when its link may be connected
+ * again.  STALLED comes when a page has
  * been on its way for more than a second, and not again before there was none; the machine
  * goes on.
  */
