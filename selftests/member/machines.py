@@ -238,8 +238,14 @@ class MachineChurn(members.Churn):
         self.done += 'v' in answer and 'error' not in answer
 
 
+def runs(pool, name):
+    """Started unless it runs already."""
+    pool.hosts[0].ask(do='start', name=name, restart='/shared/checkpoint')
+    return pool.machine(name).get('state') == 'running'
+
+
 def test_churn(events, seed):
-    """Chance."""
+    """Chance; afterwards each machine can run, whatever has become of it."""
     pool = MachinePool(5)
     try:
         pool.boot()
@@ -248,6 +254,8 @@ def test_churn(events, seed):
             pool.define(f'm{number}', number + 1)
         churn = MachineChurn(pool, seed)
         term = churn.run(events)['term']
+        for number in range(3):
+            wait_until(lambda name=f'm{number}': runs(pool, name), PATIENCE, f'm{number} does not run')
         Tap.result(not churn.wrong and not pool.count('TWICE') and pool.count('run') > events / 20,
                    f'{events} joins, ends, cuts and merges (seed {seed}): {churn.done} of {churn.asked} requests decided, '
                    f'term {term}, {pool.count("run")} nodes ran, {pool.count("TWICE")} twice: '

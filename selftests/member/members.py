@@ -224,8 +224,8 @@ class Churn:
         for host in self.pool.hosts:
             self.pool.side(host, 0)
             if not host.corosync:
-                host.corosync_start()
-            if not host.daemon:
+                host.boot()
+            elif not host.daemon:
                 host.daemon_start()
 
     def run(self, events):
