@@ -103,8 +103,10 @@ int dvmm_members_may_send(const struct dvmm_machine *m, u16 node);
 bool dvmm_members_linked(struct dvmm_machine *m, u16 node);
 /**
  * dvmm_members_unlinked - a link is gone, and nothing is received any more
+ * @m: machine
+ * @node: its other end; an unused member is none any more
  *
- * An unused member is none any more.  Context: may sleep.
+ * Context: may sleep.
  */
 void dvmm_members_unlinked(struct dvmm_machine *m, u16 node);
 
