@@ -236,9 +236,9 @@ class Machine:
         """Answers of QMP commands of the boot node."""
         return must(self.hosts[0], f'guest qmp {self.process(0)} ' + ' '.join(shlex.quote(c) for c in commands))
 
-    def nodes(self):
-        """The nodes as query-dvmm of the boot node tells of them."""
-        text = self.qmp('{"execute": "query-dvmm"}')
+    def nodes(self, seen_by=0):
+        """The nodes as query-dvmm tells of them, of the boot node or another."""
+        text = must(self.hosts[seen_by], f"guest qmp {self.process(seen_by)} '{{\"execute\": \"query-dvmm\"}}'")
         return next(json.loads(line) for line in text.splitlines() if '"nodes"' in line)['return']['nodes']
 
     def ask_to_move(self, *pairs):

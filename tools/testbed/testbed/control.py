@@ -74,7 +74,7 @@ class Control:
         if verb == 'on':
             job = self.cluster.nodes[nodes[0]].spawn(request['argv'])
             return job.wait(request['bound'], on_data)
-        if verb in ('kill', 'restart', 'pause', 'resume'):
+        if verb in ('kill', 'restart', 'pause', 'resume', 'lag'):
             getattr(self.cluster.nodes[nodes[0]], verb)()
         elif verb in ('cut', 'mend'):
             getattr(self.cluster, verb)(*nodes)

@@ -129,6 +129,11 @@ class Node:
         """Goes on after pause()."""
         os.kill(self.process.pid, signal.SIGCONT)
 
+    def lag(self):
+        """Its clocks and CPUs stand still for a moment, the link's do not: from then on its TSC is behind."""
+        self.qmp.do('stop')
+        self.qmp.do('cont')
+
     def restart(self, bound=120):
         """Boots a killed node again."""
         self.kill()
