@@ -13,6 +13,8 @@ from guestlib import Machine, Plain, load, main, unload
 
 HOTTEST = 20
 CPUS = 2                # of the guest, on each host
+# of the kernels of all guests
+WORDS = f'{hotpages.WORDS} {os.environ.get("DVMM_BENCH_WORDS", "")}'
 TRACED = os.environ.get('DVMM_BENCH_TRACE', '').split()         # jobs to record as well
 
 
@@ -22,9 +24,9 @@ def port_ns(m, cpu):
     return float(re.search(r'best ([\d.]+)', text).group(1)) / m.seconds(1)
 
 
-def booted(t, m, what, words=hotpages.WORDS):
+def booted(t, m, what):
     """Starts a guest; seconds until it answers."""
-    m.start(words)
+    m.start(WORDS)
     took = m.up(900)
     t.diag(f'{what}: guest up after {took:.0f} s')
     return took
