@@ -45,7 +45,7 @@ def create(desk):
 def fork(t, desk):
     """Both, made where the checkpoint is."""
     status, text = desk.there(0, 'fork', 'big', f'{SHARED}/one', *FORKS)
-    t.ok(status == 0 and f'{FORKS[-1]}: a fork of big' in text and 'vmgenid' not in text and 'args are those' in text, 'fork', text)
+    t.ok(status == 0 and f'{FORKS[-1]}: a fork of big' in text and 'vmgenid' not in text and 'look at its args' in text, 'fork', text)
     for name in FORKS:
         for kind in ('conf', 'key'):
             text = must(0, f'cat {desk.dir}/etc/{name}.{kind}').replace('/tmp/agent.big', f'/tmp/agent.{name}')

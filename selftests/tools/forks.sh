@@ -49,7 +49,7 @@ find one -type f -exec sha256sum {} + > sums
 admin 0 fork big "$dir/one" twin other && is_whole twin && is_whole other && test "$(wc -l < out)" != 0
 result $? "two forks, each with a file, a key and a checkpoint"
 admin 0 fork big "$dir/one" third && has "third: a fork of big: dvmm push third, then dvmm up third --from $dir/third" &&
-	has 'network card keeps its address' && ! has vmgenid
+	has "network card has the first's address" && has "and then $(of third mac)" && ! has vmgenid
 result $? "fork says what to do next, and what the guest keeps of the first"
 test "$(for m in big twin other third; do of $m uuid; done | sort -u | wc -l)" = 4 &&
 	test "$(cat hosts/admin/etc/*.key | sort -u | wc -l)" = 4 && test "$(stat -c %a hosts/admin/etc/twin.key)" = 600
@@ -57,6 +57,8 @@ result $? "UUIDs and keys are their own"
 test "$(cat hosts/admin/etc/*.conf | grep -c '^port')" = 6 &&
 	test "$(sed -n 's/^port = //p' hosts/admin/etc/*.conf | sort -u | tr '\n' ' ')" = '7401 7402 7403 '
 result $? "so are their ports"
+test "$(for m in big twin other third; do of $m mac; done | grep -E '^52:54:00(:[0-9a-f]{2}){3}$' | sort -u | wc -l)" = 4
+result $? "and the addresses of their cards"
 test "$(of twin start)" = packed && test "$(of twin name)" = twin && test "$(of twin cdrom)" = "$dir/cdrom" &&
 	test "$(of twin disk)" = "$dir/twin/disk.qcow2"
 result $? "their disks are in their directories, and they may begin with a state"
@@ -120,6 +122,21 @@ result $? "a machine of another shape"
 sed 's/^address.*/&\nport = 65535/' kept > hosts/admin/etc/big.conf
 refused 1 'new: no ports are left' "$dir/one" new
 result $? "no ports"
+cp kept hosts/admin/etc/big.conf
+sed 's/^net = .*/net = tap:tap0/' kept > hosts/admin/etc/big.conf
+refused 1 "tap:tap0: it is the first's: give the fork its own by --net" "$dir/one" new
+result $? "a tap that the first has"
+admin 0 fork big "$dir/one" tapped --net tap:tap1 && test "$(of tapped net)" = tap:tap1
+result $? "another one is taken"
+refused 1 "net: a device cannot be added to what was saved, nor taken from it" "$dir/one" new --net none
+result $? "no card where there was one"
+refused 6 "net = fast: write none, user" "$dir/one" new --net fast
+result $? "a network that is none: 6"
+refused 1 "cpu: a fork has what the first had" "$dir/one" new --cpu EPYC
+result $? "another CPU"
+sed 's/^net = .*/console = vnc:127.0.0.1:1/' kept > hosts/admin/etc/big.conf
+refused 1 "vnc:127.0.0.1:1: it is the first's: give the fork its own by --console" "$dir/one" new
+result $? "a screen that the first has"
 cp kept hosts/admin/etc/big.conf
 mkdir hosts/admin/etc/new.conf.new
 refused 1 'etc/new.conf.new: File exists' "$dir/one" new

@@ -115,6 +115,13 @@ bad '7: ' "port = -1" 'from 1 to 65535' 'a port below zero' <<END
 $good
 port = -1
 END
+for mac in 53:54:00:12:34:56 52:54:00:12:34 52:54:00:12:34:5g; do
+bad '8: ' "mac = $mac" 'MAC address of one card' "the MAC address $mac" <<END
+$good
+[guest]
+mac = $mac
+END
+done
 bad '3: ' "timeout = 0" 'from 1 to 86400' 'a timeout of nothing' <<END
 [machine]
 $uuid

@@ -43,6 +43,9 @@ on admin 0 create big --node alpha=192.0.2.1,cpus=2,memory=1G,ssh=alpha \
 	--node beta=192.0.2.2,cpus=2,memory=1G,ssh=beta --disk disk.qcow2 --net user --append 'quiet ro' &&
 	has 'dvmm push big' && grep -q "^disk = $dir/disk.qcow2$" hosts/admin/etc/big.conf
 result $? "create writes [guest], with paths that mean the same later"
+on admin 0 cmdline big alpha && has "virtio-net-pci,netdev=net,mac=$(sed -n 's/^mac = //p' hosts/admin/etc/big.conf) " &&
+	has 'vmgenid,guid=auto'
+result $? "a network card gets an address of its own, and the guest a vmgenid"
 on admin 0 cmdline big alpha && has "file=$dir/disk.qcow2,"
 on admin 6 diff big && has 'alpha/etc/big.conf: No such file' && has 'beta/etc/big.conf'
 result $? "diff says which hosts lack the file"

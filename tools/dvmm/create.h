@@ -5,6 +5,9 @@
 
 #include "file.h"
 
+/** create_mac - an address that no other card has, as far as chance goes; to be freed */
+char *create_mac(void);
+
 /**
  * create_machine - write both, the key being a new one
  * @path: of the file, @key: of its key; neither may be there

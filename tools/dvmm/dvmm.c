@@ -36,7 +36,7 @@ static const char *const usage =
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm checkpoint MACHINE DIRECTORY [--dir DIR] [--state DIR]\n"
-	"       dvmm fork MACHINE CHECKPOINT NAME... [--force] [--dir DIR]\n"
+	"       dvmm fork MACHINE CHECKPOINT NAME... [--net NET] [--console CONSOLE] ... [--force] [--dir DIR]\n"
 	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
 	"       dvmm add MACHINE NODE [-t SECONDS] [--dir DIR] [--state DIR]\n"
@@ -225,7 +225,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "delay", required_argument, NULL, 'd' },
 		GUEST_OPTION("machine"), GUEST_OPTION("cpu"), GUEST_OPTION("firmware"),
 		GUEST_OPTION("disk"), GUEST_OPTION("disk2"), GUEST_OPTION("disk3"),
-		GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"),
+		GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"), GUEST_OPTION("mac"),
 		GUEST_OPTION("console"), GUEST_OPTION("kernel"), GUEST_OPTION("initrd"),
 		GUEST_OPTION("append"), GUEST_OPTION("args"),
 		{ "help", no_argument, NULL, 'h' },

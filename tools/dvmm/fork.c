@@ -142,13 +142,71 @@ static bool fork_set_disks(struct fork *k)
 	return true;
 }
 
+/* What only one machine at a time can have is said anew: "KEY = VALUE" of the command line. */
+static bool fork_set_line(struct fork *k, const char *line)
+{
+	static const enum guest_key may[] = { GUEST_NET, GUEST_MAC, GUEST_CONSOLE, GUEST_ARGS };
+	const char *equals = strstr(line, " = ");
+	char *key = g_strndup(line, equals - line);
+	unsigned int i = 0;
+	bool ok;
+
+	while (i < G_N_ELEMENTS(may) && strcmp(guest_keys[may[i]], key))
+		i++;
+	ok = i < G_N_ELEMENTS(may) ||
+	     verb_fail(0, key, "a fork has what the first had when it was saved: leave it out");
+	if (ok)
+		set(&k->f->guest[may[i]], g_strdup(equals + 3));
+	g_free(key);
+	return ok;
+}
+
+/* Whether a value of net or console asks for one */
+static bool fork_has_device(const char *value)
+{
+	return value && strcmp(value, "none") && strcmp(value, "serial");
+}
+
+/* @apart: what two machines cannot have both; what is saved has its devices. */
+static bool fork_differs(const struct fork *k, enum guest_key key, const char *first,
+			 const char *apart)
+{
+	const char *value = k->f->guest[key];
+
+	if (fork_has_device(value) != fork_has_device(first))
+		return verb_fail(0, guest_keys[key], "a device cannot be added to what was saved, "
+				 "nor taken from it: leave it out");
+	return !first || !g_str_has_prefix(first, apart) || strcmp(first, value) ||
+	       verb_fail(0, first, key == GUEST_NET ?
+			 "it is the first's: give the fork its own by --net" :
+			 "it is the first's: give the fork its own by --console");
+}
+
+static bool fork_set_guest(struct fork *k)
+{
+	char *net = g_strdup(k->f->guest[GUEST_NET]);
+	char *console = g_strdup(k->f->guest[GUEST_CONSOLE]);
+	char **line = k->o->guest;
+	bool ok = true;
+
+	if (fork_has_device(net))
+		set(&k->f->guest[GUEST_MAC], create_mac());
+	for (; ok && *line; line++)
+		ok = fork_set_line(k, *line);
+	ok = ok && fork_differs(k, GUEST_NET, net, "tap:") &&
+	     fork_differs(k, GUEST_CONSOLE, console, "vnc:");
+	g_free(console);
+	g_free(net);
+	return ok;
+}
+
 static bool fork_change(struct fork *k)
 {
 	set(&k->f->name, g_strdup(k->name));
 	set(&k->f->uuid, g_uuid_string_random());
 	set(&k->f->key, g_strconcat(k->name, ".key", NULL));
 	k->f->start = "packed";
-	return fork_set_disks(k) && fork_set_ports(k);
+	return fork_set_disks(k) && fork_set_guest(k) && fork_set_ports(k);
 }
 
 /* ---- its checkpoint ---- */
@@ -185,22 +243,17 @@ static bool fork_save(const struct fork *k)
 /* What it is told of no other device is not made up. */
 static void fork_tell(const struct fork *k)
 {
-	const char *net = k->f->guest[GUEST_NET], *console = k->f->guest[GUEST_CONSOLE];
-
 	printf("%s: a fork of %s: dvmm push %s, then dvmm up %s --from %s\n", k->name,
 	       json_text_of(k->origin, "name"), k->name, k->name, k->dir);
 	if (!manifest_has_genid(k->origin))
 		printf("%s: the guest has no vmgenid: it is not told that it is another one now, "
 		       "and has the same random numbers: reseed them in it\n", k->name);
-	if (net && strcmp(net, "none"))
-		printf("%s: the guest's network card keeps its address until its driver begins "
-		       "anew: net = %s\n", k->name, net);
-	if (console && strcmp(console, "serial"))
-		printf("%s: its screen is that of the first, which two cannot have: give it "
-		       "another one: console = %s\n", k->name, console);
+	if (k->f->guest[GUEST_MAC])
+		printf("%s: the guest's network card has the first's address until the guest, or "
+		       "its driver, begins anew, and then %s\n", k->name,
+		       k->f->guest[GUEST_MAC]);
 	if (k->f->guest[GUEST_ARGS])
-		printf("%s: args are those of the first: look whether both can have them\n",
-		       k->name);
+		printf("%s: look at its args: two machines can seldom have the same\n", k->name);
 }
 
 /* The file is the last: with it the machine is there. */

@@ -17,6 +17,7 @@ const char *const guest_keys[GUEST_KEYS + 1] = {
 	[GUEST_DISK4] = "disk4",
 	[GUEST_CDROM] = "cdrom",
 	[GUEST_NET] = "net",
+	[GUEST_MAC] = "mac",
 	[GUEST_CONSOLE] = "console",
 	[GUEST_KERNEL] = "kernel",
 	[GUEST_INITRD] = "initrd",
@@ -40,6 +41,13 @@ static bool are_words(const char *value)
 	return ok;
 }
 
+/* Of one card: the first byte of an address that is meant for many is odd. */
+static bool is_mac(const char *value)
+{
+	return g_regex_match_simple("^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$", value,
+				    G_REGEX_CASELESS, 0);
+}
+
 bool guest_is_path(const char *key)
 {
 	static const char *const paths[] = {
@@ -58,6 +66,8 @@ const char *guest_wrong(enum guest_key key, const char *value)
 		return strcmp(value, "none") && strcmp(value, "user") &&
 		       !has_more(value, "bridge:") && !has_more(value, "tap:") ?
 		       "write none, user, bridge:NAME or tap:NAME" : NULL;
+	case GUEST_MAC:
+		return is_mac(value) ? NULL : "write a MAC address of one card: 52:54:00:...";
 	case GUEST_CONSOLE:
 		return strcmp(value, "serial") && !has_more(value, "vnc:") ?
 		       "write serial or vnc:ADDRESS:DISPLAY" : NULL;
@@ -141,9 +151,10 @@ static void add_storage(GPtrArray *argv, const struct file *f, const struct plac
 	add(argv, "ide-cd,drive=cdrom,bootindex=%u", GUEST_DISK4 - GUEST_DISK + 2);
 }
 
-static void add_net(GPtrArray *argv, const char *net)
+static void add_net(GPtrArray *argv, const struct file *f)
 {
-	const char *name = strchr(net, ':');
+	const char *net = said(f, GUEST_NET, "none"), *name = strchr(net, ':');
+	const char *mac = f->guest[GUEST_MAC];
 
 	if (!strcmp(net, "none"))
 		return;
@@ -154,7 +165,7 @@ static void add_net(GPtrArray *argv, const char *net)
 	else
 		option(argv, "-netdev", "tap,id=net,script=no,downscript=no,ifname=", name + 1, "");
 	add(argv, "-device");
-	add(argv, "virtio-net-pci,netdev=net");
+	add(argv, "virtio-net-pci,netdev=net%s%s", mac ? ",mac=" : "", mac ? mac : "");
 }
 
 static void add_boot(GPtrArray *argv, const struct file *f)
@@ -256,7 +267,7 @@ char **guest_argv(const struct file *f, const struct place *p, const char *from)
 	if (!p->node) {
 		add_console(argv, f, p);
 		add_storage(argv, f, p);
-		add_net(argv, said(f, GUEST_NET, "none"));
+		add_net(argv, f);
 		add_boot(argv, f);
 		add_genid(argv, f);
 		if (from)
