@@ -225,9 +225,9 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "delay", required_argument, NULL, 'd' },
 		GUEST_OPTION("machine"), GUEST_OPTION("cpu"), GUEST_OPTION("firmware"),
 		GUEST_OPTION("disk"), GUEST_OPTION("disk2"), GUEST_OPTION("disk3"),
-		GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"), GUEST_OPTION("mac"),
-		GUEST_OPTION("console"), GUEST_OPTION("kernel"), GUEST_OPTION("initrd"),
-		GUEST_OPTION("append"), GUEST_OPTION("args"),
+		GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"),
+		GUEST_OPTION("mac"), GUEST_OPTION("console"), GUEST_OPTION("kernel"),
+		GUEST_OPTION("initrd"), GUEST_OPTION("append"), GUEST_OPTION("args"),
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{}
