@@ -16,6 +16,7 @@
 #include "checkpoint.h"
 #include "draft.h"
 #include "guest.h"
+#include "increment.h"
 #include "json.h"
 #include "manifest.h"
 #include "move.h"
@@ -28,6 +29,7 @@
 /**
  * struct checkpoint - one that is being made
  * @dir: where it is to be; @part: where it is until it is whole
+ * @of: the manifest of the one before, NULL: it does not matter
  * @vcpus: where they were
  * @running: whether the guest was
  * @genid: whether it has the device that tells a guest that it is another one now
@@ -39,6 +41,7 @@ struct checkpoint {
 	struct place p;
 	char *dir;
 	char *part;
+	struct json_object *of;
 	struct json_object *vcpus;
 	bool running;
 	bool genid;
@@ -331,17 +334,30 @@ static int end_copies(const struct checkpoint *c, int ret)
 	}
 }
 
+/* What the one before has as well is not there twice. */
+static bool keep(const struct checkpoint *c, const char *name, GPtrArray *names)
+{
+	if (c->of)
+		return increment_make(c->part, name, c->of, c->o->since, names);
+	g_ptr_array_add(names, g_strdup(name));
+	return true;
+}
+
 /* It is one only now. */
 static int commit(const struct checkpoint *c)
 {
-	const char *names[GUEST_KEYS + 2] = { CHECKPOINT_STATE };
-	unsigned int i, n = 1;
+	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
+	bool ok = keep(c, CHECKPOINT_STATE, names);
+	unsigned int i;
 
-	for (i = 0; i < GUEST_KEYS; i++)
+	for (i = 0; ok && i < GUEST_KEYS; i++)
 		if (is_copied(c, i))
-			names[n++] = guest_keys[i];
-	return manifest_write(c->f, c->part, names, c->genid) && draft_commit(c->part, c->dir) ?
-	       0 : EXIT_FAILED;
+			ok = keep(c, guest_keys[i], names);
+	g_ptr_array_add(names, NULL);
+	ok = ok && manifest_write(c->f, c->part, (const char *const *)names->pdata, c->genid) &&
+	     draft_commit(c->part, c->dir);
+	g_ptr_array_unref(names);
+	return ok ? 0 : EXIT_FAILED;
 }
 
 /* ---- all of it ---- */
@@ -379,10 +395,25 @@ static int make(struct checkpoint *c)
 	return ret ? ret : commit(c);
 }
 
+/* All of it is read, before the guest stands still. */
+static bool read_before(struct checkpoint *c)
+{
+	const char *since = c->o->since;
+
+	if (!since)
+		return true;
+	c->of = manifest_read(c->f, since, false);
+	return c->of && (increment_layers(c->of, CHECKPOINT_STATE) < INCREMENT_MAX ||
+			 verb_fail(0, since, "it has as many layers as it may: make a whole one, "
+				   "without --since"));
+}
+
 static int checkpoint(struct checkpoint *c)
 {
 	int ret = EXIT_FAILED;
 
+	if (!read_before(c))
+		return ret;
 	c->part = draft_begin(c->dir);
 	if (!c->part)
 		return ret;
@@ -401,7 +432,9 @@ static int checkpoint(struct checkpoint *c)
 int verb_checkpoint(const struct options *o, int argc, char **argv)
 {
 	struct checkpoint c = { .o = o, .f = machine_file(o, argv[1]) };
-	const char *words[] = { "checkpoint", argv[1], argv[2], "--here", NULL };
+	const char *since = o->since;
+	const char *words[] = { "checkpoint", argv[1], argv[2], "--here", since ? "--since" : NULL,
+				since, NULL };
 	int ret;
 
 	(void)argc;
@@ -409,13 +442,14 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 		return EXIT_FILE;
 	place_make(&c.p, o, c.f, 0);
 	c.dir = g_canonicalize_filename(argv[2], NULL);
-	if (*argv[2] != '/')
-		ret = verb_fail(EXIT_USAGE, argv[2],
+	if (*argv[2] != '/' || (since && *since != '/'))
+		ret = verb_fail(EXIT_USAGE, *argv[2] != '/' ? argv[2] : since,
 				"write a path that begins with /: the boot host's");
 	else if (!place_is_served(o, c.f, &c.p))
 		ret = remote_forward(o, c.f, 0, words, false);
 	else
 		ret = checkpoint(&c);
+	json_object_put(c.of);
 	g_free(c.part);
 	g_free(c.dir);
 	place_free(&c.p);

@@ -21,4 +21,7 @@
  */
 bool checkpoint_restore(const struct file *f, const char *dir, bool force);
 
+/** checkpoint_loaded - of an increment the state as a whole file is not wanted any more */
+void checkpoint_loaded(const char *dir);
+
 #endif

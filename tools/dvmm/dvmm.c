@@ -35,7 +35,7 @@ static const char *const usage =
 	"       dvmm cmdline MACHINE [NODE] [--dir DIR] [--state DIR]\n"
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
-	"       dvmm checkpoint MACHINE DIRECTORY [--dir DIR] [--state DIR]\n"
+	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT] [--dir DIR] [--state DIR]\n"
 	"       dvmm fork MACHINE CHECKPOINT NAME... [--net NET] [--console CONSOLE] ... [--force] [--dir DIR]\n"
 	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
@@ -172,7 +172,7 @@ static const char **text_of(struct options *o, int c)
 {
 	return c == 'D' ? &o->dir : c == 'S' ? &o->state : c == 'T' ? &o->transport :
 	       c == 'P' ? &o->page : c == 'Y' ? &o->symbols : c == 'F' ? &o->from :
-	       c == 'R' ? &o->restart : NULL;
+	       c == 'R' ? &o->restart : c == 'I' ? &o->since : NULL;
 }
 
 /* Return: 0, or 'h' for help, 'V' for the version, or '?' */
@@ -215,6 +215,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "symbols", required_argument, NULL, 'Y' },
 		{ "page", required_argument, NULL, 'P' },
 		{ "from", required_argument, NULL, 'F' },
+		{ "since", required_argument, NULL, 'I' },
 		{ "restart", required_argument, NULL, 'R' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "dry-run", no_argument, NULL, 'y' },

@@ -14,9 +14,10 @@
 #include "checkpoint.h"
 #include "create.h"
 #include "draft.h"
+#include "guest.h"
+#include "increment.h"
 #include "json.h"
 #include "manifest.h"
-#include "place.h"
 
 #define PORT_MAX	65535
 
@@ -124,18 +125,36 @@ static bool fork_set_ports(struct fork *k)
 
 /* ---- its file ---- */
 
+/* Layers of an image whose blocks are not at their places are no image. */
+static bool fork_can(const struct fork *k, unsigned int disk)
+{
+	const char *image = k->f->guest[disk];
+
+	return !strcmp(guest_image_format(image), "raw") ||
+	       increment_layers(k->origin, guest_keys[disk]) < 2 ||
+	       verb_fail(0, image, "changes of a qcow2 image cannot be forked: make a checkpoint "
+			 "without --since");
+}
+
+static bool fork_copies(const struct fork *k, const char *disk)
+{
+	return manifest_file(k->origin, disk) || increment_layers(k->origin, disk);
+}
+
 static bool fork_set_disks(struct fork *k)
 {
 	char *image;
 	unsigned int i;
 
 	for (i = GUEST_DISK; i <= GUEST_DISK4; i++) {
-		if (!k->f->guest[i] != !manifest_file(k->origin, guest_keys[i]))
+		if (!k->f->guest[i] != !fork_copies(k, guest_keys[i]))
 			return verb_fail(0, guest_keys[i], k->f->guest[i] ?
 					 "the checkpoint has no copy of it: remove the line" :
 					 "the checkpoint has a copy of it: name it in [guest]");
 		if (!k->f->guest[i])
 			continue;
+		if (!fork_can(k, i))
+			return false;
 		image = g_strconcat(k->dir, "/", guest_keys[i], ".qcow2", NULL);
 		set(&k->f->guest[i], image);
 	}

@@ -8,6 +8,7 @@
 
 #include "checkpoint.h"
 #include "guest.h"
+#include "increment.h"
 #include "json.h"
 #include "manifest.h"
 
@@ -56,13 +57,15 @@ static char *digest_of(int fd, uint64_t *bytes)
 	return hex;
 }
 
-/* The format of an image, by the name of its copy; NULL: it is no disk */
+/* The format of an image, by the name of its copy or of a layer of that; NULL: it is no disk */
 static const char *image_of(const struct file *f, const char *name)
 {
+	size_t len = strcspn(name, ".");
 	unsigned int i;
 
 	for (i = GUEST_DISK; i <= GUEST_DISK4; i++)
-		if (f->guest[i] && !strcmp(name, guest_keys[i]))
+		if (f->guest[i] && strlen(guest_keys[i]) == len &&
+		    !strncmp(name, guest_keys[i], len))
 			return guest_image_format(f->guest[i]);
 	return NULL;
 }
@@ -272,7 +275,7 @@ static bool has_files(const char *dir, struct json_object *o)
 {
 	struct json_object *files = json_list_of(o, "files");
 	size_t i, n = files ? json_object_array_length(files) : 0;
-	bool ok = manifest_file(o, CHECKPOINT_STATE) ||
+	bool ok = manifest_file(o, CHECKPOINT_STATE) || increment_layers(o, CHECKPOINT_STATE) ||
 		  wrong(dir, "its manifest names no " CHECKPOINT_STATE, "take another checkpoint");
 
 	for (i = 0; ok && i < n; i++)

@@ -7,8 +7,20 @@
 
 #include "checkpoint.h"
 #include "guest.h"
+#include "image.h"
+#include "increment.h"
 #include "json.h"
 #include "manifest.h"
+
+/* The format of a copy of a disk; NULL: there is none */
+static const char *restore_image(struct json_object *manifest, const char *disk)
+{
+	char *lowest = increment_name(disk, 0);
+	struct json_object *file = manifest_file(manifest, disk) ?: manifest_file(manifest, lowest);
+
+	g_free(lowest);
+	return file ? json_text_of(file, "image") : NULL;
+}
 
 static bool restore_may(const struct file *f, struct json_object *manifest, unsigned int disk)
 {
@@ -16,7 +28,7 @@ static bool restore_may(const struct file *f, struct json_object *manifest, unsi
 	char *before = g_strconcat(image, ".before", NULL);
 	bool ok = true;
 
-	if (!manifest_file(manifest, guest_keys[disk]))
+	if (!restore_image(manifest, guest_keys[disk]))
 		ok = verb_fail(0, image, "the checkpoint has no copy of it: "
 			       "remove it from [guest]");
 	else if (manifest_is_fork(manifest) && strcmp(guest_image_format(image), "qcow2"))
@@ -28,55 +40,61 @@ static bool restore_may(const struct file *f, struct json_object *manifest, unsi
 	return ok;
 }
 
-static bool restore_spawn(const char *const *argv, const char *to)
+/* What the guest does not write to the disk of a fork is read from the checkpoint. */
+static bool restore_disk(const char *dir, struct json_object *manifest, const char *disk,
+			 const char *to)
 {
-	GError *error = NULL;
-	int status = 1;
-	bool ok = g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH, NULL, NULL,
-			       NULL, NULL, &status, &error);
+	const char *image = restore_image(manifest, disk);
+	unsigned int layers = increment_layers(manifest, disk);
+	char *top = layers ? increment_name(disk, layers - 1) : g_strdup(disk);
+	char *from = g_build_filename(dir, top, NULL);
+	bool ok;
 
-	g_clear_error(&error);
-	if (!ok)
-		return verb_fail(0, argv[0], "it cannot be started: install it (qemu-utils has "
-				 "qemu-img)");
-	if (status)
-		unlink(to);
-	return !status || verb_fail(0, to, "the disk was not made: make room");
-}
-
-/* Holes stay holes, and where the file system shares blocks, nothing is copied. */
-static bool restore_copy(const char *from, const char *to)
-{
-	const char *argv[] = { "cp", "--reflink=auto", "--sparse=always", "--", from, to, NULL };
-
-	return restore_spawn(argv, to);
-}
-
-/* What the guest does not write is read from the checkpoint. */
-static bool restore_overlay(const char *from, const char *format, const char *to)
-{
-	const char *argv[] = { "qemu-img", "create", "-q", "-f", "qcow2", "-b", from, "-F", format,
-			       to, NULL };
-
-	return restore_spawn(argv, to);
+	if (manifest_is_fork(manifest))
+		ok = image_overlay(from, layers > 1 ? "qcow2" : image, to);
+	else
+		ok = layers > 1 ? image_flatten(from, to) : image_copy(from, to);
+	g_free(from);
+	g_free(top);
+	return ok;
 }
 
 static bool restore_prepare(const char *dir, struct json_object *manifest, enum guest_key disk,
 			    const char *image)
 {
-	struct json_object *file = manifest_file(manifest, guest_keys[disk]);
-	char *from = g_build_filename(dir, guest_keys[disk], NULL);
 	char *new = g_strconcat(image, ".new", NULL);
-	bool ok = manifest_is_fork(manifest) ?
-		  restore_overlay(from, json_text_of(file, "image"), new) :
-		  restore_copy(from, new);
+	bool ok = restore_disk(dir, manifest, guest_keys[disk], new);
 
 	g_free(new);
-	g_free(from);
 	return ok;
 }
 
-/* At any moment there is an image of that name. */
+/* QEMU reads a whole one, which is there until it has. */
+static bool restore_state(const char *dir, struct json_object *manifest)
+{
+	unsigned int layers = increment_layers(manifest, CHECKPOINT_STATE);
+	char *top = increment_name(CHECKPOINT_STATE, layers - 1);
+	char *from = g_build_filename(dir, top, NULL);
+	char *to = g_build_filename(dir, CHECKPOINT_STATE, NULL);
+	bool ok = !layers || image_flatten(from, to);
+
+	g_free(to);
+	g_free(from);
+	g_free(top);
+	return ok;
+}
+
+void checkpoint_loaded(const char *dir)
+{
+	char *lowest = g_build_filename(dir, CHECKPOINT_STATE ".0", NULL);
+	char *whole = g_build_filename(dir, CHECKPOINT_STATE, NULL);
+
+	if (!access(lowest, F_OK))
+		unlink(whole);
+	g_free(whole);
+	g_free(lowest);
+}
+
 static bool restore_switch(const char *image)
 {
 	char *new = g_strconcat(image, ".new", NULL), *before = g_strconcat(image, ".before", NULL);
@@ -96,6 +114,7 @@ bool checkpoint_restore(const struct file *f, const char *dir, bool force)
 
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
 		ok = !f->guest[i] || restore_may(f, manifest, i);
+	ok = ok && restore_state(dir, manifest);
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
 		ok = !f->guest[i] || restore_prepare(dir, manifest, i, f->guest[i]);
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)

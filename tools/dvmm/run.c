@@ -154,6 +154,8 @@ static gboolean on_look(gpointer arg)
 		return G_SOURCE_CONTINUE;
 	if (r->qmp >= 0)
 		close(r->qmp);
+	if (r->from)
+		checkpoint_loaded(r->from);
 	place_write(&r->p, "ready", "");
 	notify("READY=1\nSTATUS=running");
 	return G_SOURCE_REMOVE;

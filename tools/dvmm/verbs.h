@@ -30,6 +30,7 @@ struct options {
 	const char *page;	/* "REGION:NUMBER" */
 	const char *symbols;	/* of the guest's kernel: a file */
 	const char *from;	/* a checkpoint to begin with */
+	const char *since;	/* the checkpoint before */
 	const char *restart;	/* a checkpoint to go on from after a failure */
 	char **nodes;		/* of --node, ended by NULL */
 	char **guest;		/* "KEY = VALUE" of [guest], ended by NULL */
