@@ -275,15 +275,12 @@ static enum dvmm_link_state link_move(struct dvmm_link *l, enum dvmm_link_state 
 	return from;
 }
 
-void dvmm_link_fail(struct dvmm_link *l, const char *fmt, ...)
+static void link_vfail(struct dvmm_link *l, const char *fmt, va_list args)
 {
 	char reason[DVMM_REASON_LEN];
-	va_list args;
 	bool matters;
 
-	va_start(args, fmt);
 	vscnprintf(reason, sizeof(reason), fmt, args);
-	va_end(args);
 	spin_lock(&l->lock);
 	matters = dvmm_link_matters(l);
 	if (!matters && !l->why[0])
@@ -291,6 +288,15 @@ void dvmm_link_fail(struct dvmm_link *l, const char *fmt, ...)
 	spin_unlock(&l->lock);
 	if (matters)
 		dvmm_machine_stop(l->m, reason);
+}
+
+void dvmm_link_fail(struct dvmm_link *l, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	link_vfail(l, fmt, args);
+	va_end(args);
 }
 
 const char *dvmm_link_reason(const struct dvmm_link *l)
@@ -362,13 +368,11 @@ static bool link_end(struct dvmm_link *l)
 
 void dvmm_link_give_up(struct dvmm_link *l, const char *fmt, ...)
 {
-	char why[DVMM_REASON_LEN];
 	va_list args;
 
 	va_start(args, fmt);
-	vscnprintf(why, sizeof(why), fmt, args);
+	link_vfail(l, fmt, args);
 	va_end(args);
-	dvmm_link_fail(l, "%s", why);
 	link_end(l);
 }
 
