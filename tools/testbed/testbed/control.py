@@ -74,7 +74,9 @@ class Control:
         if verb == 'on':
             job = self.cluster.nodes[nodes[0]].spawn(request['argv'])
             return job.wait(request['bound'], on_data)
-        if verb in ('kill', 'restart', 'pause', 'resume', 'lag'):
+        if verb == 'lag':
+            on_data('out', f'{self.cluster.nodes[nodes[0]].lag():.1f} ms\n'.encode())
+        elif verb in ('kill', 'restart', 'pause', 'resume'):
             getattr(self.cluster.nodes[nodes[0]], verb)()
         elif verb in ('cut', 'mend'):
             getattr(self.cluster, verb)(*nodes)

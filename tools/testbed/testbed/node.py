@@ -130,9 +130,11 @@ class Node:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def lag(self):
-        """Its clocks and CPUs stand still for a moment, the link's do not: from then on its TSC is behind."""
+        """Its clock and CPUs stand still for a moment: its TSC is behind from then on. No more ms than that."""
+        begin = time.monotonic()
         self.qmp.do('stop')
         self.qmp.do('cont')
+        return (time.monotonic() - begin) * 1000
 
     def restart(self, bound=120):
         """Boots a killed node again."""
