@@ -346,19 +346,35 @@ void dvmm_dispatch_message(struct dvmm_region *r, u64 index,
 
 /* ---- homes that move ---- */
 
+/* For the record: who gives a page away gets the TAKE from itself. */
+static void flight_given(struct dvmm_flight *f, struct dvmm_ctx *ctx, u8 from)
+{
+	struct dvmm_event ev = { .type = DVMM_MSG_TAKE, .msg = f->acts.act[0].msg };
+
+	if (!f->acts.count || ev.msg.type != DVMM_MSG_TAKE)
+		return;
+	ev.msg.src = ctx->self;
+	ctx->home = f->acts.act[0].dst;
+	trace_dvmm_step(f->r->m, f->r->id, f->index, false, ctx, &ev, from,
+			dvmm_region_page(f->r, f->index)->state, &f->acts);
+}
+
 bool dvmm_dispatch_give(struct dvmm_region *r, u64 index)
 {
 	struct dvmm_flight *f = dvmm_flight_seize(r, index, false);
 	static const struct dvmm_policy none;
 	struct dvmm_ctx ctx;
 	bool given;
+	u8 from;
 
 	if (!f)
 		return false;
 	ctx = flight_ctx(f, r->m->self, flight_now_us());
 	ctx.policy = &none;
 	f->next = 0;
+	from = dvmm_region_page(r, index)->state;
 	given = dvmm_homes_give(f, &ctx);
+	flight_given(f, &ctx, from);
 	flight_execute(f);
 	flight_run(f);
 	return given;
@@ -382,6 +398,7 @@ void dvmm_dispatch_take(struct dvmm_region *r, u64 index, const struct dvmm_msg 
 	static const struct dvmm_policy none;
 	struct dvmm_ctx ctx;
 	u64 first;
+	u8 from;
 
 	if (!f) {
 		dvmm_item_free(r->m, item);
@@ -391,7 +408,10 @@ void dvmm_dispatch_take(struct dvmm_region *r, u64 index, const struct dvmm_msg 
 	ctx.policy = &none;
 	f->next = 0;
 	f->item = item;
+	from = dvmm_region_page(r, index)->state;
 	first = dvmm_homes_take(f, &ctx);
+	trace_dvmm_step(r->m, r->id, index, false, &ctx, &item->ev, from,
+			dvmm_region_page(r, index)->state, &f->acts);
 	flight_execute(f);
 	flight_run(f);
 	dvmm_dispatch_open(r, first, index + 1);

@@ -94,6 +94,11 @@ def if_asks(spoil):
     return lambda chance, line: spoil(chance, line) if re.search(r' (LOAD|STORE): [IS] -> [IS]\w*_', line) else None
 
 
+def if_take(spoil):
+    """Only lines in which a home changes hands."""
+    return lambda chance, line: spoil(chance, line) if ' TAKE:' in line else None
+
+
 STATES = 'I S M IS_D IM_AD IM_A SM_AD SM_A MI_A H_M H_S H_R H_FS H_FM'.split()
 MESSAGES = 'GET_S GET_M FWD_GET_S FWD_GET_M INV DATA OWN_DATA INV_ACK UNBLOCK PUT_S'.split()
 
@@ -111,23 +116,51 @@ SPOILERS = {
 }
 
 
+# of a TAKE's lines, both ends
+MOVE_SPOILERS = {
+    'a home that stays': if_take(lambda chance, line: []),
+    'a home that moves twice': if_take(lambda chance, line: [line, line]),
+    'a home that moves to another node': if_take(other(r' home=(\d+)', ['0', '1', '2'])),
+    'other sharers': if_take(more('id')),
+    'another owner': if_take(other(r' requester=(\d+)', ['0', '1', '2'])),
+    'another state at a move': if_take(other(r'-> (\w+)', STATES)),
+}
+
+
+def whose(line):
+    """The page of a machine and the node that a line is about."""
+    return re.search(r'(node=\d+ region=\d+ page=\d+) .* (machine=\w+)', line).groups()
+
+
 def spoil_one(lines, spoil, chance):
     """The lines, one of the first half changed; it must not be the page's last on this node."""
     half = len(lines) // 2
     for at in chance.sample(range(half), half):
         new = spoil(chance, lines[at])
-        page = re.search(r'region=\d+ page=\d+ ', lines[at]).group(0)
-        if new is not None and any(page in line for line in lines[at + 1:]):
+        if new is not None and any(whose(line) == whose(lines[at]) for line in lines[at + 1:]):
             return lines[:at] + new + lines[at + 1:]
     return None
 
 
-def control(t, where, names, chance):
+def moves(t):
+    """Homes that move, of machines whose nodes are all in one kernel: their end that gives, and the one that takes."""
+    with tempfile.TemporaryDirectory() as where:
+        record([0])
+        must(0, '/dvmm/selftests/dsm/rehome some', 120)
+        fetch([0], where)
+        status, text = conforms(where, ['node0'])
+        found = re.search(r'(\d+) ends of homes', text)
+        t.ok(not status and found and int(found.group(1)) > 100, 'homes move: the record conforms', text)
+        t.diag(text.splitlines()[-1])
+        control(t, where, ['node0'], random.Random(SEED), MOVE_SPOILERS)
+
+
+def control(t, where, names, chance, spoilers):
     """Every way to spoil the record, at several places."""
     name = names[0]
     with open(os.path.join(where, name)) as f:
         lines = f.readlines()
-    for what, spoil in SPOILERS.items():
+    for what, spoil in spoilers.items():
         statuses = []
         for _ in range(5):
             spoiled = spoil_one(lines, spoil, chance)
@@ -156,7 +189,8 @@ def test(t):
             good = not any(statuses) and not status
             t.ok(good, f'{" ".join((workload, *options))}: the record conforms', f'{statuses} {text}')
             t.diag(text.splitlines()[-1])
-        control(t, where, names, random.Random(SEED))
+        control(t, where, names, random.Random(SEED), SPOILERS)
+    moves(t)
 
 
 main(test)

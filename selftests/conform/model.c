@@ -6,6 +6,8 @@
 #include "model.h"
 
 #define NO_FRAME	UINT64_MAX
+#define NOBODY		-1	/* keeps the directory of an untouched page */
+#define UNDER_WAY	-2
 
 struct letter {
 	struct dvmm_msg msg;
@@ -27,6 +29,7 @@ struct node {
 
 struct model {
 	const struct trace_page *page;
+	int keeper;		/* who has the directory entry, NOBODY or UNDER_WAY */
 	u64 version;		/* of the last data written */
 	struct dvmm_actions acts;	/* of the last step */
 	u8 state;			/* after it */
@@ -39,6 +42,7 @@ struct model *model_new(const struct trace_page *page)
 	int i;
 
 	m->page = page;
+	m->keeper = NOBODY;
 	for (i = 0; i < TRACE_NODES; i++)
 		m->node[i].version = NO_FRAME;
 	return m;
@@ -67,9 +71,14 @@ const struct trace_step *model_next(const struct model *m, int node)
 
 /* ---- where an event comes from ---- */
 
+static bool gives(const struct trace_step *s)
+{
+	return trace_is_take(s) && s->ev.msg.src == s->node;
+}
+
 static bool is_message(const struct trace_step *s)
 {
-	return s->ev.type < DVMM_EV_LOAD;
+	return s->ev.type < DVMM_EV_LOAD || (trace_is_take(s) && !gives(s));
 }
 
 static GQueue *inbox(const struct model *m, const struct trace_step *s)
@@ -82,12 +91,17 @@ bool model_ready(const struct model *m, const struct trace_step *s)
 	return s->again || !is_message(s) || !g_queue_is_empty(inbox(m, s));
 }
 
+static bool same_but_sender(const struct dvmm_msg *a, const struct trace_step *s)
+{
+	const struct dvmm_msg *b = &s->ev.msg;
+
+	return a->type == s->ev.type && a->flags == b->flags && a->requester == b->requester &&
+	       a->acks == b->acks && a->id == b->id;
+}
+
 static bool same(const struct letter *l, const struct trace_step *s)
 {
-	const struct dvmm_msg *a = &l->msg, *b = &s->ev.msg;
-
-	return a->type == s->ev.type && a->flags == b->flags && a->src == b->src &&
-	       a->requester == b->requester && a->acks == b->acks && a->id == b->id;
+	return same_but_sender(&l->msg, s) && l->msg.src == s->ev.msg.src;
 }
 
 /* Take the event from where it waits; what is wrong with that, or NULL. */
@@ -122,6 +136,7 @@ static void post(struct model *m, u16 from, u16 to, const struct dvmm_msg *msg, 
 	struct letter *l = g_new0(struct letter, 1);
 
 	l->msg = *msg;
+	l->msg.src = from;
 	l->version = msg->flags & DVMM_MSGF_ZERO ? 0 : version;
 	g_queue_push_tail(&m->node[to].in[from][dvmm_msg_lane(msg->type)], l);
 }
@@ -130,6 +145,8 @@ static const char *post_one(struct model *m, u16 self, const struct dvmm_action 
 {
 	if (a->dst >= m->page->nodes || a->dst == self)
 		return "sends to nobody";
+	if (a->msg.type == DVMM_MSG_REST)
+		return NULL;		/* it is about the chunk */
 	post(m, self, a->dst, &a->msg, version);
 	return NULL;
 }
@@ -217,21 +234,68 @@ static const char *check_coherence(const struct model *m)
 	return NULL;
 }
 
+/* ---- who is the home ---- */
+
+/* Takes the directory entry from its keeper, or to the next one. */
+static const char *hand_over(struct model *m, const struct trace_step *s)
+{
+	if (gives(s)) {
+		if (m->keeper != s->node)
+			return "gives away what it does not keep";
+		m->keeper = UNDER_WAY;
+	} else if (trace_is_take(s)) {
+		if (m->keeper != UNDER_WAY || s->home != s->node)
+			return "takes what nobody gives it";
+		m->keeper = s->node;
+	} else if (s->home == s->node) {
+		if (m->keeper == NOBODY)
+			m->keeper = s->node;
+		if (m->keeper != s->node)
+			return "serves a page that another node keeps";
+	}
+	return NULL;
+}
+
+/* After the last page of a chunk comes REST, which is another action. */
+static void give(struct model *m, struct node *n, const struct dvmm_ctx *ctx,
+		 const struct trace_step *s)
+{
+	struct dvmm_chunk c = { .home = s->home, .phase = DVMM_CHUNK_GIVING,
+				.pages = s->actions > 1 ? 1 : 2 };
+
+	if (!dvmm_rehome_give(ctx, &c, &n->pg, &m->acts))
+		m->acts.count = 0;
+}
+
+static void take_over(struct model *m, struct node *n, const struct dvmm_ctx *ctx,
+		      const struct trace_step *s)
+{
+	struct dvmm_chunk c = { .home = s->node, .prev = s->ev.msg.src, .pages = 1,
+				.phase = DVMM_CHUNK_COMING };
+
+	dvmm_rehome_take(ctx, &c, 0, &n->pg, &s->ev.msg, &m->acts);
+}
+
 static void ask_engine(struct model *m, struct node *n, const struct trace_step *s)
 {
 	struct dvmm_ctx ctx = {
 		.self = s->node,
-		.home = m->page->home,
+		.home = s->home,
 		.nodes = m->page->nodes,
 		.now = s->now,
 		.fresh_id = s->fresh,
 		.wrote = s->wrote,
-		.dir = s->node == m->page->home ? &n->dir : NULL,
+		.dir = s->node == s->home || gives(s) ? &n->dir : NULL,
 		.policy = &s->policy,
 	};
 
 	memset(&m->acts, 0, sizeof(m->acts));
-	dvmm_step(&ctx, &n->pg, &n->txn, &s->ev, &m->acts);
+	if (gives(s))
+		give(m, n, &ctx, s);
+	else if (trace_is_take(s))
+		take_over(m, n, &ctx, s);
+	else
+		dvmm_step(&ctx, &n->pg, &n->txn, &s->ev, &m->acts);
 	m->state = n->pg.state;
 }
 
@@ -241,6 +305,8 @@ static const char *compare(const struct model *m, const struct trace_step *s)
 		return "the state after it is another";
 	if (m->acts.count != s->actions || dvmm_actions_digest(&m->acts) != s->digest)
 		return "the actions are others";
+	if (gives(s) && !same_but_sender(&m->acts.act[0].msg, s))
+		return "the entry that is given is another";
 	return NULL;
 }
 
@@ -256,6 +322,11 @@ const char *model_step(struct model *m, const struct trace_step *s)
 	if (n->pg.state != s->from)
 		return "the state before it is another";
 	why = take(m, s, &l);
+	if (why) {
+		g_free(l);
+		return why;
+	}
+	why = hand_over(m, s);
 	if (why) {
 		g_free(l);
 		return why;

@@ -7,7 +7,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "engine.h"
+#include "rehome.h"
 #include "table.h"
 
 #define TRACE_NODES	16
@@ -18,6 +18,7 @@ struct trace_step {
 	unsigned int line;
 	u16 node;
 	bool again;		/* was deferred before */
+	u16 home;		/* of the page; the next one if this node gives it away */
 	struct dvmm_event ev;
 	u8 from, to;
 	unsigned int actions;
@@ -33,12 +34,17 @@ struct trace_page {
 	u32 machine;
 	u16 region;
 	u16 nodes;
-	u16 home;
 	u64 page;
 	GArray *steps[TRACE_NODES];	/* of struct trace_step */
 };
 
 struct model;
+
+/** trace_is_take - does a home change hands here? */
+static inline bool trace_is_take(const struct trace_step *s)
+{
+	return s->ev.type == DVMM_MSG_TAKE;
+}
 
 struct model *model_new(const struct trace_page *page);
 void model_free(struct model *m);
