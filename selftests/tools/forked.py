@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """A guest of two hosts and forks of it, twin on two hosts and lone on one, side by side: its job ends right in all of them.
 
-usage: forked.py [twin] [lone]
+usage: forked.py [since] [twin] [lone]
+	since  they are forks of an increment
 """
 import os
 import subprocess
@@ -13,7 +14,8 @@ from desk import PATIENCE, Desk, load, main, must, on, unload
 
 SHARED = '/log/forked'
 STEPS = 100000
-FORKS = sys.argv[1:] or ['twin', 'lone']
+FORKS = [word for word in sys.argv[1:] if word != 'since'] or ['twin', 'lone']
+SINCE = 'since' in sys.argv
 NAMES = ['big', *FORKS]
 
 
@@ -40,6 +42,16 @@ def create(desk):
         '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=96M,ssh={i}')), '--kernel', '/images/vmlinuz',
         '--disk', f'{SHARED}/disk.raw', '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--args', args,
         '--append', f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'), desk.dvmm('push', 'big')]
+
+
+def increment(t, desk):
+    """What has changed since the first checkpoint, which goes."""
+    status, text = desk.dvmm('checkpoint', 'big', f'{SHARED}/two', '--since', f'{SHARED}/one')
+    t.diag(text + must(0, f'cd {SHARED}; ls -ls one two'))
+    whole, own = (int(must(0, f'cd {SHARED}; find {names} -type f -exec du -k {{}} + | awk "{{n += \\$1}} END {{print n}}"'))
+                  for names in ('one', 'two/*.1'))
+    t.ok(status == 0 and own < whole / 2, f'an increment of {own} KiB, of {whole}', text)
+    must(0, f'cd {SHARED}; rm -r one; mv two one')
 
 
 def fork(t, desk):
@@ -77,7 +89,7 @@ def disks(t):
     for name in NAMES:
         text = inside(name, 'echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/vda bs=512 count=3 2> /dev/null | tr -d "\\0"')
         t.ok(text.split() == ['before', name], f'{name}: the disk is its own', text)
-    text = must(0, f"dd if={SHARED}/one/disk bs=512 count=3 2> /dev/null | tr -d '\\0'")
+    text = must(0, f"dd if={SHARED}/one/disk{'.0' if SINCE else ''} bs=512 count=3 2> /dev/null | tr -d '\\0'")
     t.ok(text.split() == ['before'], 'the checkpoint is as it was', text)
 
 
@@ -97,6 +109,8 @@ def test(t):
         status, text = desk.dvmm('checkpoint', 'big', f'{SHARED}/one')
         t.diag(text)
         t.ok(status == 0, 'checkpoint', text)
+        if SINCE:
+            increment(t, desk)
         begin = time.monotonic()
         fork(t, desk)
         t.diag(f'{FORKS} run after {time.monotonic() - begin:.1f} s')

@@ -123,6 +123,18 @@ sed 's/^address.*/&\nport = 65535/' kept > hosts/admin/etc/big.conf
 refused 1 'new: no ports are left' "$dir/one" new
 result $? "no ports"
 cp kept hosts/admin/etc/big.conf
+admin 0 fork big "$dir/one" moved --node gamma=192.0.2.7 --node delta=192.0.2.7,ssh=gamma && admin 0 dump moved --json &&
+	python3 -c 'import json, sys
+nodes = json.load(sys.stdin)["nodes"]
+assert [(n["name"], n["address"], n["cpus"]) for n in nodes] == [("gamma", "192.0.2.7", 2), ("delta", "192.0.2.7", 2)], nodes
+assert nodes[0]["port"] != nodes[1]["port"], nodes' < out
+result $? "both nodes on another host"
+refused 1 'new: write a --node for each of its nodes, in their order' "$dir/one" new --node gamma=192.0.2.7
+result $? "a node too few"
+refused 1 'gamma: write --node NAME=ADDRESS[,ssh=HOST]' "$dir/one" new --node gamma --node delta=192.0.2.7
+result $? "a node without an address"
+refused 6 '[node gamma] is there twice' "$dir/one" new --node gamma=192.0.2.7 --node gamma=192.0.2.8
+result $? "two nodes of one name: 6"
 sed 's/^net = .*/net = tap:tap0/' kept > hosts/admin/etc/big.conf
 refused 1 "tap:tap0: it is the first's: give the fork its own by --net" "$dir/one" new
 result $? "a tap that the first has"

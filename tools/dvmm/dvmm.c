@@ -36,7 +36,7 @@ static const char *const usage =
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT] [--dir DIR] [--state DIR]\n"
-	"       dvmm fork MACHINE CHECKPOINT NAME... [--net NET] [--console CONSOLE] ... [--force] [--dir DIR]\n"
+	"       dvmm fork MACHINE CHECKPOINT NAME... [--node NODE=ADDRESS...] [--net NET] ... [--dir DIR]\n"
 	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
 	"       dvmm add MACHINE NODE [-t SECONDS] [--dir DIR] [--state DIR]\n"

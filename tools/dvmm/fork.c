@@ -106,11 +106,32 @@ static GPtrArray *fork_others(const struct fork *k)
 	return others;
 }
 
+/* Nodes that have come to one address */
+static void fork_part_nodes(struct file *f)
+{
+	struct file_node *n, *before;
+	unsigned int i, j;
+
+	for (i = 1; i < f->nodes->len; i++) {
+		n = file_node(f, i);
+		for (j = 0; j < i; j++) {
+			before = file_node(f, j);
+			if (g_strcmp0(n->address, before->address) ||
+			    n->port >= before->port + fork_span(f) ||
+			    before->port >= n->port + fork_span(f))
+				continue;
+			n->port = before->port + fork_span(f);
+			j = -1;
+		}
+	}
+}
+
 static bool fork_set_ports(struct fork *k)
 {
 	GPtrArray *others = fork_others(k);
 	unsigned int i, highest = 0, shift = 1;
 
+	fork_part_nodes(k->f);
 	for (i = 0; i < k->f->nodes->len; i++)
 		highest = MAX(highest, file_node(k->f, i)->port);
 	/* what it has now are those of the first */
@@ -124,6 +145,35 @@ static bool fork_set_ports(struct fork *k)
 }
 
 /* ---- its file ---- */
+
+static bool fork_set_node(struct file_node *n, const char *spec)
+{
+	char **parts = g_strsplit(spec, ",", 2), *equals = parts[0] ? strchr(parts[0], '=') : NULL;
+	const char *ssh = equals && parts[1] && g_str_has_prefix(parts[1], "ssh=") ?
+			  parts[1] + strlen("ssh=") : NULL;
+	bool ok = equals && equals[1] && (!parts[1] || ssh);
+
+	if (ok) {
+		set(&n->name, g_strndup(parts[0], equals - parts[0]));
+		set(&n->address, g_strdup(equals + 1));
+		set(&n->ssh, g_strdup(ssh));
+	}
+	g_strfreev(parts);
+	return ok || verb_fail(0, spec, "write --node NAME=ADDRESS[,ssh=HOST]");
+}
+
+/* All of them or none: their order says which is which. */
+static bool fork_set_nodes(struct fork *k)
+{
+	unsigned int given = g_strv_length(k->o->nodes), i;
+	bool ok = !given || given == k->f->nodes->len ||
+		  verb_fail(0, k->name, "write a --node for each of its nodes, in their order; "
+			    "several may be on one host");
+
+	for (i = 0; ok && i < given; i++)
+		ok = fork_set_node(file_node(k->f, i), k->o->nodes[i]);
+	return ok;
+}
 
 /* Layers of an image whose blocks are not at their places are no image. */
 static bool fork_can(const struct fork *k, unsigned int disk)
@@ -225,7 +275,7 @@ static bool fork_change(struct fork *k)
 	set(&k->f->uuid, g_uuid_string_random());
 	set(&k->f->key, g_strconcat(k->name, ".key", NULL));
 	k->f->start = "packed";
-	return fork_set_disks(k) && fork_set_guest(k) && fork_set_ports(k);
+	return fork_set_nodes(k) && fork_set_disks(k) && fork_set_guest(k) && fork_set_ports(k);
 }
 
 /* ---- its checkpoint ---- */
