@@ -34,9 +34,10 @@ struct host {
 struct measuring {
 	GArray *threads;
 	GPtrArray *machines;	/* at the beginning */
+	gint64 asked;		/* for these */
 	struct host host;
 	unsigned int looks;
-	gint64 begin;
+	gint64 begin;		/* of all else */
 };
 
 /* What a file has now; "" if nothing */
@@ -92,7 +93,6 @@ static bool add_thread(GArray *threads, struct json_object *cpu)
 		.stat = open_of(id, "stat"), .schedstat = open_of(id, "schedstat"),
 	};
 
-	read_schedstat(&t, &t.ran, &t.queued);
 	g_array_append_val(threads, t);
 	return t.stat >= 0 && t.schedstat >= 0;
 }
@@ -239,6 +239,11 @@ static void look_on(const struct options *o, struct measuring *m)
 	gint64 end = m->begin + o->delay * 1000000;
 	unsigned int i;
 
+	for (i = 0; i < m->threads->len; i++) {
+		struct thread *t = &g_array_index(m->threads, struct thread, i);
+
+		read_schedstat(t, &t->ran, &t->queued);
+	}
 	do {
 		usleep(APART_US);
 		for (i = 0; i < m->threads->len; i++) {
@@ -250,26 +255,37 @@ static void look_on(const struct options *o, struct measuring *m)
 	} while (g_get_monotonic_time() < end);
 }
 
-static struct json_object *result(const struct options *o, const struct file *f, const char *word,
-				  const struct place *p, const struct measuring *m)
+static struct json_object *threads_list(const struct measuring *m)
 {
-	double seconds = (g_get_monotonic_time() - m->begin) / 1e6;
-	struct json_object *all = json_object_new_object(), *list = json_object_new_array();
-	unsigned int i, cpus = sysconf(_SC_NPROCESSORS_ONLN);
-	GPtrArray *machines = ask_kernel(o, word);
+	double ns = (g_get_monotonic_time() - m->begin) * 1e3;
+	struct json_object *list = json_object_new_array();
+	unsigned int i;
 
-	json_text(all, "node", file_node(f, p->node)->name);
-	json_number(all, "cpus", cpus);
-	json_real(all, "busy", busy_since(&m->host, cpus));
-	json_number(all, "free", read_free());
 	for (i = 0; i < m->threads->len; i++) {
 		const struct thread *t = &g_array_index(m->threads, struct thread, i);
 
-		json_object_array_add(list, thread_object(t, m, seconds * 1e9));
+		json_object_array_add(list, thread_object(t, m, ns));
 	}
-	json_object_object_add(all, "vcpus", list);
+	return list;
+}
+
+/* What takes time to ask comes last. */
+static struct json_object *result(const struct options *o, const struct file *f, const char *word,
+				  const struct place *p, const struct measuring *m)
+{
+	struct json_object *all = json_object_new_object();
+	unsigned int cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	GPtrArray *machines;
+
+	json_text(all, "node", file_node(f, p->node)->name);
+	json_number(all, "cpus", cpus);
+	json_object_object_add(all, "vcpus", threads_list(m));
+	json_real(all, "busy", busy_since(&m->host, cpus));
+	json_number(all, "free", read_free());
+	machines = ask_kernel(o, word);
 	json_object_object_add(all, "peers", peers_list(f, node_of(m->machines, p->node),
-							node_of(machines, p->node), seconds));
+							node_of(machines, p->node),
+							(g_get_monotonic_time() - m->asked) / 1e6));
 	if (machines)
 		g_ptr_array_unref(machines);
 	return all;
@@ -284,6 +300,7 @@ struct json_object *measure(const struct options *o, const struct file *f, const
 	if (!m.threads)
 		return NULL;
 	m.machines = ask_kernel(o, word);
+	m.asked = g_get_monotonic_time();
 	m.host = read_host();
 	m.begin = g_get_monotonic_time();
 	look_on(o, &m);
