@@ -180,6 +180,8 @@ static bool go_on(struct balance *b, int *status)
 
 	if (step.reason == DECIDE_REST)
 		return !b->o->once;
+	if (step.reason == DECIDE_SETTLES)
+		return true;
 	*status = take(b, &step);
 	if (*status)
 		decide_refused(&decide_usual, &b->past);
@@ -213,6 +215,8 @@ static int plan(struct balance *b)
 		step = decide(&decide_usual, &b->past, &b->look);
 		if (step.reason == DECIDE_REST)
 			break;
+		if (step.reason == DECIDE_SETTLES)
+			continue;
 		if (b->o->json)
 			say_json(b, &step, 0, NULL);
 		else

@@ -20,11 +20,12 @@
 #define HOLD_TIMES	5	/* at most so often */
 
 const struct decide_policy decide_usual = {
-	.gain = 0.2, .loss = 0.1, .hold = 6, .room = 128 << 20,
+	.gain = 0.2, .loss = 0.1, .hold = 6, .room = 128 << 20, .settle = 1,
 };
 
 const char *const decide_reasons[] = {
 	[DECIDE_REST] = "rest",
+	[DECIDE_SETTLES] = "settles",
 	[DECIDE_CROWDED] = "crowded",
 	[DECIDE_APART] = "apart",
 	[DECIDE_WORSE] = "worse",
@@ -239,7 +240,12 @@ struct decide_step decide(const struct decide_policy *policy, struct decide_past
 	struct decide_step step = past->last;
 
 	age(past, look);
+	if (past->young) {
+		past->young--;
+		return (struct decide_step){ .reason = DECIDE_SETTLES };
+	}
 	past->last.reason = DECIDE_REST;
+	past->young = policy->settle;
 	if (step.reason != DECIDE_REST && can_return(look, &step) && was_bad(policy, past, look)) {
 		step = (struct decide_step){ DECIDE_WORSE, step.vcpu, step.to, step.from,
 					     past->ran - sum_ran(look) };
@@ -249,6 +255,7 @@ struct decide_step decide(const struct decide_policy *policy, struct decide_past
 	step = best_step(policy, past, look);
 	if (step.reason == DECIDE_APART)
 		hold_together(policy, past, look, &step);
+	past->young = step.reason == DECIDE_REST ? 0 : policy->settle;
 	past->last = step;
 	past->ran = sum_ran(look);
 	past->wanted = sum_wanted(look);
@@ -260,6 +267,7 @@ void decide_refused(const struct decide_policy *policy, struct decide_past *past
 	if (past->last.reason != DECIDE_REST)
 		hold(policy, past, past->last.vcpu);
 	past->last.reason = DECIDE_REST;
+	past->young = 0;
 }
 
 /* ---- without doing it ---- */

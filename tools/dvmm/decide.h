@@ -52,17 +52,20 @@ struct decide_look {
  * @loss: the part of what ran before that may be lost by a step before it is taken back
  * @hold: looks that a vCPU is left alone for after a failure; four times as many after the next
  * @room: bytes that a host keeps free
+ * @settle: looks after a step that say nothing yet: pages follow the vCPU
  */
 struct decide_policy {
 	double gain, loss;
 	unsigned int hold;
 	uint64_t room;
+	unsigned int settle;
 };
 
 extern const struct decide_policy decide_usual;
 
 enum decide_reason {
 	DECIDE_REST,		/* nothing is worth a step */
+	DECIDE_SETTLES,		/* the step before is too young to be judged */
 	DECIDE_CROWDED,		/* its host has too few CPUs, another one has some left */
 	DECIDE_APART,		/* it waits for pages of the node that it goes to */
 	DECIDE_WORSE,		/* the step before did harm, and is taken back */
@@ -84,12 +87,13 @@ struct decide_step {
  * struct decide_past - what is remembered between looks; zeroed at first
  * @held: looks for which each vCPU is left alone yet
  * @times: how often each has been
+ * @young: looks for which nothing is decided
  * @last: the step whose effect the next look shows; DECIDE_REST: none
  * @ran: what ran before it, in CPUs
  * @wanted: and would have run, had there been CPUs and pages
  */
 struct decide_past {
-	unsigned int *held, *times;
+	unsigned int *held, *times, young;
 	struct decide_step last;
 	double ran, wanted;
 };
