@@ -81,7 +81,7 @@ void dvmm_block_touch(struct dvmm_region *r, struct vm_area_struct *vma, u64 ind
 	folio_put(folio);
 }
 
-bool dvmm_block_whole(struct dvmm_region *r, const struct folio *folio)
+bool dvmm_block_whole(struct dvmm_region *r, struct folio *folio)
 {
 	u64 i, end = folio->index + folio_nr_pages(folio);
 

@@ -32,6 +32,6 @@ struct dvmm_region;
 void dvmm_block_touch(struct dvmm_region *r, struct vm_area_struct *vma, u64 index);
 
 /** dvmm_block_whole - may this folio be mapped?  Locked by the caller; true for a single page */
-bool dvmm_block_whole(struct dvmm_region *r, const struct folio *folio);
+bool dvmm_block_whole(struct dvmm_region *r, struct folio *folio);
 
 #endif
