@@ -75,4 +75,37 @@
 #define DVMM_GENL_MCAST_ADMIN GENL_UNS_ADMIN_PERM
 #endif
 
+#ifndef HAVE_FTRACE_REGS_ARGUMENT
+#define ftrace_regs_get_argument(fregs, n) regs_get_kernel_argument(&(fregs)->regs, n)
+#define ftrace_regs_set_instruction_pointer(fregs, ip) \
+	ftrace_instruction_pointer_set(fregs, ip)
+#endif
+
+/*
+ * Of a struct kvm_apic_map, where KVM shows it: KVM_APIC_MODE_* or nothing of
+ * the kind.  In older kernels each bit is a mode that some vCPU is in, so that
+ * what all have in common is one bit.
+ */
+#if defined(HAVE_APIC_MAP_LOGICAL_MODE)
+#define dvmm_apic_map_mode(map) ((map)->logical_mode)
+#elif defined(HAVE_APIC_MAP_MODE)
+#define dvmm_apic_map_mode(map) ((map)->mode)
+#endif
+
+/* Of a struct kvm, where it can have Xen's interfaces. */
+#if defined(HAVE_XEN_HVM_CONFIG)
+#define dvmm_xen_config(vm) ((vm)->arch.xen_hvm_config)
+#elif defined(HAVE_XEN_CONFIG_NESTED)
+#define dvmm_xen_config(vm) ((vm)->arch.xen.hvm_config)
+#elif IS_ENABLED(CONFIG_KVM_XEN)
+#error "this kernel's KVM hides where a VM has Xen's interfaces"
+#endif
+
+/* In a struct vmcb_control_area: the word at 090h. */
+#ifdef HAVE_VMCB_MISC_CTL
+#define dvmm_nested_ctl misc_ctl
+#else
+#define dvmm_nested_ctl nested_ctl
+#endif
+
 #endif

@@ -2,8 +2,6 @@
 /* Whether a VM's interrupts are seen: asked when it is attached and ever after. */
 #define pr_fmt(fmt) "dvmm-ipi: " fmt
 
-#include <linux/sched.h>
-
 #include "health.h"
 #include "ipi.h"
 #include "kvm_compat.h"
@@ -14,18 +12,15 @@
 /* The hook is worth nothing unless it fires on this very kernel. */
 static bool health_hook_fires(struct dvmm_ipi *a)
 {
-	a->probed = false;
-	WRITE_ONCE(a->prober, current);
+	WRITE_ONCE(a->probed, false);
 	dvmm_kvm_probe(a->vm);
-	WRITE_ONCE(a->prober, NULL);
-	return a->probed;
+	return READ_ONCE(a->probed);
 }
 
 int dvmm_ipi_health_first(struct dvmm_ipi *a)
 {
 	if (!health_hook_fires(a)) {
-		pr_err("the hook on KVM's %s does not fire on this kernel: no VM can be attached\n",
-		       DVMM_KVM_DELIVER);
+		pr_err("the hook on KVM's delivery of interrupts does not fire on this kernel: no VM can be attached\n");
 		return -ENODEV;
 	}
 	dvmm_walk_report();
@@ -43,8 +38,8 @@ static void health_look(struct work_struct *work)
 		dvmm_machine_fail(a->machine, "node %u: this VM: %s", a->table.self, why);
 	if (!health_hook_fires(a))
 		dvmm_machine_fail(a->machine,
-				  "node %u: the hook on KVM's %s no longer fires: interrupts would be lost",
-				  a->table.self, DVMM_KVM_DELIVER);
+				  "node %u: the hook on KVM's delivery of interrupts no longer fires: they would be lost",
+				  a->table.self);
 	WRITE_ONCE(a->walks, dvmm_walk_set(a->vm));
 	schedule_delayed_work(&a->health, HEALTH_PERIOD);
 }

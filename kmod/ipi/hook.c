@@ -44,15 +44,17 @@ static void notrace on_pv_send_ipi(unsigned long ip, unsigned long parent_ip,
 				   argument(fregs, 3, u32), bits, wide ? 64 : 32);
 }
 
+/* @names: of those that there may be, the first that there is */
 struct hook {
+	const char *names[2];
 	const char *name;
 	bool placed;
 	struct ftrace_ops ops;
 };
 
-#define HOOK(function, handler)					\
+#define HOOK(handler, ...)					\
 	{							\
-		.name = (function),				\
+		.names = { __VA_ARGS__ },			\
 		.ops = {					\
 			.func = (handler),			\
 			.flags = FTRACE_OPS_FL_PERMANENT,	\
@@ -60,21 +62,33 @@ struct hook {
 	}
 
 static struct hook hooks[] = {
-	HOOK(DVMM_KVM_DELIVER, on_deliver),
-	HOOK(DVMM_KVM_PV_SEND_IPI, on_pv_send_ipi),
+	HOOK(on_deliver, DVMM_KVM_DELIVER_INNER, DVMM_KVM_DELIVER),
+	HOOK(on_pv_send_ipi, DVMM_KVM_PV_SEND_IPI),
 };
 
 static DEFINE_MUTEX(hooks_lock);
 
-static int hook_place(struct hook *hook)
+static int hook_find(struct hook *hook)
 {
 	char name[KSYM_NAME_LEN];
+	int err = -ENOENT;
+	unsigned int i;
+
+	for (i = 0; err && i < ARRAY_SIZE(hook->names) && hook->names[i]; i++) {
+		hook->name = hook->names[i];
+		strscpy(name, hook->name, sizeof(name));
+		err = ftrace_set_filter(&hook->ops, name, strlen(name), 1);
+	}
+	return err;
+}
+
+static int hook_place(struct hook *hook)
+{
 	int err;
 
 	if (hook->placed)
 		return 0;
-	strscpy(name, hook->name);
-	err = ftrace_set_filter(&hook->ops, name, strlen(name), 1);
+	err = hook_find(hook);
 	if (err) {
 		pr_err("this kernel's KVM has no function %s that ftrace can watch (error %d)\n",
 		       hook->name, err);

@@ -89,8 +89,7 @@ struct dvmm_ipi_counts {
  * @peers: a struct for each node; unused for this one
  * @vcpus: what waits for the vCPU of each APIC id; under the lock of its node
  * @health: asks once a second whether interrupts are still seen
- * @prober: task that tests the hook at the moment
- * @probed: the hook saw its message
+ * @probed: the hook has seen a message of our own
  * @walks: number of vCPUs that walk page tables by reading
  * @counts: DVMM_IPI_COUNT_*
  */
@@ -105,7 +104,6 @@ struct dvmm_ipi {
 	struct dvmm_ipi_peer *peers;
 	struct dvmm_ipi_pending *vcpus;
 	struct delayed_work health;
-	struct task_struct *prober;
 	bool probed;
 	unsigned int walks;
 	struct dvmm_ipi_counts __percpu *counts;

@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Everything that dvmm-ipi knows about the inside of KVM (6.12).
- *
- * Functions that KVM exports are linked, so that a kernel with other types
- * refuses to load this module (CONFIG_MODVERSIONS), and one without them does
- * not link it.
+ * What KVM's messages and VMs mean.  Types come from KVM's public headers; what
+ * differs between kernels is found by compile probes, and what a kernel keeps
+ * for its own modules is not used.
  */
 #define pr_fmt(fmt) "dvmm-ipi: " fmt
 
 #include <linux/dvmm.h>
+#include <linux/irqflags.h>
 #include <linux/kvm_host.h>
 #include <linux/sched.h>
 #include <asm/apicdef.h>
+#include <asm/cpufeature.h>
 
 #include "kvm_compat.h"
-#include "kvm_exports.h"
 
 /* KVM has names for the bits, but not for where they are. */
 #define MODE_SHIFT		8
 #define SHORTHAND_SHIFT		18
 
 #define NESTED_LEVELS_MIN	4
+
+#define XAPIC_BROADCAST		0xff
+#define X2APIC_BROADCAST	0xffffffff
 
 static bool in_x2apic_mode(const struct kvm_vcpu *vcpu)
 {
@@ -29,9 +31,17 @@ static bool in_x2apic_mode(const struct kvm_vcpu *vcpu)
 	return (vcpu->arch.apic_base & mode) == mode;
 }
 
-static enum dvmm_ipi_space map_space(const struct kvm_apic_map *map)
+static bool present(const struct kvm_vcpu *vcpu)
 {
-	switch (map ? map->logical_mode : KVM_APIC_MODE_MAP_DISABLED) {
+	return vcpu->arch.apic && vcpu->arch.apic_base & MSR_IA32_APICBASE_ENABLE;
+}
+
+#ifdef dvmm_apic_map_mode
+static enum dvmm_ipi_space vm_space(struct kvm *vm)
+{
+	const struct kvm_apic_map *map = rcu_dereference(vm->arch.apic_map);
+
+	switch (map ? dvmm_apic_map_mode(map) : 0) {
 	case KVM_APIC_MODE_XAPIC_FLAT:
 		return DVMM_IPI_FLAT;
 	case KVM_APIC_MODE_XAPIC_CLUSTER:
@@ -42,24 +52,91 @@ static enum dvmm_ipi_space map_space(const struct kvm_apic_map *map)
 		return DVMM_IPI_MIXED;
 	}
 }
+#else
+static bool started(const struct kvm_vcpu *vcpu)
+{
+	const int state = READ_ONCE(vcpu->arch.mp_state);
+
+	return present(vcpu) && state != KVM_MP_STATE_UNINITIALIZED &&
+	       state != KVM_MP_STATE_INIT_RECEIVED;
+}
+
+/*
+ * This KVM keeps to itself how it reads logical destinations.  In x2APIC mode
+ * there is one way only; in xAPIC mode there are two.
+ */
+static enum dvmm_ipi_space vm_space(struct kvm *vm)
+{
+	struct kvm_vcpu *vcpu;
+	bool any = false;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, vm) {
+		if (!started(vcpu))
+			continue;
+		if (!in_x2apic_mode(vcpu))
+			return DVMM_IPI_MIXED;
+		any = true;
+	}
+	return any ? DVMM_IPI_X2APIC : DVMM_IPI_MIXED;
+}
+#endif
+
+static const struct kvm_vcpu *vcpu_of_apic(struct kvm *vm, const void *apic)
+{
+	struct kvm_vcpu *vcpu;
+	unsigned long i;
+
+	kvm_for_each_vcpu(i, vcpu, vm) {
+		if (vcpu->arch.apic == apic)
+			return vcpu;
+	}
+	return NULL;
+}
 
 /* The sender's own mode rules over the width of a vCPU's destinations. */
-static enum dvmm_ipi_space ipi_space(const struct kvm_apic_map *map, const void *src)
+static enum dvmm_ipi_space ipi_space(struct kvm *vm, const void *src)
 {
-	struct kvm_vcpu *vcpu = kvm_get_running_vcpu();
-	enum dvmm_ipi_space space = map_space(map);
+	const struct kvm_vcpu *vcpu = vcpu_of_apic(vm, src);
+	enum dvmm_ipi_space space;
 
-	if (!vcpu || vcpu->arch.apic != src)
-		return DVMM_IPI_MIXED;
-	if (in_x2apic_mode(vcpu))
+	if (vcpu && in_x2apic_mode(vcpu))
 		return DVMM_IPI_X2APIC;
+	space = vm_space(vm);
 	return space == DVMM_IPI_X2APIC ? DVMM_IPI_MIXED : space;
+}
+
+static bool is_broadcast(const struct dvmm_ipi_msg *msg)
+{
+	return msg->dest == XAPIC_BROADCAST || msg->dest == X2APIC_BROADCAST;
+}
+
+/* Looks at vCPUs, so only for a destination whose meaning depends on it. */
+static enum dvmm_ipi_space msg_space(struct kvm *vm, const void *src,
+				     const struct dvmm_ipi_msg *msg)
+{
+	if (msg->shorthand != DVMM_IPI_TO_DEST)
+		return DVMM_IPI_MIXED;
+	if (!(msg->flags & DVMM_IPI_LOGICAL) && !is_broadcast(msg))
+		return DVMM_IPI_MIXED;
+	return src ? ipi_space(vm, src) : vm_space(vm);
+}
+
+/*
+ * Some kernels try a vCPU's write of its ICR in x2APIC mode at once, with
+ * interrupts off.  There KVM serves neither shorthands nor broadcasts: it gives
+ * up, and the same write comes with interrupts on.
+ */
+static bool comes_again(const void *src, const struct dvmm_ipi_msg *msg)
+{
+	if (!src || !irqs_disabled())
+		return false;
+	return msg->shorthand >= DVMM_IPI_TO_ALL || msg->dest == X2APIC_BROADCAST;
 }
 
 void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src,
 		   const void *argument)
 {
-	const struct kvm_apic_map *map = rcu_dereference(vm->arch.apic_map);
 	const struct kvm_lapic_irq *irq = argument;
 
 	sight->msg = (struct dvmm_ipi_msg) {
@@ -73,7 +150,8 @@ void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src
 			 (src ? 0 : DVMM_IPI_MSI),
 	};
 	sight->one_only = irq->msi_redir_hint || irq->delivery_mode == APIC_DM_LOWEST;
-	sight->space = src ? ipi_space(map, src) : map_space(map);
+	sight->space = msg_space(vm, src, &sight->msg);
+	sight->again = comes_again(src, &sight->msg);
 }
 
 bool dvmm_kvm_read_icr(struct dvmm_ipi_msg *msg, u64 icr)
@@ -90,26 +168,6 @@ bool dvmm_kvm_read_icr(struct dvmm_ipi_msg *msg, u64 icr)
 void dvmm_kvm_redirect(void *irq, u32 dest)
 {
 	((struct kvm_lapic_irq *)irq)->dest_id = dest;
-}
-
-static bool present(const struct kvm_vcpu *vcpu)
-{
-	return vcpu->arch.apic && vcpu->arch.apic_base & MSR_IA32_APICBASE_ENABLE;
-}
-
-/* De-asserting a level-triggered fixed interrupt is a no-op of every local APIC. */
-void dvmm_kvm_probe(struct kvm *vm)
-{
-	struct kvm_vcpu *vcpu;
-	unsigned long i;
-
-	kvm_for_each_vcpu(i, vcpu, vm) {
-		if (vcpu->arch.apic) {
-			kvm_apic_send_ipi(vcpu->arch.apic,
-					  APIC_DEST_SELF | APIC_INT_LEVELTRIG, 0);
-			return;
-		}
-	}
 }
 
 static bool is_foreign(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
@@ -134,8 +192,8 @@ static bool is_shadowed(const struct kvm_vcpu *vcpu)
 
 static bool has_xen(const struct kvm *vm)
 {
-#ifdef CONFIG_KVM_XEN
-	return vm->arch.xen_hvm_config.msr || vm->arch.xen_hvm_config.flags;
+#ifdef dvmm_xen_config
+	return dvmm_xen_config(vm).msr || dvmm_xen_config(vm).flags;
 #else
 	return false;
 #endif
@@ -143,11 +201,20 @@ static bool has_xen(const struct kvm *vm)
 
 static bool has_hyperv(const struct kvm_vcpu *vcpu)
 {
-#ifdef CONFIG_KVM_HYPERV
+#ifdef HAVE_HYPERV_ENABLED
 	return vcpu->arch.hyperv_enabled;
 #else
 	return false;
 #endif
+}
+
+/*
+ * AMD's AVIC delivers a broadcast to running vCPUs without an exit, so that
+ * other nodes would miss it.  Without AVIC a VM always has a reason against it.
+ */
+static bool has_avic(const struct kvm *vm)
+{
+	return boot_cpu_has(X86_FEATURE_SVM) && !READ_ONCE(vm->arch.apicv_inhibit_reasons);
 }
 
 static const char *vcpu_unfit(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
@@ -156,6 +223,9 @@ static const char *vcpu_unfit(const struct kvm_vcpu *vcpu, const struct dvmm_ipi
 		return "a vCPU belongs to another node or none: create only this node's";
 	if (has_hyperv(vcpu))
 		return "Hyper-V's interfaces serve one host's vCPUs only: take hv-* from -cpu";
+	/* What is sent to it would go to all APICs in xAPIC mode. */
+	if (vcpu->vcpu_id == XAPIC_BROADCAST && present(vcpu))
+		return "APIC id 255 is every xAPIC's broadcast: leave this vCPU out";
 	if (is_shadowed(vcpu))
 		return "KVM uses no nested paging: load kvm_amd with npt=1 or kvm_intel with ept=1";
 	return NULL;
@@ -171,6 +241,8 @@ const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t)
 		return "its APIC ids have 8 bits: enable both flags of KVM_CAP_X2APIC_API";
 	if (has_xen(vm))
 		return "Xen's interfaces serve one host's vCPUs only: take xen-version away";
+	if (has_avic(vm))
+		return "AVIC delivers broadcasts unseen: load kvm_amd with avic=0";
 	kvm_for_each_vcpu(i, vcpu, vm) {
 		why = vcpu_unfit(vcpu, t);
 		if (why)
@@ -188,131 +260,3 @@ u32 dvmm_kvm_take_eoi(struct kvm *vm, u32 id)
 		return vcpu->arch.pending_ioapic_eoi;
 	return DVMM_NO_VECTOR;
 }
-
-/*
- * AMD's AVIC delivers a broadcast to running vCPUs without an exit, so that
- * other nodes would miss it.  A split irqchip has no PIT in the kernel, hence
- * nobody else sets or clears this reason, and Intel's APICv, which exits on
- * everything but a unicast, does not know it and stays on.
- */
-static void inhibit_avic(struct kvm *vm, bool inhibit)
-{
-	kvm_set_or_clear_apicv_inhibit(vm, APICV_INHIBIT_REASON_PIT_REINJ, inhibit);
-}
-
-static void *sink_bind(struct file *file)
-{
-	struct kvm *vm;
-
-	if (!file_is_kvm(file))
-		return ERR_PTR(-EINVAL);
-	vm = file->private_data;
-	if (READ_ONCE(vm->arch.irqchip_mode) != KVM_IRQCHIP_SPLIT) {
-		pr_err("the VM needs a split irqchip (KVM_CAP_SPLIT_IRQCHIP)\n");
-		return ERR_PTR(-EINVAL);
-	}
-	if (!atomic_read(&vm->online_vcpus)) {
-		pr_err("the VM has no vCPU yet\n");
-		return ERR_PTR(-EINVAL);
-	}
-	kvm_get_kvm(vm);
-	inhibit_avic(vm, true);
-	return vm;
-}
-
-static void sink_unbind(void *sink)
-{
-	inhibit_avic(sink, false);
-	kvm_put_kvm(sink);
-}
-
-static bool addressed(struct kvm_vcpu *vcpu, const struct dvmm_ipi_record *record)
-{
-	if (!present(vcpu))
-		return false;
-	if (record->to == DVMM_IPI_EVERY)
-		return true;
-	return kvm_apic_match_dest(vcpu, NULL, 0, record->dest,
-				   record->to == DVMM_IPI_LOGICALLY ? APIC_DEST_LOGICAL :
-								      APIC_DEST_PHYSICAL);
-}
-
-/*
- * "Self" delivers any mode to exactly this vCPU, whatever mode its APIC is in
- * (an APIC in xAPIC mode could not name an id above 255), and the hook never
- * takes it for something to forward.
- */
-static void vcpu_send(struct kvm_vcpu *vcpu, u32 mode_and_vector)
-{
-	kvm_apic_send_ipi(vcpu->arch.apic, APIC_DEST_SELF | APIC_INT_ASSERT | mode_and_vector, 0);
-}
-
-static void vcpu_inject_vectors(struct kvm_vcpu *vcpu, const struct dvmm_ipi_record *record)
-{
-	u32 level = record->events & DVMM_IPI_LEVELS ? APIC_INT_LEVELTRIG : 0;
-	int i;
-
-	/* The highest first, as the APIC would take them. */
-	for (i = DVMM_IPI_WORDS - 1; i >= 0; i--) {
-		u32 bits = record->vectors[i];
-
-		while (bits) {
-			u32 bit = __fls(bits);
-
-			vcpu_send(vcpu, APIC_DM_FIXED | level | (i * 32 + bit));
-			bits &= ~BIT(bit);
-		}
-	}
-}
-
-static void vcpu_inject(struct kvm_vcpu *vcpu, const struct dvmm_ipi_record *record)
-{
-	if (record->events & DVMM_IPI_INITS)
-		vcpu_send(vcpu, APIC_DM_INIT);
-	if (record->events & DVMM_IPI_SIPIS)
-		vcpu_send(vcpu, APIC_DM_STARTUP | record->sipi);
-	if (record->events & DVMM_IPI_NMIS)
-		vcpu_send(vcpu, APIC_DM_NMI);
-	if (record->events & DVMM_IPI_SMIS)
-		vcpu_send(vcpu, APIC_DM_SMI);
-	if (record->events & DVMM_IPI_UNHALTS)
-		vcpu_send(vcpu, APIC_DM_REMRD);
-	vcpu_inject_vectors(vcpu, record);
-}
-
-static unsigned int inject_one(struct kvm *vm, const struct dvmm_ipi_record *record)
-{
-	struct kvm_vcpu *vcpu;
-
-	if (record->dest >= KVM_MAX_VCPU_IDS)
-		return 0;
-	vcpu = kvm_get_vcpu_by_id(vm, record->dest);
-	if (!vcpu || !present(vcpu))
-		return 0;
-	vcpu_inject(vcpu, record);
-	return 1;
-}
-
-static unsigned int sink_inject(void *sink, const struct dvmm_ipi_record *record)
-{
-	unsigned int reached = 0;
-	struct kvm *vm = sink;
-	struct kvm_vcpu *vcpu;
-	unsigned long i;
-
-	if (record->to == DVMM_IPI_VCPU)
-		return inject_one(vm, record);
-	kvm_for_each_vcpu(i, vcpu, vm) {
-		if (addressed(vcpu, record)) {
-			vcpu_inject(vcpu, record);
-			reached++;
-		}
-	}
-	return reached;
-}
-
-const struct dvmm_irq_sink_ops dvmm_kvm_sink = {
-	.bind = sink_bind,
-	.unbind = sink_unbind,
-	.inject = sink_inject,
-};

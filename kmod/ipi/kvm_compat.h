@@ -8,20 +8,27 @@
 
 struct kvm;
 
-/* The functions of KVM that are watched. */
+/*
+ * The functions of KVM that are watched.  Where there is DVMM_KVM_DELIVER_INNER,
+ * most messages come by it alone, and those of DVMM_KVM_DELIVER come by it too.
+ */
+#define DVMM_KVM_DELIVER_INNER	"__kvm_irq_delivery_to_apic_fast"
 #define DVMM_KVM_DELIVER	"kvm_irq_delivery_to_apic_fast"
 #define DVMM_KVM_PV_SEND_IPI	"kvm_pv_send_ipi"
 
 /**
  * struct dvmm_kvm_sight - an interrupt message as KVM was given it
  * @msg: the message
- * @space: how this guest's destinations are to be read at the moment
+ * @space: how this guest's destinations are to be read at the moment, if that
+ *	makes a difference to the message
  * @one_only: lowest priority: one vCPU takes it
+ * @again: KVM is about to give up, and will be given the same message anew
  */
 struct dvmm_kvm_sight {
 	struct dvmm_ipi_msg msg;
 	enum dvmm_ipi_space space;
 	bool one_only;
+	bool again;
 };
 
 /**
@@ -53,10 +60,17 @@ bool dvmm_kvm_read_icr(struct dvmm_ipi_msg *msg, u64 icr);
 void dvmm_kvm_redirect(void *irq, u32 dest);
 
 /**
- * dvmm_kvm_probe - let KVM deliver a message that changes nothing
- * @vm: a VM with a vCPU
+ * dvmm_kvm_probe - let KVM deliver a message that is for nobody
+ * @vm: a VM that dvmm_kvm_sink has bound
  */
 void dvmm_kvm_probe(struct kvm *vm);
+
+/**
+ * dvmm_kvm_is_ours - does dvmm_kvm_sink or dvmm_kvm_probe() send what KVM delivers
+ *
+ * To be asked where DVMM_KVM_DELIVER is watched; any context but NMI.
+ */
+bool dvmm_kvm_is_ours(void);
 
 /**
  * dvmm_kvm_unfit - look for what would lose interrupts or writes of this VM

@@ -132,7 +132,8 @@ static int route_dest(const struct dvmm_ipi_table *t, enum dvmm_ipi_space space,
 		return one_only ? DVMM_IPI_NOWHERE : DVMM_IPI_EVERYWHERE;
 	if (!(msg->flags & DVMM_IPI_LOGICAL))
 		return dvmm_ipi_remote(t, msg->dest);
-	if (one_only && !route_narrow(t, space, msg))
+	/* In doubt more than one vCPU takes it: an interrupt that comes twice does no harm. */
+	if (one_only && space != DVMM_IPI_MIXED && !route_narrow(t, space, msg))
 		return DVMM_IPI_NOWHERE;
 	return route_logical(t, space, msg);
 }

@@ -45,8 +45,9 @@ enum dvmm_ipi_space {
  * @t: the machine
  * @space: how to read the destination
  * @one_only: one of the matching vCPUs shall take it (lowest priority)
- * @msg: the message; for @one_only the destination is narrowed to one vCPU, and
- *	the local interrupt controller must be given the narrowed one as well
+ * @msg: the message; for @one_only the destination is narrowed to one vCPU, unless
+ *	@space is in doubt, and the local interrupt controller must be given the
+ *	narrowed one as well
  *
  * Local vCPUs are not this function's business: the local KVM serves them.  An
  * answer that is too wide does no harm, because the receiver matches exactly.

@@ -3,19 +3,22 @@
 #define pr_fmt(fmt) "dvmm-ipi: " fmt
 
 #include <linux/kvm_host.h>
+#include <linux/mm.h>
 #include <asm/cpufeature.h>
+#include <asm/cpuid/api.h>
 #include <asm/svm.h>
 
 #include "walk.h"
 
 #define CPUID_SVM		0x8000000a
 #define CPUID_SVM_ROGPT		BIT(21)
+#define NESTED_CTL_NP		BIT_ULL(0)
 #define NESTED_CTL_ROGPT	BIT_ULL(6)
 #define CLEAN_NESTED_PAGING	BIT(4)
 
 /*
  * The beginning of KVM's struct vcpu_svm, which no header shows: the same in 6.1
- * to 6.12.  @vmcb and @vmcb01 agree as long as the guest runs no guest.
+ * to 7.3.  @vmcb and @vmcb01 agree as long as the guest runs no guest.
  */
 struct svm_head {
 	struct kvm_vcpu vcpu;
@@ -44,12 +47,18 @@ static struct svm_head *walk_head(struct kvm_vcpu *vcpu)
 	return container_of(vcpu, struct svm_head, vcpu);
 }
 
+/* A page of the kernel's, at the least, should the beginning be another one some day. */
+static bool walk_is_vmcb(const struct vmcb *vmcb)
+{
+	return vmcb && PAGE_ALIGNED(vmcb) && virt_addr_valid(vmcb);
+}
+
 static bool walk_reads(struct kvm_vcpu *vcpu)
 {
 	const struct vmcb *vmcb = READ_ONCE(walk_head(vcpu)->vmcb01);
 
-	return vmcb && PAGE_ALIGNED(vmcb) &&
-	       READ_ONCE(vmcb->control.nested_ctl) & NESTED_CTL_ROGPT;
+	return walk_is_vmcb(vmcb) &&
+	       READ_ONCE(vmcb->control.dvmm_nested_ctl) & NESTED_CTL_ROGPT;
 }
 
 /* KVM sets other bits of this word, when a vCPU is made or reset, and clears none. */
@@ -58,11 +67,11 @@ static void walk_set_vcpu(struct kvm_vcpu *vcpu)
 	struct vmcb *vmcb = walk_head(vcpu)->vmcb;
 
 	lockdep_assert_held(&vcpu->mutex);
-	if (!vmcb || vmcb != walk_head(vcpu)->vmcb01 || !PAGE_ALIGNED(vmcb))
+	if (!walk_is_vmcb(vmcb) || vmcb != walk_head(vcpu)->vmcb01)
 		return;
-	if (!(vmcb->control.nested_ctl & SVM_NESTED_CTL_NP_ENABLE))
+	if (!(vmcb->control.dvmm_nested_ctl & NESTED_CTL_NP))
 		return;
-	vmcb->control.nested_ctl |= NESTED_CTL_ROGPT;
+	vmcb->control.dvmm_nested_ctl |= NESTED_CTL_ROGPT;
 	vmcb->control.clean &= ~CLEAN_NESTED_PAGING;
 }
 

@@ -75,21 +75,16 @@ static void watch_forward(struct dvmm_ipi *a, struct dvmm_kvm_sight *sight, void
 		dvmm_ipi_send_vcpus(a, msg.dest, 1, &msg);
 }
 
-/* What dvmm_kvm_probe() sends; an interrupt may hit the task that sends it. */
-static bool watch_is_probe(const struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg)
-{
-	return READ_ONCE(a->prober) == current && msg->shorthand == DVMM_IPI_TO_SELF &&
-	       msg->flags == DVMM_IPI_LEVEL;
-}
-
 static void watch_deliver(struct dvmm_ipi *a, const void *src, void *irq)
 {
 	struct dvmm_kvm_sight sight;
 
+	if (dvmm_kvm_is_ours()) {
+		WRITE_ONCE(a->probed, true);
+		return;
+	}
 	dvmm_kvm_read(&sight, a->vm, src, irq);
-	if (watch_is_probe(a, &sight.msg))
-		a->probed = true;
-	if (sight.msg.shorthand == DVMM_IPI_TO_SELF)
+	if (sight.again || sight.msg.shorthand == DVMM_IPI_TO_SELF)
 		return;
 	dvmm_ipi_count(a, seen);
 	watch_forward(a, &sight, irq);

@@ -43,6 +43,26 @@ int ioctl_create_narrow(int kvm)
 
 	if (ioctl(vm, KVM_ENABLE_CAP, &split) || close(ioctl(vm, KVM_CREATE_VCPU, 0)))
 		tap_bail("a VM with 8-bit ids: %s", strerror(errno));
+	vm_route(vm, 0, 0xfee00000, 0);
+	return vm;
+}
+
+int ioctl_create_routeless(void)
+{
+	struct kvm_irq_routing none = { .nr = 0 };
+	int vm = vm_create(NULL);
+
+	if (ioctl(vm, KVM_SET_GSI_ROUTING, &none) || close(ioctl(vm, KVM_CREATE_VCPU, 0)))
+		tap_bail("a VM without routes: %s", strerror(errno));
+	return vm;
+}
+
+int ioctl_create_255(void)
+{
+	int vm = vm_create(NULL);
+
+	if (close(ioctl(vm, KVM_CREATE_VCPU, 255)))
+		tap_bail("a VM with APIC id 255: %s", strerror(errno));
 	return vm;
 }
 

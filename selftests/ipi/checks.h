@@ -22,6 +22,10 @@ int ioctl_create_narrow(int kvm);
 int ioctl_create_hyperv(void);
 /** ioctl_create_xen - it has Xen's interfaces */
 int ioctl_create_xen(void);
+/** ioctl_create_routeless - no route leads to its irqchip */
+int ioctl_create_routeless(void);
+/** ioctl_create_255 - its vCPU has this id instead */
+int ioctl_create_255(void);
 
 /** msi_address - address of a message in KVM's x2APIC format */
 uint64_t msi_address(uint32_t dest, uint32_t flags);

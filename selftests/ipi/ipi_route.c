@@ -72,7 +72,7 @@ static const struct row rows[] = {
 	{ "lowest priority x2APIC, one of ours", X2, LOG, 1, 0, 0x0018, 1, 0x31, LOCAL, 0x0010 },
 	{ "lowest priority x2APIC, nobody", X2, LOG, 1, 0, 0x78000, 1, 0x31, LOCAL, 0x78000 },
 	{ "lowest priority to everybody stays here", FLAT, LOG, 1, 0, 0xff, 1, 0x31, LOCAL, 0xff },
-	{ "lowest priority in doubt stays here", MIXED, LOG, 1, 0, 0x0c, 1, 0x31, LOCAL, 0x0c },
+	{ "lowest priority in doubt goes to all", MIXED, LOG, 1, 0, 0x0c, 1, 0x31, ALL, 0x0c },
 	{ "lowest priority, empty mask", CLUSTER, LOG, 1, 0, 0x20, 1, 0x31, LOCAL, 0x20 },
 	{ "lowest priority, physical", X2, PHYS, 1, 0, 16, 1, 0x31, 2, 16 },
 };

@@ -11,6 +11,7 @@ echo "TAP version 13"
 echo "1..3"
 mount -t tracefs tracefs $tracing 2> /dev/null
 mkdir $own
+grep -qw __$hooked $tracing/available_filter_functions && hooked=__$hooked
 vendor=$(awk '$1 ~ /^kvm_/ {print $1; exit}' /proc/modules)
 
 tracer() {

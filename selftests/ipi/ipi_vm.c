@@ -98,6 +98,8 @@ static void unfit_vms(void)
 	int kvm = kvm_open();
 
 	refused(ioctl_create_narrow(kvm), "a VM with 8-bit APIC ids");
+	refused(ioctl_create_routeless(), "a VM without an MSI route");
+	refused(ioctl_create_255(), "a VM with APIC id 255");
 	if (kvm_has(kvm, KVM_CAP_HYPERV, "Hyper-V's interfaces"))
 		refused(ioctl_create_hyperv(), "a VM with Hyper-V's interfaces");
 	if (kvm_has(kvm, KVM_CAP_XEN_HVM, "Xen's interfaces"))
@@ -457,14 +459,23 @@ static void pv_send_ipi(struct guest *g)
 
 #define HOOKED "kvm_irq_delivery_to_apic_fast"
 
+/* Some kernels have the one with underscores alone watched, others have it not. */
+static bool share(const char *name)
+{
+	char filter[128], probe[128];
+
+	snprintf(probe, sizeof(probe), "p:dvmm_test_probe %s\n", name);
+	snprintf(filter, sizeof(filter), "%s\n", name);
+	return trace_put("set_ftrace_filter", filter) && trace_put("current_tracer", "function") &&
+	       trace_put("kprobe_events", probe) &&
+	       trace_put("events/kprobes/dvmm_test_probe/enable", "1");
+}
+
 static void tracers(struct guest *g)
 {
-	bool function = trace_put("set_ftrace_filter", HOOKED "\n") &&
-			trace_put("current_tracer", "function");
-	bool probe = trace_put("kprobe_events", "p:dvmm_test_probe " HOOKED "\n") &&
-		     trace_put("events/kprobes/dvmm_test_probe/enable", "1");
+	bool shared = share("__" HOOKED) || share(HOOKED);
 
-	tap_ok(function && probe, "a function tracer and a kprobe share the hooked function");
+	tap_ok(shared, "a function tracer and a kprobe share the hooked function");
 	cpu_send(g, 0, 0x9b | ASSERT, 2);
 	expect(g, 0x9b, 1 << 2, "an interrupt is still carried");
 	trace_put("events/kprobes/dvmm_test_probe/enable", "0");

@@ -52,6 +52,27 @@ static void set_irqchip(int vm)
 	must(ioctl(vm, KVM_ENABLE_CAP, &x2apic), "KVM_CAP_X2APIC_API");
 }
 
+void vm_route(int vm, unsigned int gsi, uint64_t address, uint32_t data)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry;
+	} routing = {
+		.head.nr = 1,
+		.entry = {
+			.gsi = gsi,
+			.type = KVM_IRQ_ROUTING_MSI,
+			.u.msi = {
+				.address_lo = address,
+				.address_hi = address >> 32,
+				.data = data,
+			},
+		},
+	};
+
+	must(ioctl(vm, KVM_SET_GSI_ROUTING, &routing), "KVM_SET_GSI_ROUTING");
+}
+
 int vm_create(uint8_t *memory)
 {
 	struct kvm_userspace_memory_region region = {
@@ -66,6 +87,7 @@ int vm_create(uint8_t *memory)
 	ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000ul);
 	ioctl(vm, KVM_SET_IDENTITY_MAP_ADDR, &(uint64_t){ 0xfffbc000 });
 	set_irqchip(vm);
+	vm_route(vm, 0, 0xfee00000, 0);
 	must(ioctl(vm, KVM_SET_BOOT_CPU_ID, 0), "KVM_SET_BOOT_CPU_ID");
 	if (memory)
 		must(ioctl(vm, KVM_SET_USER_MEMORY_REGION, &region), "memory");
@@ -107,6 +129,15 @@ static void set_cpuid(struct vcpu *cpu, int fd)
 	free(c);
 }
 
+/* Until a VMM has set its APIC, KVM does not find the newest vCPU by its id. */
+static void set_lapic(int fd)
+{
+	struct kvm_lapic_state lapic;
+
+	must(ioctl(fd, KVM_GET_LAPIC, &lapic), "KVM_GET_LAPIC");
+	must(ioctl(fd, KVM_SET_LAPIC, &lapic), "KVM_SET_LAPIC");
+}
+
 void guest_vcpu(struct vcpu *cpu, uint16_t node)
 {
 	int fd = cpu->fds[node];
@@ -119,6 +150,7 @@ void guest_vcpu(struct vcpu *cpu, uint16_t node)
 		tap_bail("mmap of a vCPU: %s", strerror(errno));
 	cpu->fds[node] = fd;
 	set_cpuid(cpu, fd);
+	set_lapic(fd);
 }
 
 static void create_vcpu(struct guest *g, unsigned int index, const struct place *place)
@@ -489,24 +521,9 @@ int msi_send(struct guest *g, unsigned int node, uint64_t address, uint32_t data
 static int assign_irqfd(struct guest *g, unsigned int node, unsigned int gsi, uint64_t address,
 			uint32_t data, unsigned int signals)
 {
-	struct {
-		struct kvm_irq_routing head;
-		struct kvm_irq_routing_entry entry;
-	} routing = {
-		.head.nr = 1,
-		.entry = {
-			.gsi = gsi,
-			.type = KVM_IRQ_ROUTING_MSI,
-			.u.msi = {
-				.address_lo = address,
-				.address_hi = address >> 32,
-				.data = data,
-			},
-		},
-	};
 	struct kvm_irqfd arg = { .gsi = gsi };
 
-	must(ioctl(g->vm[node], KVM_SET_GSI_ROUTING, &routing), "KVM_SET_GSI_ROUTING");
+	vm_route(g->vm[node], gsi, address, data);
 	arg.fd = must(eventfd(signals, EFD_CLOEXEC), "eventfd");
 	must(ioctl(g->vm[node], KVM_IRQFD, &arg), "KVM_IRQFD");
 	return arg.fd;

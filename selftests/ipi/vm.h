@@ -62,8 +62,10 @@ struct place {
 
 /** kvm_open - /dev/kvm; ends the program with a skip where there is none */
 int kvm_open(void);
-/** vm_create - a VM with a split irqchip, 32-bit ids and, with @memory, memory */
+/** vm_create - a VM with a split irqchip, 32-bit ids, an MSI route and, with @memory, memory */
 int vm_create(uint8_t *memory);
+/** vm_route - an MSI as the VM's only route */
+void vm_route(int vm, unsigned int gsi, uint64_t address, uint32_t data);
 
 /** guest_create - VMs and vCPUs; nothing runs, no machine is there */
 struct guest *guest_create(const struct place *places, unsigned int cpus, unsigned int nodes);

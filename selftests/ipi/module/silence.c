@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * While this module is loaded KVM's kvm_apic_send_ipi() does nothing, as if a
- * live patch had replaced it: what it calls is called no more.  For tests of
- * dvmm-ipi; no guest of this host has interrupts meanwhile.
+ * While this module is loaded the function by which KVM delivers interrupts does
+ * nothing, as if a live patch had replaced it: what it calls is called no more.
+ * For tests of dvmm-ipi; no guest of this host has interrupts meanwhile.
  */
 #include <linux/ftrace.h>
 #include <linux/module.h>
 
-#define SILENCED	"kvm_apic_send_ipi"
+/* The first one that there is. */
+static char * const silenced[] = { "__kvm_irq_delivery_to_apic", "kvm_irq_delivery_to_apic" };
 
-static noinline void silence_nothing(void)
+static noinline int silence_nothing(void)
 {
 	barrier();
+	return 0;
 }
 
 static void notrace silence_redirect(unsigned long ip, unsigned long parent_ip,
@@ -27,9 +29,15 @@ static struct ftrace_ops silence_ops = {
 
 static int __init silence_init(void)
 {
-	char name[] = SILENCED;
-	int err = ftrace_set_filter(&silence_ops, name, strlen(name), 1);
+	int err = -ENOENT;
+	unsigned int i;
 
+	for (i = 0; err && i < ARRAY_SIZE(silenced); i++) {
+		char name[KSYM_NAME_LEN];
+
+		strscpy(name, silenced[i], sizeof(name));
+		err = ftrace_set_filter(&silence_ops, name, strlen(name), 1);
+	}
 	return err ?: register_ftrace_function(&silence_ops);
 }
 
