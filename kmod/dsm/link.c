@@ -275,6 +275,7 @@ static enum dvmm_link_state link_move(struct dvmm_link *l, enum dvmm_link_state 
 	return from;
 }
 
+__printf(2, 0)
 static void link_vfail(struct dvmm_link *l, const char *fmt, va_list args)
 {
 	char reason[DVMM_REASON_LEN];
