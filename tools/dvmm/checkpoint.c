@@ -131,7 +131,7 @@ static int remember(struct checkpoint *c)
 }
 
 /* Devices with a name and those without are at two places. */
-static int look_for_genid(struct checkpoint *c, const char *place)
+static int checkpoint_look_for_genid(struct checkpoint *c, const char *place)
 {
 	struct json_object *devices;
 	int ret = ask(c, "qom-list", one("path", json_object_new_string(place)), &devices);
@@ -335,7 +335,7 @@ static int end_copies(const struct checkpoint *c, int ret)
 }
 
 /* What the one before has as well is not there twice. */
-static bool keep(const struct checkpoint *c, const char *name, GPtrArray *names)
+static bool checkpoint_keep(const struct checkpoint *c, const char *name, GPtrArray *names)
 {
 	if (c->of)
 		return increment_make(c->part, name, c->of, c->o->since, names);
@@ -347,12 +347,12 @@ static bool keep(const struct checkpoint *c, const char *name, GPtrArray *names)
 static int commit(const struct checkpoint *c)
 {
 	GPtrArray *names = g_ptr_array_new_with_free_func(g_free);
-	bool ok = keep(c, CHECKPOINT_STATE, names);
+	bool ok = checkpoint_keep(c, CHECKPOINT_STATE, names);
 	unsigned int i;
 
 	for (i = 0; ok && i < GUEST_KEYS; i++)
 		if (is_copied(c, i))
-			ok = keep(c, guest_keys[i], names);
+			ok = checkpoint_keep(c, guest_keys[i], names);
 	g_ptr_array_add(names, NULL);
 	ok = ok && manifest_write(c->f, c->part, (const char *const *)names->pdata, c->genid) &&
 	     draft_commit(c->part, c->dir);
@@ -373,9 +373,9 @@ static int make(struct checkpoint *c)
 	int ret = remember(c), after;
 
 	if (!ret)
-		ret = look_for_genid(c, "/machine/peripheral");
+		ret = checkpoint_look_for_genid(c, "/machine/peripheral");
 	if (!ret)
-		ret = look_for_genid(c, "/machine/peripheral-anon");
+		ret = checkpoint_look_for_genid(c, "/machine/peripheral-anon");
 	if (ret)
 		return ret;
 	/* of a command that was killed */
@@ -396,7 +396,7 @@ static int make(struct checkpoint *c)
 }
 
 /* All of it is read, before the guest stands still. */
-static bool read_before(struct checkpoint *c)
+static bool checkpoint_read_before(struct checkpoint *c)
 {
 	const char *since = c->o->since;
 
@@ -412,7 +412,7 @@ static int checkpoint(struct checkpoint *c)
 {
 	int ret = EXIT_FAILED;
 
-	if (!read_before(c))
+	if (!checkpoint_read_before(c))
 		return ret;
 	c->part = draft_begin(c->dir);
 	if (!c->part)

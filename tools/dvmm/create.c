@@ -83,7 +83,7 @@ char *create_mac(void)
 	return g_strdup_printf("52:54:00:%02x:%02x:%02x", r >> 16 & 0xff, r >> 8 & 0xff, r & 0xff);
 }
 
-static bool has_line(char **lines, const char *key)
+static bool create_has_line(char **lines, const char *key)
 {
 	for (; *lines; lines++)
 		if (g_str_has_prefix(*lines, key))
@@ -92,11 +92,11 @@ static bool has_line(char **lines, const char *key)
 }
 
 /* Two machines in one network need two addresses. */
-static void add_mac(GString *text, char **lines)
+static void create_add_mac(GString *text, char **lines)
 {
 	char *mac = create_mac();
 
-	if (has_line(lines, "net = ") && !has_line(lines, "mac = "))
+	if (create_has_line(lines, "net = ") && !create_has_line(lines, "mac = "))
 		g_string_append_printf(text, "mac = %s\n", mac);
 	g_free(mac);
 }
@@ -115,7 +115,7 @@ static GString *make_text(const struct options *o, const char *name)
 		g_string_append(text, "\n[guest]\n");
 	for (i = 0; o->guest[i]; i++)
 		g_string_append_printf(text, "%s\n", o->guest[i]);
-	add_mac(text, o->guest);
+	create_add_mac(text, o->guest);
 	for (i = 0; o->nodes[i]; i++)
 		if (!add_node(text, o->nodes[i]))
 			return g_string_free(text, TRUE), NULL;

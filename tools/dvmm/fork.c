@@ -39,7 +39,7 @@ struct fork {
 	char *key;
 };
 
-static void set(char **text, char *value)
+static void fork_set(char **text, char *value)
 {
 	g_free(*text);
 	*text = value;
@@ -78,7 +78,7 @@ static bool fork_is_free(const struct file *f, GPtrArray *others, unsigned int s
 	return true;
 }
 
-static void free_file(void *f)
+static void fork_free_other(void *f)
 {
 	file_free(f);
 }
@@ -86,7 +86,7 @@ static void free_file(void *f)
 /* Those that can be read, as one that cannot does not run either */
 static GPtrArray *fork_others(const struct fork *k)
 {
-	GPtrArray *others = g_ptr_array_new_with_free_func(free_file);
+	GPtrArray *others = g_ptr_array_new_with_free_func(fork_free_other);
 	GDir *d = g_dir_open(k->o->dir, 0, NULL);
 	char *path, *error;
 	struct file *f;
@@ -154,9 +154,9 @@ static bool fork_set_node(struct file_node *n, const char *spec)
 	bool ok = equals && equals[1] && (!parts[1] || ssh);
 
 	if (ok) {
-		set(&n->name, g_strndup(parts[0], equals - parts[0]));
-		set(&n->address, g_strdup(equals + 1));
-		set(&n->ssh, g_strdup(ssh));
+		fork_set(&n->name, g_strndup(parts[0], equals - parts[0]));
+		fork_set(&n->address, g_strdup(equals + 1));
+		fork_set(&n->ssh, g_strdup(ssh));
 	}
 	g_strfreev(parts);
 	return ok || verb_fail(0, spec, "write --node NAME=ADDRESS[,ssh=HOST]");
@@ -206,7 +206,7 @@ static bool fork_set_disks(struct fork *k)
 		if (!fork_can(k, i))
 			return false;
 		image = g_strconcat(k->dir, "/", guest_keys[i], ".qcow2", NULL);
-		set(&k->f->guest[i], image);
+		fork_set(&k->f->guest[i], image);
 	}
 	return true;
 }
@@ -225,7 +225,7 @@ static bool fork_set_line(struct fork *k, const char *line)
 	ok = i < G_N_ELEMENTS(may) ||
 	     verb_fail(0, key, "a fork has what the first had when it was saved: leave it out");
 	if (ok)
-		set(&k->f->guest[may[i]], g_strdup(equals + 3));
+		fork_set(&k->f->guest[may[i]], g_strdup(equals + 3));
 	g_free(key);
 	return ok;
 }
@@ -259,7 +259,7 @@ static bool fork_set_guest(struct fork *k)
 	bool ok = true;
 
 	if (fork_has_device(net))
-		set(&k->f->guest[GUEST_MAC], create_mac());
+		fork_set(&k->f->guest[GUEST_MAC], create_mac());
 	for (; ok && *line; line++)
 		ok = fork_set_line(k, *line);
 	ok = ok && fork_differs(k, GUEST_NET, net, "tap:") &&
@@ -271,9 +271,9 @@ static bool fork_set_guest(struct fork *k)
 
 static bool fork_change(struct fork *k)
 {
-	set(&k->f->name, g_strdup(k->name));
-	set(&k->f->uuid, g_uuid_string_random());
-	set(&k->f->key, g_strconcat(k->name, ".key", NULL));
+	fork_set(&k->f->name, g_strdup(k->name));
+	fork_set(&k->f->uuid, g_uuid_string_random());
+	fork_set(&k->f->key, g_strconcat(k->name, ".key", NULL));
 	k->f->start = "packed";
 	return fork_set_nodes(k) && fork_set_disks(k) && fork_set_guest(k) && fork_set_ports(k);
 }

@@ -42,7 +42,7 @@ static bool are_words(const char *value)
 }
 
 /* Of one card: the first byte of an address that is meant for many is odd. */
-static bool is_mac(const char *value)
+static bool guest_is_mac(const char *value)
 {
 	return g_regex_match_simple("^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$", value,
 				    G_REGEX_CASELESS, 0);
@@ -67,7 +67,7 @@ const char *guest_wrong(enum guest_key key, const char *value)
 		       !has_more(value, "bridge:") && !has_more(value, "tap:") ?
 		       "write none, user, bridge:NAME or tap:NAME" : NULL;
 	case GUEST_MAC:
-		return is_mac(value) ? NULL : "write a MAC address of one card: 52:54:00:...";
+		return guest_is_mac(value) ? NULL : "write a MAC address of one card: 52:54:00:...";
 	case GUEST_CONSOLE:
 		return strcmp(value, "serial") && !has_more(value, "vnc:") ?
 		       "write serial or vnc:ADDRESS:DISPLAY" : NULL;

@@ -9,7 +9,7 @@
 #include "verbs.h"
 
 /* Its last words */
-static const char *last_line(char *text)
+static const char *image_last_line(char *text)
 {
 	char *end = strrchr(g_strchomp(text), '\n');
 
@@ -29,7 +29,7 @@ static bool image_run(const char *const *argv, const char *to)
 				 "qemu-img");
 	}
 	if (status) {
-		remedy = g_strdup_printf("it was not made: %s: make room", last_line(said));
+		remedy = g_strdup_printf("it was not made: %s: make room", image_last_line(said));
 		verb_fail(0, to, remedy);
 		g_free(remedy);
 		unlink(to);

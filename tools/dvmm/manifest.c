@@ -58,7 +58,7 @@ static char *digest_of(int fd, uint64_t *bytes)
 }
 
 /* The format of an image, by the name of its copy or of a layer of that; NULL: it is no disk */
-static const char *image_of(const struct file *f, const char *name)
+static const char *manifest_image(const struct file *f, const char *name)
 {
 	size_t len = strcspn(name, ".");
 	unsigned int i;
@@ -74,7 +74,7 @@ static const char *image_of(const struct file *f, const char *name)
 static struct json_object *describe(const struct file *f, const char *dir, const char *name)
 {
 	char *path = g_build_filename(dir, name, NULL), *digest = NULL;
-	const char *image = image_of(f, name);
+	const char *image = manifest_image(f, name);
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	struct json_object *o = NULL;
 	uint64_t bytes;
@@ -114,7 +114,7 @@ static struct json_object *shape(const struct file *f)
 }
 
 /* NULL: there is none */
-static char *sum_in(char *text)
+static char *manifest_sum_place(char *text)
 {
 	char *sum = strstr(text, SUM_KEY);
 
@@ -122,9 +122,9 @@ static char *sum_in(char *text)
 }
 
 /* To be freed; NULL: it has no place for one */
-static char *sum_of(const char *text)
+static char *manifest_sum(const char *text)
 {
-	char *copy = g_strdup(text), *sum = sum_in(copy), *digest = NULL;
+	char *copy = g_strdup(text), *sum = manifest_sum_place(copy), *digest = NULL;
 
 	if (sum) {
 		memset(sum, '0', SUM_DIGITS);
@@ -134,7 +134,7 @@ static char *sum_of(const char *text)
 	return digest;
 }
 
-static struct json_object *begin(const struct file *f)
+static struct json_object *manifest_begin(const struct file *f)
 {
 	struct json_object *o = json_object_new_object();
 	char *zeroes = g_strnfill(SUM_DIGITS, '0');
@@ -149,15 +149,15 @@ static struct json_object *begin(const struct file *f)
 }
 
 /* It is on the disk then. */
-static bool write_out(const char *dir, struct json_object *o)
+static bool manifest_put(const char *dir, struct json_object *o)
 {
 	char *path = g_build_filename(dir, MANIFEST_NAME, NULL);
 	char *text = g_strdup(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PRETTY));
-	char *sum = sum_of(text);
+	char *sum = manifest_sum(text);
 	GError *error = NULL;
 	bool ok;
 
-	memcpy(sum_in(text), sum, SUM_DIGITS);
+	memcpy(manifest_sum_place(text), sum, SUM_DIGITS);
 	ok = g_file_set_contents_full(path, text, -1, MANIFEST_FLAGS, 0600, &error) ||
 	     wrong(path, error->message, "make room, or take another directory");
 	g_clear_error(&error);
@@ -169,7 +169,7 @@ static bool write_out(const char *dir, struct json_object *o)
 
 bool manifest_write(const struct file *f, const char *dir, const char *const *names, bool genid)
 {
-	struct json_object *o = begin(f), *files = json_object_new_array(), *one;
+	struct json_object *o = manifest_begin(f), *files = json_object_new_array(), *one;
 	bool ok = true;
 
 	for (; ok && *names; names++) {
@@ -180,14 +180,14 @@ bool manifest_write(const struct file *f, const char *dir, const char *const *na
 	}
 	json_object_object_add(o, "genid", json_object_new_boolean(genid));
 	json_object_object_add(o, "files", files);
-	ok = ok && write_out(dir, o);
+	ok = ok && manifest_put(dir, o);
 	json_object_put(o);
 	return ok;
 }
 
 bool manifest_fork(const struct file *f, const char *dir, struct json_object *of)
 {
-	struct json_object *o = begin(f), *origin = json_object_new_object();
+	struct json_object *o = manifest_begin(f), *origin = json_object_new_object();
 	bool ok;
 
 	json_text(origin, "name", json_text_of(of, "name"));
@@ -195,7 +195,7 @@ bool manifest_fork(const struct file *f, const char *dir, struct json_object *of
 	json_object_object_add(o, "origin", origin);
 	json_object_object_add(o, "genid", json_object_new_boolean(manifest_has_genid(of)));
 	json_object_object_add(o, "files", json_object_get(json_list_of(of, "files")));
-	ok = write_out(dir, o);
+	ok = manifest_put(dir, o);
 	json_object_put(o);
 	return ok;
 }
@@ -255,7 +255,7 @@ static bool fits(const struct file *f, const char *path, struct json_object *o, 
 }
 
 /* Whether it is what was written. */
-static bool is_sealed(const char *path, struct json_object *o, const char *text)
+static bool manifest_is_sealed(const char *path, struct json_object *o, const char *text)
 {
 	char *sum;
 	bool ok;
@@ -263,7 +263,7 @@ static bool is_sealed(const char *path, struct json_object *o, const char *text)
 	if (json_number_of(o, "format") != MANIFEST_FORMAT)
 		return wrong(path, "it is of a version that is not known here",
 			     "use the dvmm that has made it");
-	sum = sum_of(text);
+	sum = manifest_sum(text);
 	ok = (sum && !strcmp(sum, json_text_of(o, "sum"))) ||
 	     wrong(path, "it is damaged: its sum is another one", "take another checkpoint");
 	g_free(sum);
@@ -271,7 +271,7 @@ static bool is_sealed(const char *path, struct json_object *o, const char *text)
 }
 
 /* All of them are read; the state has to be one of them. */
-static bool has_files(const char *dir, struct json_object *o)
+static bool manifest_has_files(const char *dir, struct json_object *o)
 {
 	struct json_object *files = json_list_of(o, "files");
 	size_t i, n = files ? json_object_array_length(files) : 0;
@@ -294,7 +294,8 @@ struct json_object *manifest_read(const struct file *f, const char *dir, bool fo
 	if (!o)
 		wrong(dir, "it is no checkpoint: no manifest can be read", "take another one");
 	else
-		ok = is_sealed(path, o, text) && fits(f, path, o, force) && has_files(dir, o);
+		ok = manifest_is_sealed(path, o, text) && fits(f, path, o, force) &&
+		     manifest_has_files(dir, o);
 	if (!ok)
 		g_clear_pointer(&o, json_object_put);
 	g_free(text);
