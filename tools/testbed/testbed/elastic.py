@@ -95,6 +95,8 @@ class Elastic(Demo):
         """Until that is there so many times."""
         end = time.monotonic() + BOUND
         while self.printed().count(text) < count:
+            if text != ENDED and ENDED in self.printed():
+                raise Failed('the job has ended before it was told to')
             if time.monotonic() > end:
                 raise Failed(f'the guest has not printed "{text}" within {BOUND} s')
             time.sleep(0.2)
