@@ -160,10 +160,12 @@ void dvmm_members_unlinked(struct dvmm_machine *m, u16 node)
 		s->joining = -1;
 	if (s->asks_in == node)
 		s->asks_in = -1;
-	if (test_bit(node, s->unused))
+	if (test_bit(node, s->unused)) {
 		dvmm_members_drop(m, node);
-	dvmm_members_answer(m, node);
-	dvmm_members_update(m);
+	} else {
+		dvmm_members_answer(m, node);
+		dvmm_members_update(m);
+	}
 	mutex_unlock(&m->mover.lock);
 	wake_up_all(&m->wait);
 }
