@@ -24,20 +24,20 @@
 #define XAPIC_BROADCAST		0xff
 #define X2APIC_BROADCAST	0xffffffff
 
-static bool in_x2apic_mode(const struct kvm_vcpu *vcpu)
+static bool compat_in_x2apic_mode(const struct kvm_vcpu *vcpu)
 {
 	const u64 mode = X2APIC_ENABLE | MSR_IA32_APICBASE_ENABLE;
 
 	return (vcpu->arch.apic_base & mode) == mode;
 }
 
-static bool present(const struct kvm_vcpu *vcpu)
+static bool compat_present(const struct kvm_vcpu *vcpu)
 {
 	return vcpu->arch.apic && vcpu->arch.apic_base & MSR_IA32_APICBASE_ENABLE;
 }
 
 #ifdef dvmm_apic_map_mode
-static enum dvmm_ipi_space vm_space(struct kvm *vm)
+static enum dvmm_ipi_space compat_vm_space(struct kvm *vm)
 {
 	const struct kvm_apic_map *map = rcu_dereference(vm->arch.apic_map);
 
@@ -53,11 +53,11 @@ static enum dvmm_ipi_space vm_space(struct kvm *vm)
 	}
 }
 #else
-static bool started(const struct kvm_vcpu *vcpu)
+static bool compat_started(const struct kvm_vcpu *vcpu)
 {
 	const int state = READ_ONCE(vcpu->arch.mp_state);
 
-	return present(vcpu) && state != KVM_MP_STATE_UNINITIALIZED &&
+	return compat_present(vcpu) && state != KVM_MP_STATE_UNINITIALIZED &&
 	       state != KVM_MP_STATE_INIT_RECEIVED;
 }
 
@@ -65,16 +65,16 @@ static bool started(const struct kvm_vcpu *vcpu)
  * This KVM keeps to itself how it reads logical destinations.  In x2APIC mode
  * there is one way only; in xAPIC mode there are two.
  */
-static enum dvmm_ipi_space vm_space(struct kvm *vm)
+static enum dvmm_ipi_space compat_vm_space(struct kvm *vm)
 {
 	struct kvm_vcpu *vcpu;
 	bool any = false;
 	unsigned long i;
 
 	kvm_for_each_vcpu(i, vcpu, vm) {
-		if (!started(vcpu))
+		if (!compat_started(vcpu))
 			continue;
-		if (!in_x2apic_mode(vcpu))
+		if (!compat_in_x2apic_mode(vcpu))
 			return DVMM_IPI_MIXED;
 		any = true;
 	}
@@ -82,7 +82,7 @@ static enum dvmm_ipi_space vm_space(struct kvm *vm)
 }
 #endif
 
-static const struct kvm_vcpu *vcpu_of_apic(struct kvm *vm, const void *apic)
+static const struct kvm_vcpu *compat_vcpu_of_apic(struct kvm *vm, const void *apic)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
@@ -95,31 +95,31 @@ static const struct kvm_vcpu *vcpu_of_apic(struct kvm *vm, const void *apic)
 }
 
 /* The sender's own mode rules over the width of a vCPU's destinations. */
-static enum dvmm_ipi_space ipi_space(struct kvm *vm, const void *src)
+static enum dvmm_ipi_space compat_ipi_space(struct kvm *vm, const void *src)
 {
-	const struct kvm_vcpu *vcpu = vcpu_of_apic(vm, src);
+	const struct kvm_vcpu *vcpu = compat_vcpu_of_apic(vm, src);
 	enum dvmm_ipi_space space;
 
-	if (vcpu && in_x2apic_mode(vcpu))
+	if (vcpu && compat_in_x2apic_mode(vcpu))
 		return DVMM_IPI_X2APIC;
-	space = vm_space(vm);
+	space = compat_vm_space(vm);
 	return space == DVMM_IPI_X2APIC ? DVMM_IPI_MIXED : space;
 }
 
-static bool is_broadcast(const struct dvmm_ipi_msg *msg)
+static bool compat_is_broadcast(const struct dvmm_ipi_msg *msg)
 {
 	return msg->dest == XAPIC_BROADCAST || msg->dest == X2APIC_BROADCAST;
 }
 
 /* Looks at vCPUs, so only for a destination whose meaning depends on it. */
-static enum dvmm_ipi_space msg_space(struct kvm *vm, const void *src,
-				     const struct dvmm_ipi_msg *msg)
+static enum dvmm_ipi_space compat_msg_space(struct kvm *vm, const void *src,
+					    const struct dvmm_ipi_msg *msg)
 {
 	if (msg->shorthand != DVMM_IPI_TO_DEST)
 		return DVMM_IPI_MIXED;
-	if (!(msg->flags & DVMM_IPI_LOGICAL) && !is_broadcast(msg))
+	if (!(msg->flags & DVMM_IPI_LOGICAL) && !compat_is_broadcast(msg))
 		return DVMM_IPI_MIXED;
-	return src ? ipi_space(vm, src) : vm_space(vm);
+	return src ? compat_ipi_space(vm, src) : compat_vm_space(vm);
 }
 
 /*
@@ -127,7 +127,7 @@ static enum dvmm_ipi_space msg_space(struct kvm *vm, const void *src,
  * interrupts off.  There KVM serves neither shorthands nor broadcasts: it gives
  * up, and the same write comes with interrupts on.
  */
-static bool comes_again(const void *src, const struct dvmm_ipi_msg *msg)
+static bool compat_comes_again(const void *src, const struct dvmm_ipi_msg *msg)
 {
 	if (!src || !irqs_disabled())
 		return false;
@@ -150,8 +150,8 @@ void dvmm_kvm_read(struct dvmm_kvm_sight *sight, struct kvm *vm, const void *src
 			 (src ? 0 : DVMM_IPI_MSI),
 	};
 	sight->one_only = irq->msi_redir_hint || irq->delivery_mode == APIC_DM_LOWEST;
-	sight->space = msg_space(vm, src, &sight->msg);
-	sight->again = comes_again(src, &sight->msg);
+	sight->space = compat_msg_space(vm, src, &sight->msg);
+	sight->again = compat_comes_again(src, &sight->msg);
 }
 
 bool dvmm_kvm_read_icr(struct dvmm_ipi_msg *msg, u64 icr)
@@ -170,11 +170,11 @@ void dvmm_kvm_redirect(void *irq, u32 dest)
 	((struct kvm_lapic_irq *)irq)->dest_id = dest;
 }
 
-static bool is_foreign(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
+static bool compat_is_foreign(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
 {
 	u32 id = vcpu->vcpu_id;
 
-	if (!t || !present(vcpu))
+	if (!t || !compat_present(vcpu))
 		return false;
 	return id >= t->count || t->node_of[id] != t->self;
 }
@@ -183,14 +183,14 @@ static bool is_foreign(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table 
  * Shadow paging has four levels only where the guest's own tables are shadowed,
  * and nested paging never has fewer.
  */
-static bool is_shadowed(const struct kvm_vcpu *vcpu)
+static bool compat_is_shadowed(const struct kvm_vcpu *vcpu)
 {
 	union kvm_mmu_page_role role = vcpu->arch.root_mmu.root_role;
 
 	return !role.direct || role.level < NESTED_LEVELS_MIN;
 }
 
-static bool has_xen(const struct kvm *vm)
+static bool compat_has_xen(const struct kvm *vm)
 {
 #ifdef dvmm_xen_config
 	return dvmm_xen_config(vm).msr || dvmm_xen_config(vm).flags;
@@ -199,7 +199,7 @@ static bool has_xen(const struct kvm *vm)
 #endif
 }
 
-static bool has_hyperv(const struct kvm_vcpu *vcpu)
+static bool compat_has_hyperv(const struct kvm_vcpu *vcpu)
 {
 #ifdef HAVE_HYPERV_ENABLED
 	return vcpu->arch.hyperv_enabled;
@@ -212,21 +212,21 @@ static bool has_hyperv(const struct kvm_vcpu *vcpu)
  * AMD's AVIC delivers a broadcast to running vCPUs without an exit, so that
  * other nodes would miss it.  Without AVIC a VM always has a reason against it.
  */
-static bool has_avic(const struct kvm *vm)
+static bool compat_has_avic(const struct kvm *vm)
 {
 	return boot_cpu_has(X86_FEATURE_SVM) && !READ_ONCE(vm->arch.apicv_inhibit_reasons);
 }
 
-static const char *vcpu_unfit(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
+static const char *compat_vcpu_unfit(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
 {
-	if (is_foreign(vcpu, t))
+	if (compat_is_foreign(vcpu, t))
 		return "a vCPU belongs to another node or none: create only this node's";
-	if (has_hyperv(vcpu))
+	if (compat_has_hyperv(vcpu))
 		return "Hyper-V's interfaces serve one host's vCPUs only: take hv-* from -cpu";
 	/* What is sent to it would go to all APICs in xAPIC mode. */
-	if (vcpu->vcpu_id == XAPIC_BROADCAST && present(vcpu))
+	if (vcpu->vcpu_id == XAPIC_BROADCAST && compat_present(vcpu))
 		return "APIC id 255 is every xAPIC's broadcast: leave this vCPU out";
-	if (is_shadowed(vcpu))
+	if (compat_is_shadowed(vcpu))
 		return "KVM uses no nested paging: load kvm_amd with npt=1 or kvm_intel with ept=1";
 	return NULL;
 }
@@ -239,12 +239,12 @@ const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t)
 
 	if (!vm->arch.x2apic_format || !vm->arch.x2apic_broadcast_quirk_disabled)
 		return "its APIC ids have 8 bits: enable both flags of KVM_CAP_X2APIC_API";
-	if (has_xen(vm))
+	if (compat_has_xen(vm))
 		return "Xen's interfaces serve one host's vCPUs only: take xen-version away";
-	if (has_avic(vm))
+	if (compat_has_avic(vm))
 		return "AVIC delivers broadcasts unseen: load kvm_amd with avic=0";
 	kvm_for_each_vcpu(i, vcpu, vm) {
-		why = vcpu_unfit(vcpu, t);
+		why = compat_vcpu_unfit(vcpu, t);
 		if (why)
 			return why;
 	}

@@ -38,7 +38,7 @@ static DEFINE_PER_CPU(bool, sink_busy);
  * KVM delivers without sleeping, as it does for an irqfd; so on this CPU the
  * mark is there for exactly this call and for interrupts that hit it.
  */
-static unsigned int msi_send(struct kvm *vm, u32 dest, u32 flags, u32 data)
+static unsigned int sink_send_msi(struct kvm *vm, u32 dest, u32 flags, u32 data)
 {
 	struct kvm_kernel_irq_routing_entry e = {
 		.type = KVM_IRQ_ROUTING_MSI,
@@ -63,7 +63,7 @@ bool dvmm_kvm_is_ours(void)
 
 void dvmm_kvm_probe(struct kvm *vm)
 {
-	msi_send(vm, NOBODY, 0, APIC_DM_FIXED | APIC_INT_ASSERT | APIC_VECTOR_MASK);
+	sink_send_msi(vm, NOBODY, 0, APIC_DM_FIXED | APIC_INT_ASSERT | APIC_VECTOR_MASK);
 }
 
 /* ---- records ---- */
@@ -82,15 +82,15 @@ struct target {
 	unsigned int reached;
 };
 
-static void target_send(struct target *t, u32 mode_and_vector)
+static void sink_send(struct target *t, u32 mode_and_vector)
 {
-	unsigned int reached = msi_send(t->vm, t->dest, t->flags,
-					APIC_INT_ASSERT | mode_and_vector);
+	unsigned int reached = sink_send_msi(t->vm, t->dest, t->flags,
+					     APIC_INT_ASSERT | mode_and_vector);
 
 	t->reached = max(t->reached, reached);
 }
 
-static void target_send_vectors(struct target *t, const struct dvmm_ipi_record *record)
+static void sink_send_vectors(struct target *t, const struct dvmm_ipi_record *record)
 {
 	u32 level = record->events & DVMM_IPI_LEVELS ? APIC_INT_LEVELTRIG : 0;
 	int i;
@@ -102,46 +102,46 @@ static void target_send_vectors(struct target *t, const struct dvmm_ipi_record *
 		while (bits) {
 			u32 bit = __fls(bits);
 
-			target_send(t, APIC_DM_FIXED | level | (i * 32 + bit));
+			sink_send(t, APIC_DM_FIXED | level | (i * 32 + bit));
 			bits &= ~BIT(bit);
 		}
 	}
 }
 
-static unsigned int target_inject(struct kvm *vm, u32 dest, u32 flags,
-				  const struct dvmm_ipi_record *record)
+static unsigned int sink_inject_target(struct kvm *vm, u32 dest, u32 flags,
+				       const struct dvmm_ipi_record *record)
 {
 	struct target t = { .vm = vm, .dest = dest, .flags = flags };
 
 	if (record->events & DVMM_IPI_INITS)
-		target_send(&t, APIC_DM_INIT);
+		sink_send(&t, APIC_DM_INIT);
 	if (record->events & DVMM_IPI_SIPIS)
-		target_send(&t, APIC_DM_STARTUP | record->sipi);
+		sink_send(&t, APIC_DM_STARTUP | record->sipi);
 	if (record->events & DVMM_IPI_NMIS)
-		target_send(&t, APIC_DM_NMI);
+		sink_send(&t, APIC_DM_NMI);
 	if (record->events & DVMM_IPI_SMIS)
-		target_send(&t, APIC_DM_SMI);
+		sink_send(&t, APIC_DM_SMI);
 	if (record->events & DVMM_IPI_UNHALTS)
-		target_send(&t, APIC_DM_REMRD);
-	target_send_vectors(&t, record);
+		sink_send(&t, APIC_DM_REMRD);
+	sink_send_vectors(&t, record);
 	return t.reached;
 }
 
-static unsigned int inject_one(struct kvm *vm, const struct dvmm_ipi_record *record)
+static unsigned int sink_inject_one(struct kvm *vm, const struct dvmm_ipi_record *record)
 {
 	if (record->dest >= KVM_MAX_VCPU_IDS || !kvm_get_vcpu_by_id(vm, record->dest))
 		return 0;
-	return target_inject(vm, record->dest, 0, record);
+	return sink_inject_target(vm, record->dest, 0, record);
 }
 
-static unsigned int inject_every(struct kvm *vm, const struct dvmm_ipi_record *record)
+static unsigned int sink_inject_every(struct kvm *vm, const struct dvmm_ipi_record *record)
 {
 	unsigned int reached = 0;
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
 
 	kvm_for_each_vcpu(i, vcpu, vm)
-		reached += target_inject(vm, vcpu->vcpu_id, 0, record);
+		reached += sink_inject_target(vm, vcpu->vcpu_id, 0, record);
 	return reached;
 }
 
@@ -149,19 +149,19 @@ static unsigned int sink_inject(void *sink, const struct dvmm_ipi_record *record
 {
 	switch (record->to) {
 	case DVMM_IPI_VCPU:
-		return inject_one(sink, record);
+		return sink_inject_one(sink, record);
 	case DVMM_IPI_EVERY:
-		return inject_every(sink, record);
+		return sink_inject_every(sink, record);
 	case DVMM_IPI_LOGICALLY:
-		return target_inject(sink, record->dest, MSI_LOGICAL, record);
+		return sink_inject_target(sink, record->dest, MSI_LOGICAL, record);
 	default:
-		return target_inject(sink, record->dest, 0, record);
+		return sink_inject_target(sink, record->dest, 0, record);
 	}
 }
 
 /* ---- a VM ---- */
 
-static bool file_is_vm(struct file *file)
+static bool sink_file_is_vm(struct file *file)
 {
 #ifdef HAVE_FILE_IS_KVM
 	return file_is_kvm(file);
@@ -177,7 +177,7 @@ static bool file_is_vm(struct file *file)
  * Kernels without CONFIG_MODVERSIONS load modules that were built for other
  * types.  What must be so in any VM is not where these modules look for it then.
  */
-static bool is_alien(struct kvm *vm)
+static bool sink_is_alien(struct kvm *vm)
 {
 	struct kvm_vcpu *vcpu;
 	unsigned long i;
@@ -191,7 +191,7 @@ static bool is_alien(struct kvm *vm)
 	return false;
 }
 
-static sink_msi_fn table_msi(const struct kvm_irq_routing_table *table)
+static sink_msi_fn sink_table_msi(const struct kvm_irq_routing_table *table)
 {
 	const struct kvm_kernel_irq_routing_entry *e;
 	u32 gsi;
@@ -205,18 +205,18 @@ static sink_msi_fn table_msi(const struct kvm_irq_routing_table *table)
 	return NULL;
 }
 
-static sink_msi_fn vm_msi(struct kvm *vm)
+static sink_msi_fn sink_vm_msi(struct kvm *vm)
 {
 	int idx = srcu_read_lock(&vm->irq_srcu);
-	sink_msi_fn msi = table_msi(srcu_dereference(vm->irq_routing, &vm->irq_srcu));
+	sink_msi_fn msi = sink_table_msi(srcu_dereference(vm->irq_routing, &vm->irq_srcu));
 
 	srcu_read_unlock(&vm->irq_srcu, idx);
 	return msi;
 }
 
-static const char *vm_useless(struct kvm *vm)
+static const char *sink_vm_useless(struct kvm *vm)
 {
-	if (is_alien(vm))
+	if (sink_is_alien(vm))
 		return "the VM is another process's, or another KVM's: build the modules anew";
 	if (READ_ONCE(vm->arch.irqchip_mode) != KVM_IRQCHIP_SPLIT)
 		return "the VM needs a split irqchip (KVM_CAP_SPLIT_IRQCHIP)";
@@ -230,7 +230,7 @@ static const char *vm_useless(struct kvm *vm)
  * this reason, and Intel's APICv, which exits on everything but a unicast, does
  * not know it and stays on.
  */
-static void inhibit_avic(struct kvm *vm, bool inhibit)
+static void sink_inhibit_avic(struct kvm *vm, bool inhibit)
 {
 #ifdef HAVE_KVM_APICV_INHIBIT
 	kvm_set_or_clear_apicv_inhibit(vm, APICV_INHIBIT_REASON_PIT_REINJ, inhibit);
@@ -243,12 +243,12 @@ static void *sink_bind(struct file *file)
 	const char *why;
 	struct kvm *vm;
 
-	if (!file_is_vm(file))
+	if (!sink_file_is_vm(file))
 		return ERR_PTR(-EINVAL);
 	vm = file->private_data;
-	why = vm_useless(vm);
+	why = sink_vm_useless(vm);
 	if (!why)
-		msi = vm_msi(vm);
+		msi = sink_vm_msi(vm);
 	if (!why && !msi)
 		why = "the VM needs an MSI route (KVM_SET_GSI_ROUTING), whatever its message";
 	if (why) {
@@ -257,13 +257,13 @@ static void *sink_bind(struct file *file)
 	}
 	WRITE_ONCE(sink_msi, msi);
 	kvm_get_kvm(vm);
-	inhibit_avic(vm, true);
+	sink_inhibit_avic(vm, true);
 	return vm;
 }
 
 static void sink_unbind(void *sink)
 {
-	inhibit_avic(sink, false);
+	sink_inhibit_avic(sink, false);
 	kvm_put_kvm(sink);
 }
 
