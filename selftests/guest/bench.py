@@ -9,7 +9,7 @@ import time
 import benchjobs
 import benchtrace
 import hotpages
-from guestlib import Machine, Plain, load, main, unload
+from guestlib import Machine, Plain, load, main, unload_all
 
 HOTTEST = 20
 CPUS = 2                # of the guest, on each host
@@ -156,8 +156,7 @@ def test(t):
     finally:
         hotpages.stop(m.hosts)
         m.end()
-    for host in (0, 1):
-        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+    unload_all(t, (0, 1))
 
 
 main(test)

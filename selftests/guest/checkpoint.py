@@ -6,7 +6,7 @@ import json
 import time
 
 import checks
-from guestlib import PATIENCE, Failed, Machine, Plain, load, main, must, on, unload
+from guestlib import PATIENCE, Failed, Machine, Plain, load, main, must, on, unload_all
 
 STATE = '/log/checkpoint'
 STEPS = 100000
@@ -173,9 +173,7 @@ def test(t):
     again(t, machine([0, 0], 'o'), 'both nodes on one host', before)
     single(t, before)
     must(0, f'rm {STATE}')
-    for host in (0, 1):
-        status, text = unload(host)
-        t.ok(status == 0, f'the modules of host {host} unload', text)
+    unload_all(t, (0, 1))
 
 
 main(test)

@@ -4,7 +4,7 @@
 import sys
 
 import checks
-from guestlib import Machine, load, main, unload
+from guestlib import Machine, load, main, unload_all
 
 
 def test(t):
@@ -19,9 +19,7 @@ def test(t):
         t.ok(not m.panic(), 'the guest has seen nothing', m.panic())
     finally:
         m.end()
-    for node in range(2):
-        status, text = unload(node)
-        t.ok(status == 0, f'modules of host {node} go', text)
+    unload_all(t, range(2))
 
 
 main(test)

@@ -85,6 +85,13 @@ def unload(node):
               'rmmod $m 2>/dev/null; usleep 100000; done; grep ^dvmm /proc/modules; exit 1')
 
 
+def unload_all(t, nodes, when=''):
+    """Whether the modules of all these go."""
+    for node in nodes:
+        status, text = unload(node)
+        t.ok(status == 0, f'{when}the modules of host {node} unload', text)
+
+
 def soft_roce(nodes):
     """An RDMA device at each end of the cable between nodes 0 and 1; RoCE wants addresses of a common subnet."""
     for node in nodes:

@@ -4,7 +4,7 @@
 import re
 
 import checks
-from guestlib import Failed, Machine, load, main, must, unload
+from guestlib import Failed, Machine, load, main, must, unload_all
 
 
 def host_memory(node):
@@ -35,8 +35,7 @@ def test(t):
         checks.power_off(t, m)
     finally:
         m.end()
-    for host in (0, 1):
-        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+    unload_all(t, (0, 1))
 
 
 main(test)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 
-from guestlib import PATIENCE, Failed, Machine, load, main, must, on, unload
+from guestlib import PATIENCE, Failed, Machine, load, main, must, on, unload_all
 
 BOUND = 5 * PATIENCE
 
@@ -38,9 +38,7 @@ def ends_with(t, m, node, reason, what):
 
 def clean(t, hosts, what):
     """Nothing is left of the machine in the kernels."""
-    for host in sorted(set(hosts)):
-        status, text = unload(host)
-        t.ok(status == 0, f'{what}: the modules of host {host} unload', text)
+    unload_all(t, sorted(set(hosts)), f'{what}: ')
 
 
 def killed_qemu(t, hosts, victim, what):

@@ -10,7 +10,7 @@ import struct
 import threading
 
 import checks
-from guestlib import Failed, Machine, load, main, must, unload
+from guestlib import Failed, Machine, load, main, must, unload_all
 
 VCPU = 1
 DISK = '-drive if=none,id=disk,format=raw,file=/tmp/first.img,cache=unsafe -device virtio-blk-pci,drive=disk'
@@ -200,9 +200,7 @@ def test(t):
         all_of_it(t, m)
     finally:
         m.end()
-    for host in (0, 1):
-        status, text = unload(host)
-        t.ok(status == 0, f'the modules of host {host} unload', text)
+    unload_all(t, (0, 1))
 
 
 main(test)

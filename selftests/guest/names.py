@@ -4,7 +4,7 @@
 import re
 import time
 
-from guestlib import PATIENCE, Machine, load, main, must, on, unload
+from guestlib import PATIENCE, Machine, load, main, must, on, unload_all
 
 ADDRESS = ('10.77.0.1', '10.77.0.2')
 SIXTH = '2001:db8:77::1'        # of node 0, in the eyes of node 1 only
@@ -80,8 +80,7 @@ def test(t):
     finally:
         for node in (0, 1):
             on(node, 'cp /tmp/hosts /etc/hosts; rm -f /tmp/hosts')
-    for node in (0, 1):
-        t.ok(unload(node)[0] == 0, f'afterwards the modules of host {node} unload')
+    unload_all(t, (0, 1), 'afterwards ')
 
 
 main(test)

@@ -9,7 +9,7 @@ import re
 import sys
 import time
 
-from guestlib import Machine, load, main, must, on, unload
+from guestlib import Machine, load, main, must, on, unload_all
 
 IMAGE = '/dvmm/selftests/guest/tiny.bin'
 
@@ -258,8 +258,7 @@ def test(t):
     for part in PARTS:
         if part.__name__ in sys.argv[1:] or not sys.argv[1:]:
             part(t)
-    status, text = unload(0)
-    t.ok(status == 0, 'afterwards the modules unload', text)
+    unload_all(t, [0], 'afterwards ')
 
 
 main(test)

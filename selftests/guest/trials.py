@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, '../../tools/testbed'))
 
 import checks  # noqa: E402
-from guestlib import PROGRAMS, Failed, Machine, Plain, load, main, must, on, unload  # noqa: E402
+from guestlib import PROGRAMS, Failed, Machine, Plain, load, main, must, on, unload_all  # noqa: E402
 from testbed import config  # noqa: E402
 
 KIT = os.path.join(HERE, 'trial.tmp')                   # made here, seen in the nodes
@@ -116,8 +116,7 @@ def guest(t, m, words='', arguments='', bound=900, then=(), off=checks.power_off
         off(t, m)
     finally:
         m.end()
-    for host in [] if plain else sorted(set(m.hosts)):
-        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+    unload_all(t, [] if plain else sorted(set(m.hosts)))
 
 
 # ---- firmware and disks
@@ -427,8 +426,7 @@ def black_hole(t):
     finally:
         m.end()
         on(1, f'{TC} qdisc del dev to0 clsact; rmmod act_police')
-    for host in (0, 1):
-        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+    unload_all(t, (0, 1))
 
 
 TRIALS = {

@@ -4,7 +4,7 @@
 import threading
 
 import checks
-from guestlib import Machine, load, main, unload
+from guestlib import Machine, load, main, unload_all
 
 
 def together(t, both):
@@ -37,8 +37,7 @@ def test(t):
     finally:
         for m in both:
             m.end()
-    for host in (0, 1):
-        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
+    unload_all(t, (0, 1))
 
 
 main(test)

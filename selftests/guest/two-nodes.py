@@ -8,7 +8,7 @@ usage: two-nodes.py one|two [quick] [small] [rdma]	both nodes in one kernel (loo
 import sys
 
 import checks
-from guestlib import Machine, load, main, must, no_roce, soft_roce, unload
+from guestlib import Machine, load, main, must, no_roce, soft_roce, unload_all
 
 WORDS = 'loglevel=5'
 ARGUMENTS = ('-action reboot=reset '
@@ -98,10 +98,9 @@ def test(t):
         (quick if 'quick' in sys.argv else everything)(t, m)
     finally:
         m.end()
-    for host in sorted(set(hosts)):
-        t.ok(unload(host)[0] == 0, f'the modules of host {host} unload')
-        if rdma:
-            no_roce(host)
+    unload_all(t, sorted(set(hosts)))
+    for host in set(hosts) if rdma else ():
+        no_roce(host)
 
 
 main(test)
