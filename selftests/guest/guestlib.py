@@ -101,8 +101,7 @@ def soft_roce(nodes):
 
 def no_roce(node):
     """Takes the device away; status and what was said."""
-    return on(node, f'rdma link delete dvmm-rxe; ip addr del {ROCE}{node + 1}/24 dev to{1 - node} 2> /dev/null; '
-              '! rdma link | grep -q dvmm-rxe')
+    return on(node, f'DVMM_PATIENCE={PATIENCE} roce-off dvmm-rxe; s=$?; ip addr del {ROCE}{node + 1}/24 dev to{1 - node} 2> /dev/null; exit $s')
 
 
 class Machine:

@@ -189,7 +189,7 @@ class Runner:
         for text in tap.failures[:10]:
             self.say(f'         {text}')
         if tap.failures:
-            self.bad.append(test.name)
+            self.bad.append((test.name, tap.failures[0]))
             self.say(f'         log: {os.path.join(self.logs, test.file_name() + ".log")}')
 
     def close(self, at_once=False):
