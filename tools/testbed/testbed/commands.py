@@ -27,7 +27,7 @@ def show(kind, data):
 
 def _boot(args, name):
     config.end_on_signals()
-    conf = config.Config(args.memory, args.cpus, args.share, args.modules, args.append)
+    conf = config.Config(args.memory, args.cpus, args.share, args.modules, args.append, pool=args.pool)
     logs = config.new_log_directory(name)
     say(f'{conf.describe()}; logs in {logs}')
     cluster = Cluster(args.nodes, conf, logs)

@@ -54,7 +54,7 @@ def nested_kvm():
 class Config:
     """Every value that a node's command line needs."""
 
-    def __init__(self, memory=2048, cpus=1, share=None, modules=None, append='', debug=None):
+    def __init__(self, memory=2048, cpus=1, share=None, modules=None, append='', debug=None, pool=False):
         with open(os.path.join(tree_cache(), f'config.{debug}' if debug else 'config')) as f:
             self.set_up = dict(line.strip().split('=', 1) for line in f if '=' in line)
         self.memory, self.cpus, self.share, self.append = memory, cpus, share, append
@@ -73,6 +73,9 @@ class Config:
         if modules is None and 'MODULES' in self.set_up:
             modules = [self.set_up['MODULES']]
         self.initrd = initrd(self.set_up, modules)
+        if pool:
+            self.initrd = joined(self.initrd, self.set_up['POOL'])
+            self.append += ' testbed.systemd'
 
     def describe(self):
         """One line about how nodes run here."""
@@ -139,6 +142,14 @@ def make_initrd(set_up, modules, out):
         subprocess.run(f'cp {set_up["INITRAMFS"]}/node.cpio {out}.tmp && cd {work} && '
                        f'find lib/modules/*/modules.* lib/modules/*/updates | cpio --quiet -o -H newc -R 0:0 '
                        f'>> {out}.tmp && mv {out}.tmp {out}', shell=True, check=True)
+
+
+def joined(first, second):
+    """An archive that is two of them, one behind the other; its path."""
+    out = f'{first}-{os.path.basename(second)}'
+    if not os.path.exists(out):
+        subprocess.run(f'cat {first} {second} > {out}.tmp && mv {out}.tmp {out}', shell=True, check=True)
+    return out
 
 
 def end_on_signals():
