@@ -197,16 +197,21 @@ static int list(sd_bus_message *m, void *arg, sd_bus_error *error)
 }
 
 /* As systemd does: there is no unit that one cannot ask for. */
-static int get_all(sd_bus_message *m, void *arg, sd_bus_error *error)
+static int get(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	const struct unit *u = find(NULL, sd_bus_message_get_path(m));
+	const char *interface, *property;
+	int r = sd_bus_message_read(m, "ss", &interface, &property);
 
 	(void)arg;
-	(void)error;
-	return sd_bus_reply_method_return(m, "a{sv}", 3, "ActiveState", "s",
-					  u ? u->state : "inactive", "Result", "s",
-					  u && *u->state == 'f' ? "exit-code" : "success",
-					  "NRestarts", "u", 0);
+	if (r < 0)
+		return r;
+	if (!strcmp(property, "ActiveState"))
+		return sd_bus_reply_method_return(m, "v", "s", u ? u->state : "inactive");
+	if (!strcmp(property, "Result"))
+		return sd_bus_reply_method_return(m, "v", "s", u && *u->state == 'f' ?
+						  "exit-code" : "success");
+	return sd_bus_error_setf(error, SD_BUS_ERROR_UNKNOWN_PROPERTY, "%s", property);
 }
 
 static int hello(sd_bus_message *m)
@@ -226,8 +231,8 @@ static int on_call(sd_bus_message *m, void *arg, sd_bus_error *error)
 		return reset(m, arg, error);
 	if (sd_bus_message_is_method_call(m, MANAGER, "ListUnitsByPatterns"))
 		return list(m, arg, error);
-	if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Properties", "GetAll"))
-		return get_all(m, arg, error);
+	if (sd_bus_message_is_method_call(m, "org.freedesktop.DBus.Properties", "Get"))
+		return get(m, arg, error);
 	return 0;
 }
 

@@ -186,6 +186,7 @@ static char *machine_start(struct pool *p, struct json_object *machine,
 	if (why)
 		return why;
 	json_text(machine, "restart", json_text_of(message, "restart"));
+	json_number(machine, "every", json_number_of(message, "every"));
 	json_number(machine, "restarts", 0);
 	return NULL;
 }

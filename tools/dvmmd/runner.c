@@ -105,27 +105,69 @@ static char *runner_file(const struct runner *r, const struct pool *p, struct js
 	return path;
 }
 
-char **runner_prepare(const struct runner *r, const struct pool *p, struct json_object *machine,
-		      unsigned int cell, char **why)
+/* dvmm VERB FILE WORD --state DIR; more may be added, and NULL at the end */
+static GPtrArray *runner_command(const struct runner *r, const char *verb, const char *path,
+				 const char *word)
+{
+	const char *words[] = { r->dvmm, verb, path, word, "--state", r->state };
+	GPtrArray *command = g_ptr_array_new();
+	unsigned int i;
+
+	for (i = 0; i < G_N_ELEMENTS(words); i++)
+		g_ptr_array_add(command, g_strdup(words[i]));
+	return command;
+}
+
+static void runner_option(GPtrArray *command, const char *option, const char *value)
+{
+	g_ptr_array_add(command, g_strdup(option));
+	if (value)
+		g_ptr_array_add(command, g_strdup(value));
+}
+
+static void runner_add(GPtrArray *commands, GPtrArray *command)
+{
+	g_ptr_array_add(command, NULL);
+	g_ptr_array_add(commands, g_ptr_array_free(command, FALSE));
+}
+
+/* What the boot node begins with, and what it makes for the next one. */
+static void runner_checkpoints(GPtrArray *run, struct json_object *machine)
+{
+	const char *from = json_text_of(machine, "from"), *keep = json_text_of(machine, "restart");
+	char *every = g_strdup_printf("%u", (unsigned int)json_number_of(machine, "every"));
+
+	if (*from)
+		runner_option(run, "--from", from);
+	/* Nobody is there to move what an earlier one has left. */
+	if (*from && json_number_of(machine, "restarts"))
+		runner_option(run, "--replace", NULL);
+	if (*keep && strcmp(every, "0")) {
+		runner_option(run, "--keep", keep);
+		runner_option(run, "--every", every);
+	}
+	g_free(every);
+}
+
+GPtrArray *runner_prepare(const struct runner *r, const struct pool *p,
+			  struct json_object *machine, unsigned int cell, char **why)
 {
 	struct json_object *its = json_object_array_get_idx(machine_cells(machine), cell);
-	const char *from = json_text_of(machine, "from");
+	GPtrArray *commands, *run;
 	char *path = runner_file(r, p, machine, why);
-	GPtrArray *words;
 
 	if (!path)
 		return NULL;
-	words = g_ptr_array_new();
-	g_ptr_array_add(words, g_strdup(r->dvmm));
-	g_ptr_array_add(words, g_strdup("run"));
-	g_ptr_array_add(words, path);
-	g_ptr_array_add(words, g_strdup(json_text_of(its, "node")));
-	g_ptr_array_add(words, g_strdup("--state"));
-	g_ptr_array_add(words, g_strdup(r->state));
-	if (!cell && *from) {
-		g_ptr_array_add(words, g_strdup("--from"));
-		g_ptr_array_add(words, g_strdup(from));
+	commands = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
+	run = runner_command(r, "run", path, json_text_of(its, "node"));
+	if (!cell)
+		runner_checkpoints(run, machine);
+	runner_add(commands, run);
+	/* A state has all vCPUs on the boot node, and they stand still. */
+	if (!cell && *json_text_of(machine, "from")) {
+		runner_add(commands, runner_command(r, "spread", path, "--here"));
+		runner_add(commands, runner_command(r, "resume", path, "--here"));
 	}
-	g_ptr_array_add(words, NULL);
-	return (char **)g_ptr_array_free(words, FALSE);
+	g_free(path);
+	return commands;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* How a cell is run on this host: its machine file, its key, its command. */
+/* How a cell is run on this host: its machine file, its key, its commands. */
 #ifndef DVMMD_RUNNER_H
 #define DVMMD_RUNNER_H
 
@@ -21,9 +21,10 @@ struct runner {
  * runner_prepare - writes the machine file of that run, with the addresses of the cells' hosts
  * @why: what is wrong, one line to be freed
  *
- * Return: the command's words, to be freed by g_strfreev(); NULL and @why.
+ * Return: commands, to be freed with g_ptr_array_unref(), each an array of words: the first runs
+ * the cell, the others have to end well, in their order, once it is ready; NULL and @why.
  */
-char **runner_prepare(const struct runner *r, const struct pool *p, struct json_object *machine,
-		      unsigned int cell, char **why);
+GPtrArray *runner_prepare(const struct runner *r, const struct pool *p,
+			  struct json_object *machine, unsigned int cell, char **why);
 
 #endif

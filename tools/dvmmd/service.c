@@ -17,7 +17,7 @@
 /* Also how a later dvmmd knows its units. */
 #define SERVICE_FORMAT	"dvmm machine %s node %s run %u cell %u"
 #define SERVICE_SCAN	"dvmm machine %63s node %63s run %u cell %u"
-#define SERVICE_LOOK_MS	250
+#define SERVICE_LOOK_MS	1000
 #define SERVICE_CALL_US	(5 * 1000000ull)
 #define SERVICE_STOP_US	(30 * 1000000ull)
 
@@ -101,55 +101,55 @@ static void service_end(struct service *s, const char *reason)
 	service_free(s);
 }
 
-/* A text out of what a{sv} has; the others are passed over. */
-static int read_texts(sd_bus_message *m, const char *const *keys, const char **values)
+/* All properties of a service are too much work for systemd to ask for them again and again. */
+static int service_ask(struct service *s, const char *interface, const char *property,
+		       sd_bus_message_handler_t heard)
 {
-	const char *key;
-	int r = sd_bus_message_enter_container(m, 'a', "{sv}"), i;
-
-	while (r >= 0 && (r = sd_bus_message_enter_container(m, 'e', "sv")) > 0) {
-		r = sd_bus_message_read(m, "s", &key);
-		for (i = 0; r >= 0 && keys[i] && strcmp(keys[i], key); i++)
-			;
-		if (r >= 0)
-			r = keys[i] ? sd_bus_message_read(m, "v", "s", &values[i]) :
-				      sd_bus_message_skip(m, "v");
-		if (r >= 0)
-			r = sd_bus_message_exit_container(m);
-	}
-	return r;
+	return sd_bus_call_method_async(s->all->bus, NULL, SYSTEMD, s->path,
+					"org.freedesktop.DBus.Properties", "Get", heard, s, "ss",
+					interface, property);
 }
 
-static void service_be(struct service *s, const char *state, const char *result)
+static int on_result(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
+	const char *result = "unknown";
+	struct service *s = arg;
 	char *reason;
 
+	(void)error;
+	if (!sd_bus_message_is_method_error(m, NULL))
+		sd_bus_message_read(m, "v", "s", &result);
+	reason = g_strdup_printf("%s has failed: %s", s->name, result);
+	service_end(s, reason);
+	g_free(reason);
+	return 0;
+}
+
+static void service_be(struct service *s, const char *state)
+{
 	if (!strcmp(state, "active") && !s->active) {
 		s->active = true;
 		s->all->ops->active(s->all->arg, s->machine, s->node);
 	} else if (!strcmp(state, "failed")) {
-		reason = g_strdup_printf("%s has failed: %s", s->name, result);
-		service_end(s, reason);
-		g_free(reason);
+		s->asked = service_ask(s, SYSTEMD ".Service", "Result", on_result) >= 0;
 	} else if (!strcmp(state, "inactive") && ++s->inactive > 1) {
 		/* At the first look it may not have begun yet. */
 		service_end(s, "");
 	}
 }
 
-static int on_properties(sd_bus_message *m, void *arg, sd_bus_error *error)
+static int on_state(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
-	static const char *const keys[] = { "ActiveState", "Result", NULL };
-	const char *values[] = { "", "" };
 	struct service *s = arg;
+	const char *state;
 
 	(void)error;
 	s->asked = false;
 	/* What has ended well is known to systemd no more. */
 	if (sd_bus_message_is_method_error(m, NULL))
 		service_end(s, "");
-	else if (read_texts(m, keys, values) >= 0)
-		service_be(s, values[0], values[1]);
+	else if (sd_bus_message_read(m, "v", "s", &state) >= 0)
+		service_be(s, state);
 	return 0;
 }
 
@@ -163,9 +163,7 @@ static gboolean on_look(gpointer arg)
 
 		if (s->asked)
 			continue;
-		s->asked = sd_bus_call_method_async(all->bus, NULL, SYSTEMD, s->path,
-						    "org.freedesktop.DBus.Properties", "GetAll",
-						    on_properties, s, "s", "") >= 0;
+		s->asked = service_ask(s, SYSTEMD ".Unit", "ActiveState", on_state) >= 0;
 	}
 	sd_bus_flush(all->bus);
 	return G_SOURCE_CONTINUE;
@@ -189,24 +187,32 @@ static int on_started(sd_bus_message *m, void *arg, sd_bus_error *error)
 	return 0;
 }
 
-static int append_argv(sd_bus_message *m, const char *const *argv)
+static int append_argv(sd_bus_message *m, char **argv)
+{
+	int r = sd_bus_message_open_container(m, 'r', "sasb");
+
+	r = r < 0 ? r : sd_bus_message_append(m, "s", argv[0]);
+	r = r < 0 ? r : sd_bus_message_append_strv(m, argv);
+	r = r < 0 ? r : sd_bus_message_append(m, "b", 0);
+	return r < 0 ? r : sd_bus_message_close_container(m);
+}
+
+static int append_commands(sd_bus_message *m, const char *key, const GPtrArray *commands,
+			   unsigned int from, unsigned int to)
 {
 	int r = sd_bus_message_open_container(m, 'r', "sv");
 
-	r = r < 0 ? r : sd_bus_message_append(m, "s", "ExecStart");
+	r = r < 0 ? r : sd_bus_message_append(m, "s", key);
 	r = r < 0 ? r : sd_bus_message_open_container(m, 'v', "a(sasb)");
 	r = r < 0 ? r : sd_bus_message_open_container(m, 'a', "(sasb)");
-	r = r < 0 ? r : sd_bus_message_open_container(m, 'r', "sasb");
-	r = r < 0 ? r : sd_bus_message_append(m, "s", argv[0]);
-	r = r < 0 ? r : sd_bus_message_append_strv(m, (char **)argv);
-	r = r < 0 ? r : sd_bus_message_append(m, "b", 0);
-	r = r < 0 ? r : sd_bus_message_close_container(m);
+	for (; r >= 0 && from < to; from++)
+		r = append_argv(m, g_ptr_array_index(commands, from));
 	r = r < 0 ? r : sd_bus_message_close_container(m);
 	r = r < 0 ? r : sd_bus_message_close_container(m);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-static int append_properties(sd_bus_message *m, const char *description, const char *const *argv)
+static int append_properties(sd_bus_message *m, const char *description, const GPtrArray *commands)
 {
 	int r = sd_bus_message_open_container(m, 'a', "(sv)");
 
@@ -218,11 +224,12 @@ static int append_properties(sd_bus_message *m, const char *description, const c
 	/* Nodes wait for each other as long as the machine file says. */
 	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "TimeoutStartUSec", "t", UINT64_MAX);
 	r = r < 0 ? r : sd_bus_message_append(m, "(sv)", "TimeoutStopUSec", "t", SERVICE_STOP_US);
-	r = r < 0 ? r : append_argv(m, argv);
+	r = r < 0 ? r : append_commands(m, "ExecStart", commands, 0, 1);
+	r = r < 0 ? r : append_commands(m, "ExecStartPost", commands, 1, commands->len);
 	return r < 0 ? r : sd_bus_message_close_container(m);
 }
 
-void service_start(struct services *all, const struct unit *u, const char *const *argv)
+void service_start(struct services *all, const struct unit *u, const GPtrArray *commands)
 {
 	struct service *s = service_add(all, u->machine, u->node);
 	char *description = g_strdup_printf(SERVICE_FORMAT, u->machine, u->node, u->run, u->cell);
@@ -235,7 +242,7 @@ void service_start(struct services *all, const struct unit *u, const char *const
 	r = sd_bus_message_new_method_call(all->bus, &m, SYSTEMD, SYSTEMD_PATH, MANAGER,
 					   "StartTransientUnit");
 	r = r < 0 ? r : sd_bus_message_append(m, "ss", s->name, "fail");
-	r = r < 0 ? r : append_properties(m, description, argv);
+	r = r < 0 ? r : append_properties(m, description, commands);
 	r = r < 0 ? r : sd_bus_message_append(m, "a(sa(sv))", 0);
 	s->asked = true;
 	r = r < 0 ? r : sd_bus_call_async(all->bus, NULL, m, on_started, s, 0);

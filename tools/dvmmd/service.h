@@ -31,8 +31,11 @@ struct services;
 struct services *services_open(const struct service_ops *ops, void *arg, char **why);
 void services_close(struct services *all);
 
-/** service_start - its end is told, also if it does not begin */
-void service_start(struct services *all, const struct unit *u, const char *const *argv);
+/**
+ * service_start - its end is told, also if it does not begin
+ * @commands: as runner_prepare() gives them; it is active when all but the first have ended well
+ */
+void service_start(struct services *all, const struct unit *u, const GPtrArray *commands);
 void service_stop(struct services *all, const struct unit *u);
 
 /** service_name - of the unit, to be freed: no two cells have the same */

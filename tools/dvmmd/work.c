@@ -69,19 +69,22 @@ static void on_start(void *arg, struct unit *u)
 {
 	struct work *w = arg;
 	const struct pool *p = replica_pool(w->r);
-	char *why = w->why ? g_strdup(w->why) : NULL, **argv = NULL;
+	char *why = w->why ? g_strdup(w->why) : NULL;
+	GPtrArray *commands = NULL;
 
 	if (!why)
-		argv = runner_prepare(w->runner, p, pool_machine(p, u->machine), u->cell, &why);
-	if (argv) {
+		commands = runner_prepare(w->runner, p, pool_machine(p, u->machine), u->cell,
+					  &why);
+	if (commands) {
 		fprintf(stderr, "dvmmd: %s: node %s is started, run %u\n", u->machine, u->node,
 			u->run);
-		service_start(w->services, u, (const char *const *)argv);
+		service_start(w->services, u, commands);
 	} else {
 		unit_end(u, why);
 		work_look_soon(w);
 	}
-	g_strfreev(argv);
+	if (commands)
+		g_ptr_array_unref(commands);
 	g_free(why);
 }
 
