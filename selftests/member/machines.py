@@ -177,8 +177,11 @@ def test_death(pool):
     Tap.says(one.decide('start', 'web-1'), 1, 'web-1: it may still run on h2, which is out of reach: when that host is '
              'surely off, dvmm fenced h2')
     Tap.says(one.decide('fenced', 'h2'), 0, 'dvmm fenced h2')
-    Tap.says(one.decide('start', 'web-1', '--restart', '/shared/checkpoint'), 0, 'then it is started elsewhere')
+    Tap.says(one.decide('start', 'web-1', '--every', '60'), 2, '--every: name where the checkpoints are to be')
+    Tap.says(one.decide('start', 'web-1', '--restart', '/shared/checkpoint', '--every', '60'), 0, 'then it is started elsewhere')
     machine = pool.wait_state('web-1', 'running')
+    Tap.result(pool.count('run web-1 h1 --keep /shared/checkpoint --every 60') == 1
+               and not pool.count('resume'), 'its boot node makes a checkpoint every minute')
     Tap.result(2 not in [c['host'] for c in machine['cells']], 'on hosts that are there')
 
 
@@ -195,6 +198,9 @@ def test_restart(pool):
     machine = pool.wait_state('web-1', 'running')
     Tap.result(machine['run'] == 5 and pool.count('run web-1 h1 --from /shared/checkpoint') == 1
                and not pool.count('run web-1 h2 --from'), 'then it goes on from its checkpoint by itself')
+    Tap.result(pool.count('run web-1 h1 --from /shared/checkpoint --replace --keep /shared/checkpoint --every 60') == 1
+               and pool.count('spread web-1 --here') == 1 and pool.count('resume web-1 --here') == 1,
+               'in place of what an earlier one left; its vCPUs are spread, it is resumed, and saved again every minute')
     for host in (lost, pool.hosts[1]):
         host.boot()
     wait_until(pool.open_alike, PATIENCE, 'no pool')

@@ -26,6 +26,7 @@
 
 struct unit {
 	char *name, *path, *description, **argv;
+	GPtrArray *then;	/* words of commands for when it runs */
 	const char *state;
 	pid_t pid;
 };
@@ -41,6 +42,7 @@ static void unit_free(void *arg)
 	free(u->path);
 	g_free(u->description);
 	g_strfreev(u->argv);
+	g_ptr_array_unref(u->then);
 	g_free(u);
 }
 
@@ -88,21 +90,49 @@ static int unit_run(struct unit *u)
 	_exit(203);
 }
 
+static void unit_then(void *argv, void *arg)
+{
+	(void)arg;
+	g_spawn_sync(NULL, argv, NULL, G_SPAWN_DEFAULT, NULL, NULL, NULL, NULL, NULL, NULL);
+}
+
 /* ---- methods ---- */
 
-static int read_exec(sd_bus_message *m, struct unit *u)
+static int read_command(sd_bus_message *m, char ***argv)
 {
 	const char *path;
+	int r = sd_bus_message_enter_container(m, 'r', "sasb");
+
+	if (r <= 0)
+		return r;
+	r = sd_bus_message_read(m, "s", &path);
+	r = r < 0 ? r : sd_bus_message_read_strv(m, argv);
+	r = r < 0 ? r : sd_bus_message_skip(m, "b");
+	r = r < 0 ? r : sd_bus_message_exit_container(m);
+	return r < 0 ? r : 1;
+}
+
+static int read_exec(sd_bus_message *m, GPtrArray *commands)
+{
+	char **argv = NULL;
 	int r = sd_bus_message_enter_container(m, 'v', "a(sasb)");
 
 	r = r < 0 ? r : sd_bus_message_enter_container(m, 'a', "(sasb)");
-	r = r < 0 ? r : sd_bus_message_enter_container(m, 'r', "sasb");
-	r = r < 0 ? r : sd_bus_message_read(m, "s", &path);
-	r = r < 0 ? r : sd_bus_message_read_strv(m, &u->argv);
-	r = r < 0 ? r : sd_bus_message_skip(m, "b");
-	r = r < 0 ? r : sd_bus_message_exit_container(m);
+	while (r >= 0 && (r = read_command(m, &argv)) > 0)
+		g_ptr_array_add(commands, g_steal_pointer(&argv));
 	r = r < 0 ? r : sd_bus_message_exit_container(m);
 	return r < 0 ? r : sd_bus_message_exit_container(m);
+}
+
+static int read_start(sd_bus_message *m, struct unit *u)
+{
+	GPtrArray *commands = g_ptr_array_new();
+	int r = read_exec(m, commands);
+
+	if (r >= 0)
+		u->argv = commands->len == 1 ? g_ptr_array_index(commands, 0) : NULL;
+	g_ptr_array_unref(commands);
+	return r < 0 || u->argv ? r : -EINVAL;
 }
 
 static int read_properties(sd_bus_message *m, struct unit *u)
@@ -116,7 +146,9 @@ static int read_properties(sd_bus_message *m, struct unit *u)
 			r = sd_bus_message_read(m, "v", "s", &value);
 			u->description = g_strdup(r < 0 ? "" : value);
 		} else if (r >= 0 && !strcmp(key, "ExecStart")) {
-			r = read_exec(m, u);
+			r = read_start(m, u);
+		} else if (r >= 0 && !strcmp(key, "ExecStartPost")) {
+			r = read_exec(m, u->then);
 		} else if (r >= 0) {
 			r = sd_bus_message_skip(m, "v");
 		}
@@ -137,9 +169,12 @@ static int start(sd_bus_message *m, void *arg, sd_bus_error *error)
 					 name);
 	u = g_new0(struct unit, 1);
 	u->name = g_strdup(name);
+	u->then = g_ptr_array_new_with_free_func((GDestroyNotify)g_strfreev);
 	sd_bus_path_encode("/org/freedesktop/systemd1/unit", name, &u->path);
 	r = r < 0 ? r : read_properties(m, u);
 	r = r < 0 ? r : unit_run(u);
+	if (r >= 0)
+		g_ptr_array_foreach(u->then, unit_then, NULL);
 	if (r < 0) {
 		unit_free(u);
 		return r;

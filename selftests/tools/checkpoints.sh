@@ -118,6 +118,32 @@ mkdir two.part
 admin 1 checkpoint big "$dir/two" && one_line && has 'one is being made, or was broken off'
 result $? "two at once are not made"
 rmdir two.part
+
+# ---- one after the other, by one name ----
+
+admin 0 checkpoint big "$dir/last" --replace && test "$(readlink last)" = last.1 && is_whole "$dir/last"
+result $? "--replace: the name is a link to it"
+mkdir last.2.part last.other
+admin 0 checkpoint big "$dir/last" --replace && test "$(readlink last)" = last.3 && is_whole "$dir/last" &&
+	test "$(echo last*)" = "last last.3 last.other"
+result $? "then to the next one; those before it are gone, and what of them was never whole"
+admin 1 checkpoint big "$dir/one" --replace && one_line && has 'no link to a checkpoint' && test -f one/manifest.json
+result $? "a name that somebody else has is refused"
+admin 2 checkpoint big "$dir/last" --replace --since "$dir/one" && one_line
+result $? "what the next one needs is not removed: 2"
+kills=0
+torn=0
+for call in mkdir openat rename symlink unlink rmdir; do
+	for i in $(seq 1 2 60); do
+		killed $call "$i" checkpoint big "$dir/last" --replace --here || break
+		kills=$((kills + 1))
+		is_whole "$dir/last" || { echo "# none at $call $i"; torn=1; }
+	done
+done
+admin 0 checkpoint big "$dir/last" --replace && test "$(ls -d last.[0-9]*)" = "$(readlink last)" || torn=1
+test $torn = 0 && test $kills -gt 15
+result $? "killed at any of $kills moments: the name is that of a whole one, and the next leaves nothing else"
+rm -rf last*
 down
 
 # ---- begun with ----
@@ -186,6 +212,15 @@ result $? "a satellite loads nothing"
 admin 1 up big --from "$dir/one" && has 'runs already'
 result $? "a machine that runs does not begin again"
 down
+plan
+admin 1 up big --from "$dir/one" && has 'from an earlier restart'
+result $? "a second time what was there before would be lost"
+echo later > disk.raw
+"$tool" run big alpha --from "$dir/one" --replace --detach --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" &&
+	test "$(cat disk.raw) $(cat disk.raw.before)" = "early later"
+result $? "--replace: unless that is meant"
+kill "$(cat hosts/alpha/run/big/alpha/pid)"
+until test -e hosts/alpha/run/big/alpha/ended; do sleep 0.05; done
 plan
 admin 0 up big && ! grep -q incoming hosts/alpha/argv
 result $? "the next time it begins anew"

@@ -22,6 +22,7 @@
 #include "move.h"
 #include "qmp.h"
 #include "remote.h"
+#include "rotate.h"
 
 #define STEP_US		100000
 #define ANSWER_SECONDS	60
@@ -29,6 +30,7 @@
 /**
  * struct checkpoint - one that is being made
  * @dir: where it is to be; @part: where it is until it is whole
+ * @link: that names it then, instead of the one before; NULL: there is no such thing
  * @of: the manifest of the one before, NULL: it does not matter
  * @vcpus: where they were
  * @running: whether the guest was
@@ -41,6 +43,7 @@ struct checkpoint {
 	struct place p;
 	char *dir;
 	char *part;
+	char *link;
 	struct json_object *of;
 	struct json_object *vcpus;
 	bool running;
@@ -355,7 +358,7 @@ static int commit(const struct checkpoint *c)
 			ok = checkpoint_keep(c, guest_keys[i], names);
 	g_ptr_array_add(names, NULL);
 	ok = ok && manifest_write(c->f, c->part, (const char *const *)names->pdata, c->genid) &&
-	     draft_commit(c->part, c->dir);
+	     draft_commit(c->part, c->dir) && (!c->link || rotate_to(c->link, c->dir));
 	g_ptr_array_unref(names);
 	return ok ? 0 : EXIT_FAILED;
 }
@@ -408,11 +411,20 @@ static bool checkpoint_read_before(struct checkpoint *c)
 				   "without --since"));
 }
 
+static bool checkpoint_name(struct checkpoint *c)
+{
+	if (!c->o->replace)
+		return true;
+	c->link = c->dir;
+	c->dir = rotate_next(c->link);
+	return c->dir;
+}
+
 static int checkpoint(struct checkpoint *c)
 {
 	int ret = EXIT_FAILED;
 
-	if (!checkpoint_read_before(c))
+	if (!checkpoint_name(c) || !checkpoint_read_before(c))
 		return ret;
 	c->part = draft_begin(c->dir);
 	if (!c->part)
@@ -433,8 +445,8 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 {
 	struct checkpoint c = { .o = o, .f = machine_file(o, argv[1]) };
 	const char *since = o->since;
-	const char *words[] = { "checkpoint", argv[1], argv[2], "--here", since ? "--since" : NULL,
-				since, NULL };
+	const char *words[] = { "checkpoint", argv[1], argv[2], "--here",
+				o->replace ? "--replace" : since ? "--since" : NULL, since, NULL };
 	int ret;
 
 	(void)argc;
@@ -442,7 +454,10 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 		return EXIT_FILE;
 	place_make(&c.p, o, c.f, 0);
 	c.dir = g_canonicalize_filename(argv[2], NULL);
-	if (*argv[2] != '/' || (since && *since != '/'))
+	if (since && o->replace)
+		ret = verb_fail(EXIT_USAGE, "--since", "with --replace the one before goes: leave "
+				"one of both out");
+	else if (*argv[2] != '/' || (since && *since != '/'))
 		ret = verb_fail(EXIT_USAGE, *argv[2] != '/' ? argv[2] : since,
 				"write a path that begins with /: the boot host's");
 	else if (!place_is_served(o, c.f, &c.p))
@@ -450,6 +465,7 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 	else
 		ret = checkpoint(&c);
 	json_object_put(c.of);
+	g_free(c.link);
 	g_free(c.part);
 	g_free(c.dir);
 	place_free(&c.p);

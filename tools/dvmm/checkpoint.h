@@ -11,6 +11,7 @@
 /**
  * checkpoint_restore - a machine that does not run will begin with it
  * @force: it may be another machine's
+ * @replace: IMAGE.before may be there, from an earlier time, and goes
  *
  * Disks of [guest] become those of the checkpoint.  What was there stays as IMAGE.before; where
  * there is one already, nothing is done.  Of disks that the checkpoint has and [guest] does not
@@ -19,7 +20,7 @@
  * Return: true; false after a line on stderr.  No image has changed then, unless it is a rename
  * that has failed; copies that were whole may be left as IMAGE.new.
  */
-bool checkpoint_restore(const struct file *f, const char *dir, bool force);
+bool checkpoint_restore(const struct file *f, const char *dir, bool force, bool replace);
 
 /** checkpoint_loaded - of an increment the state as a whole file is not wanted any more */
 void checkpoint_loaded(const char *dir);

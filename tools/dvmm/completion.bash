@@ -20,11 +20,11 @@ _dvmm()
 	--transport)
 		mapfile -t COMPREPLY < <(compgen -W "tcp rdma loop" -- "$word")
 		;;
-	--dir | --state | --from | --since | --restart)
+	--dir | --state | --from | --since | --restart | --keep)
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --mac --console --args --cpu --firmware --count --delay --timeout --page --symbols --since --from --restart --force --detach --once --dry-run --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --mac --console --args --cpu --firmware --count --delay --timeout --page --symbols --since --from --restart --every --replace --force --detach --once --dry-run --help" -- "$word")
 		;;
 	esac
 }

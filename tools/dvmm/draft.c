@@ -43,8 +43,7 @@ void draft_drop(const char *path)
 	rmdir(path);
 }
 
-/* A directory has its name on the disk once the one it is in was written. */
-static bool draft_sync(const char *path)
+bool draft_sync(const char *path)
 {
 	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	bool ok = fd >= 0 && !fsync(fd);

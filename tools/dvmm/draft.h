@@ -21,6 +21,9 @@ char *draft_begin(const char *dir);
  */
 bool draft_commit(const char *part, const char *dir);
 
+/** draft_sync - names in a directory are on the disk; false: they may not be, and errno says why */
+bool draft_sync(const char *path);
+
 /** draft_drop - remove a directory that has nothing but files */
 void draft_drop(const char *path);
 

@@ -35,7 +35,7 @@ static const char *const usage =
 	"       dvmm cmdline MACHINE [NODE] [--dir DIR] [--state DIR]\n"
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force]] [-t SECONDS] [--dir DIR] [--state DIR]\n"
-	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT] [--dir DIR] [--state DIR]\n"
+	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT | --replace] [--dir DIR] [--state DIR]\n"
 	"       dvmm fork MACHINE CHECKPOINT NAME... [--node NODE=ADDRESS...] [--net NET] ... [--dir DIR]\n"
 	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
@@ -52,7 +52,8 @@ static const char *const usage =
 	"       dvmm run MACHINE [NODE] [--from CHECKPOINT [--force]] [--detach] [--dir DIR] [--state DIR]\n"
 	"       dvmm hosts|machines [--json] [--state DIR]\n"
 	"       dvmm define|undefine MACHINE [--dir DIR] [--state DIR]\n"
-	"       dvmm start MACHINE [--from CHECKPOINT] [--restart CHECKPOINT] [--state DIR]\n"
+	"       dvmm start MACHINE [--from CHECKPOINT] [--restart CHECKPOINT [--every SECONDS]]\n"
+	"                  [--state DIR]\n"
 	"       dvmm stop MACHINE [--state DIR]\n"
 	"       dvmm fenced HOST [--state DIR]\n"
 	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
@@ -165,14 +166,16 @@ static char *guest_line(const char *key, const char *value)
 static bool *flag_of(struct options *o, int c)
 {
 	return c == 'j' ? &o->json : c == 'b' ? &o->detach : c == 'H' ? &o->here :
-	       c == 'f' ? &o->force : c == 'o' ? &o->once : c == 'y' ? &o->dry_run : NULL;
+	       c == 'f' ? &o->force : c == 'o' ? &o->once : c == 'y' ? &o->dry_run :
+	       c == 'r' ? &o->replace : NULL;
 }
 
 static const char **text_of(struct options *o, int c)
 {
 	return c == 'D' ? &o->dir : c == 'S' ? &o->state : c == 'T' ? &o->transport :
 	       c == 'P' ? &o->page : c == 'Y' ? &o->symbols : c == 'F' ? &o->from :
-	       c == 'R' ? &o->restart : c == 'I' ? &o->since : NULL;
+	       c == 'R' ? &o->restart : c == 'I' ? &o->since :
+	       c == 'K' ? &o->keep : NULL;
 }
 
 /* Return: 0, or 'h' for help, 'V' for the version, or '?' */
@@ -191,6 +194,8 @@ static int option(struct options *o, int c)
 		ret = number("-t", optarg, 0.1, 86400, &o->patience);
 	else if (c == 'd')
 		ret = number("-d", optarg, 0.1, 3600, &o->delay);
+	else if (c == 'E')
+		ret = number("--every", optarg, 1, 86400, &o->every);
 	else if (c == 'n')
 		ret = number("-n", optarg, 1, 1e9, &value);
 	else
@@ -217,6 +222,9 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "from", required_argument, NULL, 'F' },
 		{ "since", required_argument, NULL, 'I' },
 		{ "restart", required_argument, NULL, 'R' },
+		{ "keep", required_argument, NULL, 'K' },
+		{ "every", required_argument, NULL, 'E' },
+		{ "replace", no_argument, NULL, 'r' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "dry-run", no_argument, NULL, 'y' },
 		{ "here", no_argument, NULL, 'H' },

@@ -234,10 +234,15 @@ static void pool_path(struct json_object *request, const char *key, const char *
 /* What takes only a name: undefine, start, stop, fenced. */
 int verb_named(const struct options *o, int argc, char **argv)
 {
-	struct json_object *request = pool_request(argv[0]);
+	struct json_object *request;
 
 	(void)argc;
+	if (o->every > 0 && !o->restart)
+		return verb_fail(EXIT_USAGE, "--every", "name where the checkpoints are to be: "
+				 "--restart NAME");
+	request = pool_request(argv[0]);
 	json_text(request, "name", argv[1]);
+	json_number(request, "every", o->every);
 	pool_path(request, "from", o->from);
 	pool_path(request, "restart", o->restart);
 	return pool_do(o, request);

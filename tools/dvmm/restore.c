@@ -22,7 +22,8 @@ static const char *restore_image(struct json_object *manifest, const char *disk)
 	return file ? json_text_of(file, "image") : NULL;
 }
 
-static bool restore_may(const struct file *f, struct json_object *manifest, unsigned int disk)
+static bool restore_may(const struct file *f, struct json_object *manifest, unsigned int disk,
+			bool replace)
 {
 	const char *image = f->guest[disk];
 	char *before = g_strconcat(image, ".before", NULL);
@@ -34,8 +35,9 @@ static bool restore_may(const struct file *f, struct json_object *manifest, unsi
 	else if (manifest_is_fork(manifest) && strcmp(guest_image_format(image), "qcow2"))
 		ok = verb_fail(0, image, "a fork's image has its own blocks only: "
 			       "give it a name that ends in .qcow2");
-	else if (!access(before, F_OK))
-		ok = verb_fail(0, before, "it is from an earlier restart: move it away");
+	else if (!replace && !access(before, F_OK))
+		ok = verb_fail(0, before, "it is from an earlier restart: move it away, or "
+			       "--replace it");
 	g_free(before);
 	return ok;
 }
@@ -95,10 +97,14 @@ void checkpoint_loaded(const char *dir)
 	g_free(lowest);
 }
 
-static bool restore_switch(const char *image)
+static bool restore_switch(const char *image, bool replace)
 {
 	char *new = g_strconcat(image, ".new", NULL), *before = g_strconcat(image, ".before", NULL);
-	bool ok = (!link(image, before) || errno == ENOENT) && !rename(new, image);
+	bool ok;
+
+	if (replace)
+		unlink(before);
+	ok = (!link(image, before) || errno == ENOENT) && !rename(new, image);
 
 	g_free(before);
 	g_free(new);
@@ -106,19 +112,19 @@ static bool restore_switch(const char *image)
 }
 
 /* Names change only when all disks are whole. */
-bool checkpoint_restore(const struct file *f, const char *dir, bool force)
+bool checkpoint_restore(const struct file *f, const char *dir, bool force, bool replace)
 {
 	struct json_object *manifest = manifest_read(f, dir, force);
 	bool ok = manifest;
 	unsigned int i;
 
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
-		ok = !f->guest[i] || restore_may(f, manifest, i);
+		ok = !f->guest[i] || restore_may(f, manifest, i, replace);
 	ok = ok && restore_state(dir, manifest);
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
 		ok = !f->guest[i] || restore_prepare(dir, manifest, i, f->guest[i]);
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
-		ok = !f->guest[i] || restore_switch(f->guest[i]);
+		ok = !f->guest[i] || restore_switch(f->guest[i], replace);
 	json_object_put(manifest);
 	return ok;
 }

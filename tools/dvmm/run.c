@@ -97,6 +97,36 @@ static gboolean on_output(gint fd, GIOCondition condition, gpointer arg)
 	return len > 0;
 }
 
+/* ---- checkpoints of itself ---- */
+
+static gboolean on_every(gpointer arg);
+
+static void on_kept(GPid pid, gint status, gpointer arg)
+{
+	struct run *r = arg;
+
+	g_spawn_close_pid(pid);
+	if (status)
+		fprintf(stderr, "dvmm: %s: no checkpoint was made: the one before is kept\n",
+			r->f->name);
+	g_timeout_add(r->o->every * 1000, on_every, r);
+}
+
+/* By the command that anybody may give: what it lacks QEMU does not wait for. */
+static gboolean on_every(gpointer arg)
+{
+	struct run *r = arg;
+	const char *argv[] = { "/proc/self/exe", "checkpoint", r->f->path, r->o->keep, "--replace",
+			       "--here", "--state", r->o->state, NULL };
+	GPid pid;
+
+	if (!g_spawn_async(NULL, (char **)argv, NULL, G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &pid,
+			   NULL))
+		return G_SOURCE_CONTINUE;
+	g_child_watch_add(pid, on_kept, r);
+	return G_SOURCE_REMOVE;
+}
+
 /* ---- ready ---- */
 
 /* QEMU answers commands once the machine is complete: all nodes are there. */
@@ -156,6 +186,8 @@ static gboolean on_look(gpointer arg)
 		close(r->qmp);
 	if (r->from)
 		checkpoint_loaded(r->from);
+	if (r->o->keep && r->o->every > 0)
+		g_timeout_add(r->o->every * 1000, on_every, r);
 	place_write(&r->p, "ready", "");
 	notify("READY=1\nSTATUS=running");
 	return G_SOURCE_REMOVE;
@@ -278,7 +310,7 @@ static bool leave_from(const struct run *r)
 	else if (place_runner(&r->p))
 		ok = verb_fail(0, r->f->name, "it runs already: dvmm down");
 	else
-		ok = checkpoint_restore(r->f, dir, r->o->force) &&
+		ok = checkpoint_restore(r->f, dir, r->o->force, r->o->replace) &&
 		     !g_mkdir_with_parents(r->p.dir, 0700) && place_write(&r->p, "from", dir);
 	g_free(dir);
 	return ok;

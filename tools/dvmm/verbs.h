@@ -23,6 +23,7 @@ struct options {
 	bool detach;
 	bool once;
 	bool dry_run;
+	bool replace;		/* what an earlier one has left goes */
 	bool here;		/* asked by another host: ask no further one */
 	const char *dir;	/* of machine files */
 	const char *state;	/* of what runs */
@@ -32,10 +33,12 @@ struct options {
 	const char *from;	/* a checkpoint to begin with */
 	const char *since;	/* the checkpoint before */
 	const char *restart;	/* a checkpoint to go on from after a failure */
+	const char *keep;	/* where a node that runs makes checkpoints of itself */
 	char **nodes;		/* of --node, ended by NULL */
 	char **guest;		/* "KEY = VALUE" of [guest], ended by NULL */
 	double patience;	/* seconds, 0: as long as the verb thinks right */
 	unsigned long count;	/* of passes or events, 0: no end */
+	double every;		/* seconds between checkpoints, 0: none are made */
 	double delay;		/* seconds between passes, or of a look */
 };
 
