@@ -79,6 +79,10 @@ class MachinePool(pools.Pool):
         """Lines that begin with it."""
         return sum(line.startswith(text) for line in self.journal())
 
+    def wait_lines(self, *wanted):
+        """Until so many lines begin with each; a node that was started may not have come to it yet."""
+        wait_until(lambda: all(self.count(text) >= n for text, n in wanted), PATIENCE, f'not done: {wanted}')
+
     def define(self, name, number, cpus=1):
         """A machine of two nodes."""
         path = os.path.join(self.directory, f'{name}.conf')
@@ -114,6 +118,7 @@ def test_start(pool):
     machine = pool.wait_state('web-1', 'running')
     Tap.result([(c['node'], c['host']) for c in machine['cells']] == [('h1', 1), ('h2', 2)],
                'each node runs on the host of its name')
+    pool.wait_lines(('run web-1 h1', 1), ('run web-1 h2', 1))
     lines = [line.split() for line in pool.journal()]
     Tap.result(sorted((w[1], w[2], w[3]) for w in lines) == [('web-1', 'h1', '10.99.0.1'), ('web-1', 'h2', '10.99.0.2')],
                'with the address of that host')
@@ -180,6 +185,7 @@ def test_death(pool):
     Tap.says(one.decide('start', 'web-1', '--every', '60'), 2, '--every: name where the checkpoints are to be')
     Tap.says(one.decide('start', 'web-1', '--restart', '/shared/checkpoint', '--every', '60'), 0, 'then it is started elsewhere')
     machine = pool.wait_state('web-1', 'running')
+    pool.wait_lines(('run web-1 h1 --keep', 1))
     Tap.result(pool.count('run web-1 h1 --keep /shared/checkpoint --every 60') == 1
                and not pool.count('resume'), 'its boot node makes a checkpoint every minute')
     Tap.result(2 not in [c['host'] for c in machine['cells']], 'on hosts that are there')
@@ -196,6 +202,7 @@ def test_restart(pool):
     Tap.result(pool.machine('web-1')['state'] == 'failed', 'not before the lost host is fenced')
     Tap.says(one.decide('fenced', lost.name), 0, f'dvmm fenced {lost.name}')
     machine = pool.wait_state('web-1', 'running')
+    pool.wait_lines(('run web-1 h1 --from', 1), ('resume', 1))
     Tap.result(machine['run'] == 5 and pool.count('run web-1 h1 --from /shared/checkpoint') == 1
                and not pool.count('run web-1 h2 --from'), 'then it goes on from its checkpoint by itself')
     Tap.result(pool.count('run web-1 h1 --from /shared/checkpoint --replace --keep /shared/checkpoint --every 60') == 1
@@ -218,6 +225,7 @@ def test_cut(pool):
     ends = pool.count('end web-1 h2')
     wait_until(lambda: pool.count('end web-1 h2') > ends, PATIENCE, 'it still runs')
     Tap.result(True, 'a host that is cut off ends its nodes')
+    wait_until(lambda: pool.machine('web-1')['cells'][0]['state'] == 'ended', PATIENCE, 'h1 is left')
     Tap.says(one.decide('start', 'web-1'), 1, 'web-1: it may still run on h2')
     pool.side(two, 0)
     wait_until(lambda: all_ended(pool.machine('web-1')), PATIENCE, 'its end is not told')

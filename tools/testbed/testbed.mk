@@ -5,7 +5,7 @@
 check:
 	@tools/testbed/check $(T)
 
-# make demo [GUEST=debian|elastic]
+# make demo [GUEST=debian|elastic|pool]
 demo:
 	@tools/testbed/demo $(if $(GUEST),--guest $(GUEST))
 

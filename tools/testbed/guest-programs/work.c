@@ -5,7 +5,7 @@
  * Threads take ranges from one shared counter, so they share memory as well
  * as work. Prints what each CPU did; status 0 only if the sum is right and
  * every CPU took part.  With a file it begins again until that is there, and prints
- * each result; a CPU may come too late for one round then, but not for all of them.
+ * each result with its number; a CPU may come too late for one round then, but not for all of them.
  *
  * usage: work [LIMIT [CHUNK [FILE]]]
  */
@@ -138,8 +138,9 @@ static unsigned long collect(int n)
 	return sum;
 }
 
-static bool work(const cpu_set_t *allowed)
+static bool work(const cpu_set_t *allowed, bool again)
 {
+	static unsigned long rounds;
 	double begin = now(CLOCK_MONOTONIC);
 	unsigned long sum, expected;
 	int n;
@@ -149,6 +150,8 @@ static bool work(const cpu_set_t *allowed)
 	n = start_all(allowed);
 	sum = collect(n);
 	expected = count_by_sieve();
+	if (again)
+		printf("round %lu: ", ++rounds);
 	printf("%lu primes below %lu on %d CPUs in %.3f s: %s\n", sum, limit, n,
 	       now(CLOCK_MONOTONIC) - begin, sum == expected ? "correct" : "WRONG");
 	fflush(stdout);
@@ -164,7 +167,7 @@ int main(int argc, char **argv)
 	chunk = argc > 2 ? strtoul(argv[2], NULL, 0) : chunk;
 	sched_getaffinity(0, sizeof(allowed), &allowed);
 	do
-		right = work(&allowed);
+		right = work(&allowed, argc > 3);
 	while (argc > 3 && right && access(argv[3], F_OK));
 	return right && !memchr(took_part, 0, CPU_COUNT(&allowed)) ? 0 : 1;
 }

@@ -12,10 +12,10 @@ from .agent import Lost, Timeout
 from .cluster import Cluster
 
 BOLD, DIM, RED, PLAIN = ('\033[1m', '\033[2m', '\033[31m', '\033[0m') if sys.stdout.isatty() else ('',) * 4
-GUEST_BOOT = {'busybox': 900, 'elastic': 900, 'debian': 3000}
-GUEST_END = {'busybox': 120, 'elastic': 120, 'debian': 900}
+GUEST_BOOT = {'busybox': 900, 'elastic': 900, 'pool': 900, 'debian': 3000}
+GUEST_END = {'busybox': 120, 'elastic': 120, 'pool': 120, 'debian': 900}
 # vCPUs and MiB a node: systemd starts hundreds of processes, which is work enough for two
-GUEST_SIZE = {'busybox': (2, 512), 'elastic': (1, 256), 'debian': (1, 384)}
+GUEST_SIZE = {'busybox': (2, 512), 'elastic': (1, 256), 'pool': (1, 96), 'debian': (1, 384)}
 
 
 ESCAPES = re.compile(r'\x1b(\[[0-9;?]*[a-zA-Z]|c)|[\x00-\x08\x0b-\x1f]')
@@ -250,7 +250,7 @@ def show(args, demo=Demo):
     cpus, memory = GUEST_SIZE[args.guest]
     args.cpus, args.memory = args.cpus or cpus, args.memory or memory
     stage = Stage()
-    conf = config.Config(1536 + args.memory)
+    conf = config.Config(1536 + args.memory, pool=args.guest == 'pool')
     logs = config.new_log_directory('demo')
     print(f'{conf.describe()}\nlogs: {logs}')
     if args.guest == 'debian':
