@@ -53,7 +53,7 @@ ARGS = ('-chardev file,id=log,path=/log/guest.console,append=on -device isa-seri
 
 FILE = '/run/dvmm/pool/big.conf'
 SHARED = 'shared'  # in the directory that all hosts have as /log
-EVERY = 60  # seconds between checkpoints
+EVERY = 120  # seconds between checkpoints
 CELLS = 2
 BOUND = 400
 
