@@ -28,7 +28,7 @@ check-long:
 		"guest/two-nodes.py one" "guest/two-nodes.py one quick small rdma" \
 		"guest/two-nodes.py two quick rdma" "guest/drift.py 600" "guest/boots.py 10 1" "guest/boots.py 10 2" \
 		guest/trials.py ipi/ipi_traced.sh "ipi/ipi_move.sh 5000" \
-		"member/members.py 1000" "member/machines.py 1000" member/planted.py \
+		"member/members.py 1000" "member/machines.py 1000" member/planted.py member/lost-host.sh \
 		build/debian-host.sh || first=1; \
 	tools/testbed/check --memory 1024 guest/large.py && exit $$first
 
