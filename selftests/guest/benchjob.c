@@ -2,11 +2,13 @@
 /*
  * benchjob: one job, on all CPUs named at once, a thread pinned to each. Prints
  * "NAME: SECONDS s: correct" or "...: WRONG"; the time is the guest's, from
- * when all threads are ready until the last is done. Status 0 only where the
- * result is right, 2 where the job could not be done.
+ * when all threads are ready until the last is done, and of several times also
+ * that of the first. Status 0 only where the result is right, 2 where the job could
+ * not be done.
  *
- * usage: benchjob NAME[+spin][=SIZE] CPU...
+ * usage: benchjob NAME[+spin][=SIZE][:TIMES] CPU...
  *        benchjob		names them
+ *	:TIMES		all of it so many times over, in the same memory
  *	+spin		threads that wait for each other look again and again, and do not sleep
  *	BENCHJOB_SPOIL=1 benchjob ...	the result is made wrong, for a test of the check
  */
@@ -19,7 +21,7 @@
 #include "pin.h"
 
 int cpus, cpu_of[MOST_CPUS];
-uint64_t size;
+uint64_t size, times;
 const char *self;
 
 static pthread_barrier_t barrier;
@@ -31,7 +33,7 @@ static struct {
 } spot __attribute__((aligned(PAGE)));
 static char spot_end __attribute__((aligned(PAGE), used));
 static const struct job *job;
-static double began, ended;
+static double began, first, ended;
 
 static void meet_spinning(void)
 {
@@ -81,10 +83,14 @@ static void *thread_main(void *arg)
 	meet();
 	if (!me)
 		began = seconds();
-	job->part(me);
-	meet();
-	if (!me)
-		ended = seconds();
+	for (uint64_t round = 0; round < times; round++) {
+		job->part(me, round);
+		meet();
+		if (!me)
+			ended = seconds();
+		if (!me && !round)
+			first = ended;
+	}
 	return NULL;
 }
 
@@ -121,30 +127,44 @@ static void list(const struct job *jobs)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: benchjob NAME[+spin][=SIZE] CPU..., of up to %d CPUs; the names:\n",
+	fprintf(stderr, "usage: benchjob NAME[+spin][=SIZE][:TIMES] CPU..., of up to %d CPUs; the names:\n",
 		MOST_CPUS);
 	list(compute_jobs);
 	list(system_jobs);
 	return 2;
 }
 
-/* NAME[+spin][=SIZE]; false where there is no such job. */
+/* Cuts a word in two; what follows @mark, or NULL. */
+static char *cut(char *word, char mark)
+{
+	char *rest = strchr(word, mark);
+
+	if (rest)
+		*rest++ = 0;
+	return rest;
+}
+
+/* NAME[+spin][=SIZE][:TIMES]; false where there is no such job. */
 static bool parse(char *word)
 {
-	char *how_much = strchr(word, '='), *how;
+	char *how_often = cut(word, ':'), *how_much = cut(word, '='), *how = cut(word, '+');
 
-	if (how_much)
-		*how_much++ = 0;
-	how = strchr(word, '+');
-	if (how)
-		*how++ = 0;
 	if (how && strcmp(how, "spin"))
 		return false;
 	spins = how;
+	times = how_often ? strtoull(how_often, NULL, 0) : 1;
 	job = find_in(compute_jobs, word) ?: find_in(system_jobs, word);
 	if (job)
 		size = how_much ? strtoull(how_much, NULL, 0) : job->size;
-	return job;
+	return job && times && !(job->once && times > 1);
+}
+
+static void report(bool right)
+{
+	printf("%s: %.6f s: %s", job->name, ended - began, right ? "correct" : "WRONG");
+	if (times > 1)
+		printf(", the first of %llu times %.6f s", (unsigned long long)times, first - began);
+	printf("\n");
 }
 
 int main(int argc, char **argv)
@@ -159,6 +179,6 @@ int main(int argc, char **argv)
 	for (cpus = 0; cpus < argc - 2; cpus++)
 		cpu_of[cpus] = atoi(argv[cpus + 2]);
 	right = run();
-	printf("%s: %.6f s: %s\n", job->name, ended - began, right ? "correct" : "WRONG");
+	report(right);
 	return !right;
 }

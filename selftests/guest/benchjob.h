@@ -15,25 +15,28 @@ enum { MOST_CPUS = 64, PAGE = 4096 };
  * @size: how much, where the command line does not say
  * @unit: of @size, for the reader
  * @prepare: one thread, before the others exist; not measured; may be NULL
- * @part: each thread's part, @me of @cpus; measured from the first to the last
+ * @part: each thread's part, @me of @cpus, for the @round-th time, from 0 on; measured
+ *	from the first to the last
  * @right: one thread, after all parts: is the result what it has to be?
  * @spoil: one thread, before @right: makes it wrong, to show that @right finds it
+ * @once: cannot be done more than once in a process
  */
 struct job {
 	const char *name;
 	uint64_t size;
 	const char *unit;
 	void (*prepare)(void);
-	void (*part)(int me);
+	void (*part)(int me, uint64_t round);
 	bool (*right)(void);
 	void (*spoil)(void);
+	bool once;
 };
 
 extern const struct job compute_jobs[], system_jobs[];
 
-/* Of the run: how many threads, on which CPUs, how much to do. */
+/* Of the run: how many threads, on which CPUs, how much to do, how many times. */
 extern int cpus, cpu_of[MOST_CPUS];
-extern uint64_t size;
+extern uint64_t size, times;
 
 /** meet - wait until all threads are here */
 void meet(void);

@@ -29,8 +29,9 @@ static void spoil_done(void)
 
 static uint64_t counter __attribute__((aligned(PAGE)));
 
-static void counter_part(int me)
+static void counter_part(int me, uint64_t round)
 {
+	(void)round;
 	for (uint64_t i = 0; i < size; i++)
 		__atomic_fetch_add(&counter, 1, __ATOMIC_SEQ_CST);
 	done[me] = size;
@@ -38,7 +39,7 @@ static void counter_part(int me)
 
 static bool counter_right(void)
 {
-	return counter == size * cpus;
+	return counter == size * cpus * times;
 }
 
 static void counter_spoil(void)
@@ -57,11 +58,12 @@ static void pipes_prepare(void)
 			die("pipe");
 }
 
-static void pipes_part(int me)
+static void pipes_part(int me, uint64_t round)
 {
 	int partner = me ^ 1;
 	uint64_t number = 0;
 
+	(void)round;
 	if (partner >= cpus)		/* an odd one out talks to itself */
 		partner = me;
 	for (uint64_t i = 0; i < size; i++) {
@@ -144,11 +146,12 @@ static void tree_prepare(void)
 }
 
 /* A thread's own CPU would bind its processes. */
-static void tree_part(int me)
+static void tree_part(int me, uint64_t round)
 {
 	cpu_set_t all;
 	int status;
 
+	(void)round;
 	CPU_ZERO(&all);
 	for (int i = 0; i < cpus; i++)
 		CPU_SET(cpu_of[i], &all);
@@ -156,7 +159,7 @@ static void tree_part(int me)
 	if (me)
 		return;
 	waitpid(leaf_start((unsigned int)size), &status, 0);
-	done[0] = status;
+	done[0] |= status;
 }
 
 static bool tree_right(void)
@@ -164,7 +167,7 @@ static bool tree_right(void)
 	static char text[1 << 16];
 	ssize_t n = read(leaves[0], text, sizeof(text));
 
-	return !done[0] && n == 1 << size;
+	return !done[0] && n == (ssize_t)(times << size);
 }
 
 static void tree_spoil(void)
@@ -184,11 +187,12 @@ static void touch_prepare(void)
 	touched = job_memory(size << 20);
 }
 
-static void touch_part(int me)
+static void touch_part(int me, uint64_t round)
 {
 	uint64_t pages = (size << 20) / PAGE, step = PAGE / sizeof(uint64_t);
 	uint64_t from = share(pages, me), to = share(pages, me + 1);
 
+	(void)round;
 	for (uint64_t i = from; i < to; i++)
 		touched[i * step] += i + 1;
 	for (uint64_t i = from; i < to; i++)
@@ -238,12 +242,13 @@ static void reader_prepare(void)
 	reader_write();
 }
 
-static void reader_part(int me)
+static void reader_part(int me, uint64_t round)
 {
 	static unsigned char text[CHUNK];
 	uint64_t sum = 0;
 	int fd;
 
+	(void)round;
 	if (me != cpus - 1)
 		return;
 	fd = open(READER_FILE, O_RDONLY);
@@ -261,14 +266,14 @@ static bool reader_right(void)
 
 const struct job system_jobs[] = {
 	{ "counter", 100000000, "additions a thread", NULL, counter_part, counter_right,
-	  counter_spoil },
+	  counter_spoil, false },
 	{ "pipes", 200, "turns a pair", pipes_prepare, pipes_part, pipes_right,
-	  spoil_done },
+	  spoil_done, false },
 	{ "tree", 5, "levels", tree_prepare, tree_part, tree_right,
-	  tree_spoil },
+	  tree_spoil, false },
 	{ "touch", 256, "MiB", touch_prepare, touch_part, touch_right,
-	  spoil_done },
+	  spoil_done, true },
 	{ "reader", 16, "MiB", reader_prepare, reader_part, reader_right,
-	  spoil_done },
+	  spoil_done, true },
 	{ }
 };

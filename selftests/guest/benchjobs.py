@@ -16,8 +16,8 @@ WANTED = os.environ.get('DVMM_BENCH_JOBS', '').split()
 
 
 def name(job):
-    """NAME of NAME[+spin][=SIZE]."""
-    return re.split('[+=]', job)[0]
+    """NAME of NAME[+spin][=SIZE][:TIMES]."""
+    return re.split('[+=:]', job)[0]
 
 
 JOBS = {job: ALL[name(job)] for job in WANTED or (*ALL, *LARGE)}
