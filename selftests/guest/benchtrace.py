@@ -5,6 +5,7 @@ import re
 
 import hotpages
 import traceclasses
+import whoasks
 from guestlib import must
 
 TRACE = '/sys/kernel/tracing'
@@ -52,3 +53,4 @@ def show(t, m, paths, lost):
     for region, number, page in traceclasses.hottest(pages):
         t.diag(f'{len(page.requests):5} requests {page.wait_ms():8.0f} ms  {traceclasses.classify(page):18} '
                f'{names(symbols, m, region, number, faults)}')
+    whoasks.show(t, m, paths, symbols)

@@ -8,6 +8,7 @@ import tempfile
 sys.dont_write_bytecode = True
 import benchjobs  # noqa: E402
 import traceclasses  # noqa: E402
+import whoasks  # noqa: E402
 from guestlib import Tap  # noqa: E402
 
 HOME = 0
@@ -26,6 +27,11 @@ class Run:
             f'  x-1 [000] ..... 1.0: dvmm_step: node={node} region=0 page={page} {event}: {old} -> {new} actions=1 '
             f'digest=00000000 machine=00 nodes=2 home={HOME} again=0 src={src} flags={flags:#x} requester={src} acks=0 '
             f'id=1 fresh=2 now={self.now} hold=0 migratory=0 history=0 wrote=0\n')
+
+    def fault(self, node, rip, address):
+        """A vCPU of a node meets a page that is not here."""
+        self.now += 1
+        self.lines[node].append(f'  x-1 [000] ..... 1.0: kvm_page_fault: vcpu 0 rip {rip:#x} address {address:#x} error_code 0x4\n')
 
     def far_read(self, page, home='H_M'):
         """Node 1 reads."""
@@ -97,6 +103,39 @@ def classes(t):
     t.ok(traceclasses.hottest(pages)[0][1] == 3, 'the page that was waited for longest comes first')
 
 
+def asking(t):
+    """A request is its fault's, once; the same node's next one for that page is no first one."""
+    run = Run()
+    run.fault(1, 0x401000, 0x2abc)
+    run.far_read(2)
+    run.far_read(5)
+    run.fault(1, 0xffffffff81000040, 0x2008)
+    run.far_write(2, 'H_S', 'S')
+    run.near_write(2, 'H_R')
+    with tempfile.TemporaryDirectory() as where:
+        asked = whoasks.read(run.write(where))
+    t.ok([(a.node, a.kind, a.page[1]) for a in asked if a.node] == [(1, 'read', 2), (1, 'read', 5), (1, 'upgrade', 2)],
+         'requests of a node in their order', asked)
+    t.ok([a.rip for a in asked if a.node] == [0x401000, None, 0xffffffff81000040], 'each has the instruction of its fault', asked)
+    t.ok([a.again for a in asked] == [False, False, False, True], 'what a node asked for before is told', asked)
+    t.ok([a.kind for a in asked if not a.node] == ['write'], 'and so is what the home asks', asked)
+    a, page = asked[0], (0, 9)
+    kinds = ['read', 'read', 'read', 'upgrade', 'read', 'read', 'read']
+    t.ok(whoasks.third_reads([a._replace(page=page, kind=kind) for kind in kinds]) == 2,
+         'third reads are told, anew after a write')
+    rows = list(whoasks.rows_of('node', asked, lambda a: a.node))
+    t.ok(rows[1].split() == ['1', '3', '2', '0', '1', '0', '3', '2', '2'], 'rows are counted, the largest first', rows)
+
+
+def grouping(t):
+    """Functions belong to one group each; an instruction to the function before it."""
+    for function, name in {'program': 'the program itself', 'VMM': 'the VMM', 'llist_add_batch': 'interrupts between CPUs',
+                           'clear_page_erms': 'memory for programs', 'try_to_wake_up': 'wake-ups, scheduling',
+                           'ktime_get': 'ticks, clock, timers', 'sched_balance_rq': 'balancing, who is idle',
+                           'native_queued_spin_lock_slowpath': 'locks, RCU', 'do_exit': 'files, processes, other'}.items():
+        t.ok(whoasks.group(function) == name, f'{function} is of "{name}"', whoasks.group(function))
+
+
 def comparison(t):
     """A figure that got worse is told, one that did not change is not."""
     before = {'ep': {'gain': 1.8}, 'sort': {'gain': 1.0}, 'gone': {'gain': 1}}
@@ -105,9 +144,11 @@ def comparison(t):
 
 
 def main():
-    """Both."""
+    """All of them."""
     t = Tap()
     classes(t)
+    asking(t)
+    grouping(t)
     comparison(t)
     sys.exit(t.end())
 

@@ -44,7 +44,8 @@ class Symbols:
         names = dict((n, a) for a, n in rows)
         iomem = m.must('cat /proc/iomem')
         code = int(re.search(r'(\w+)-\w+ : Kernel code', iomem).group(1), 16)
-        self.to_image = names['_text'] - code
+        self.text = names['_text']
+        self.to_image = self.text - code
         self.image_end = int(re.search(r'-(\w+) : Kernel bss', iomem).group(1), 16)
         self.image_start = code
         bases = re.findall(r'^cpu: (\d+)\n(?:.*\n)*? *\.base: +(?:0x)?(\w+)', m.must('cat /proc/timer_list'), re.M)
@@ -63,14 +64,14 @@ class Symbols:
     def nearest(self, address):
         """The symbol at a physical address, with the offset from it, or None."""
         if self.image_start <= address <= self.image_end:
-            return _nearest(self.image, address + self.to_image)
+            return nearest_of(self.image, address + self.to_image)
         for cpu, area in self.areas.items():
             if area <= address < area + self.percpu_size:
-                return f'CPU {cpu}: {_nearest(self.percpu, address - area)}'
+                return f'CPU {cpu}: {nearest_of(self.percpu, address - area)}'
         return None
 
 
-def _nearest(symbols, address):
+def nearest_of(symbols, address):
     """"name+0x12"; the symbol that an address belongs to."""
     at, name = symbols[max(0, bisect.bisect_right(symbols, (address, '~')) - 1)]
     return f'{name}+{address - at:#x}' if address != at else name
