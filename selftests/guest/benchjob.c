@@ -127,8 +127,8 @@ static void list(const struct job *jobs)
 
 static int usage(void)
 {
-	fprintf(stderr, "usage: benchjob NAME[+spin][=SIZE][:TIMES] CPU..., of up to %d CPUs; the names:\n",
-		MOST_CPUS);
+	fprintf(stderr, "usage: benchjob NAME[+spin][=SIZE][:TIMES] CPU...\n"
+		"of up to %d CPUs; the names:\n", MOST_CPUS);
 	list(compute_jobs);
 	list(system_jobs);
 	return 2;
@@ -163,7 +163,8 @@ static void report(bool right)
 {
 	printf("%s: %.6f s: %s", job->name, ended - began, right ? "correct" : "WRONG");
 	if (times > 1)
-		printf(", the first of %llu times %.6f s", (unsigned long long)times, first - began);
+		printf(", the first of %llu times %.6f s", (unsigned long long)times,
+		       first - began);
 	printf("\n");
 }
 

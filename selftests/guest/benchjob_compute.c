@@ -272,7 +272,8 @@ static void sort_fill(int me, uint64_t round)
 
 static void sort_look(int me, uint64_t from, uint64_t to)
 {
-	sums[me].value = sums[me].bad = 0;
+	sums[me].value = 0;
+	sums[me].bad = 0;
 	for (uint64_t i = from; i < to; i++) {
 		sums[me].value += dealt[i];
 		sums[me].bad += i > from && dealt[i - 1] > dealt[i];

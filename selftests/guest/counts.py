@@ -56,9 +56,9 @@ def recorded(t, m, job):
         took = benchjobs.seconds(m, job, (0, m.far()))
         t.diag(f'{job}, recorded: {took:.2f} s')
         paths, lost = benchtrace.fetch(m.hosts, where)
-        benchtrace.show(t, m, paths, lost)
         if KEEP:
             shutil.copytree(where, os.path.join(KEEP, job))
+        benchtrace.show(t, m, paths, lost)
 
 
 def set_params(m, setting):
