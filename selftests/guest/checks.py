@@ -86,6 +86,16 @@ def clock(t, m):
         drift(t, m)
 
 
+def timers(t, m):
+    """Its clock tells the timers of each CPU how fast the TSC is, in 32 bits: what goes over them makes timers early."""
+    told = int(re.search(r'tsc_early_khz=(\d+)', m.must('cat /proc/cmdline')).group(1)) * 125
+    text = m.must('sed -n "/^Clock Event Device: lapic-deadline/,/^$/p" /proc/timer_list', 120)
+    early = [told * 2 ** int(shift) / (int(mult) * 1e9)
+             for mult, shift in re.findall(r'^ mult: +(\d+)\n shift: +(\d+)', text, re.M)]
+    t.ok(len(early) == m.total and max(early) < (told // 2 ** 32 + 1) * 1.01,
+         'timers are as little early as can be', (early, told / 2 ** 32, text))
+
+
 def warp(m, seconds):
     """How far a CPU has seen another one's TSC in its future, in ms, and what was said."""
     cpus = ' '.join(map(str, m.interleaved()))

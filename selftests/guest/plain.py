@@ -14,6 +14,7 @@ def test(t):
         m.start('loglevel=5', '-action reboot=reset')
         t.diag(f'guest up after {m.up():.0f} s')
         checks.cpus_online(t, m)
+        checks.timers(t, m)
         checks.idles(t, m)
         checks.parallel(t, m, 1000000)
         text = on(0, f"guest qmp {m.process(0)} '{{\"execute\": \"query-dvmm\"}}'")[1]
