@@ -34,6 +34,16 @@
 } while (0)
 #endif
 
+/*
+ * Before 6.5 what is given to a socket is copied.  A stable 6.1 has the flag all the
+ * same, but its TLS takes no message that bears it.
+ */
+#ifdef HAVE_SENDPAGE
+#define DVMM_MSG_SPLICE 0
+#else
+#define DVMM_MSG_SPLICE MSG_SPLICE_PAGES
+#endif
+
 #ifndef HAVE_VM_FLAGS_SET
 #define vm_flags_set(vma, flags) ((void)((vma)->vm_flags |= (flags)))
 #endif

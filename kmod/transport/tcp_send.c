@@ -11,10 +11,6 @@
 
 #include "tcp.h"
 
-#ifndef MSG_SPLICE_PAGES	/* before 6.5: what is given to a socket is copied */
-#define MSG_SPLICE_PAGES 0
-#endif
-
 /* A socket that is full for want of memory does not wake us. */
 #define RETRY		(HZ / 10)
 
@@ -61,7 +57,7 @@ static int lane_push_header(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
 static int lane_push_page(struct tcp_lane *t, struct dvmm_xmit *x, int flags)
 {
 	size_t at = t->sent - DVMM_XPORT_HDR;
-	struct msghdr msg = { .msg_flags = flags | MSG_SPLICE_PAGES };
+	struct msghdr msg = { .msg_flags = flags | DVMM_MSG_SPLICE };
 	struct bio_vec v;
 
 	bvec_set_page(&v, x->page, x->length - at, at);

@@ -3,10 +3,12 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "sockets.h"
@@ -193,6 +195,17 @@ static const char *noise(const char *transport)
 	return bad;
 }
 
+/* Sockets of a kernel before 6.5 copy what they are given: kmod/compat/probe/sendpage.c */
+static bool sockets_copy(void)
+{
+	int major = 0, minor = 0;
+	struct utsname name;
+
+	uname(&name);
+	sscanf(name.release, "%d.%d", &major, &minor);
+	return major * 100 + minor < 605;
+}
+
 /* The socket goes on referring to a page of which there is no copy. */
 static const char *no_copy(const char *transport)
 {
@@ -203,6 +216,8 @@ static const char *no_copy(const char *transport)
 	const char *bad = NULL;
 	int err;
 
+	if (sockets_copy())
+		return cannot;
 	if (open_link(transport, &q))
 		return "open";
 	ask(XT_STALL, &hold);
