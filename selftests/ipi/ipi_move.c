@@ -66,7 +66,7 @@ static bool pings(struct mover *m, unsigned int from, unsigned int to, unsigned 
 {
 	struct guest *g = m->g;
 
-	/* The CPU that asks has seen its last answer, too: who clears counts before leaves it waiting. */
+	/* It has seen its last answer, too: who clears counts before leaves it waiting. */
 	return ping(g, from, to, rounds) && await_count(g, from, VECTOR_PING, rounds) &&
 	       taken(g, to, VECTOR_ECHO) == rounds && cpu_do(g, from, CMD_NOP);
 }

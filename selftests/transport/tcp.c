@@ -202,8 +202,7 @@ static bool sockets_copy(void)
 	struct utsname name;
 
 	uname(&name);
-	sscanf(name.release, "%d.%d", &major, &minor);
-	return major * 100 + minor < 605;
+	return sscanf(name.release, "%d.%d", &major, &minor) == 2 && major * 100 + minor < 605;
 }
 
 /* The socket goes on referring to a page of which there is no copy. */
