@@ -5,7 +5,7 @@ setup_pool() {
 	apt_install $(sed 's/#.*//' "$here/packages.pool")
 	setup_corosync
 	inputs=$(key "$here"/image/pool "$here"/image/pool-units/* "$here"/image/bundle "$top"/debian/dvmmd.service \
-		"$here"/image/dvmm-agent.service "$corosync" "$(dpkg-query -W systemd dbus libknet1 libc6)")
+		"$corosync" "$(dpkg-query -W systemd dbus libknet1 libc6)")
 	pool=$cache/pool-$inputs.cpio
 	test -e "$pool" || {
 		say "building what the hosts of a pool have besides: systemd, D-Bus, corosync"

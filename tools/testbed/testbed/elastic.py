@@ -4,15 +4,13 @@ import json
 import os
 import time
 
-from .demo import Demo, Failed, Follower
+from .demo import Failed, Follower
+from .job import ENDED, JOB, JobDemo
 
-# one process, which prints a result on the console for every two million numbers
-JOB = 'setsid sh -c "work 2000000 10000 /tmp/enough; echo the job ends with status \\$?" > /dev/console 2>&1 < /dev/null & true'
-ENDED = 'the job ends with status '
 BOUND = 300
 
 
-class Elastic(Demo):
+class Elastic(JobDemo):
     """One host first, then three, then two."""
 
     def qmp(self, command, **arguments):
@@ -83,14 +81,6 @@ class Elastic(Demo):
         """The file of what the guest prints."""
         return os.path.join(self.cluster.directory, 'guest-demo.node0.console')
 
-    def printed(self):
-        """What it has printed so far; no result may be wrong."""
-        with open(self.console(), encoding='utf-8', errors='replace') as f:
-            text = f.read()
-        if 'WRONG' in text or 'Kernel panic' in text:
-            raise Failed('a result is wrong, or the guest has died')
-        return text
-
     def await_print(self, text, count=1):
         """Until that is there so many times."""
         end = time.monotonic() + BOUND
@@ -113,8 +103,7 @@ class Elastic(Demo):
         self.stage.heading('It is told to end')
         self.in_guest('touch /tmp/enough', BOUND)
         self.await_print(ENDED)
-        if f'{ENDED}0' not in self.printed():
-            raise Failed('the job has failed')
+        self.check_end()
 
     def run(self):
         """All of it."""

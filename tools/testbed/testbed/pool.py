@@ -6,8 +6,8 @@ import re
 import shutil
 import time
 
-from .demo import Demo, Failed, Follower
-from .elastic import ENDED, JOB
+from .demo import Failed, Follower
+from .job import ENDED, JOB, JobDemo
 
 COROSYNC = '''totem {{
   version: 2
@@ -58,7 +58,7 @@ CELLS = 2
 BOUND = 400
 
 
-class Pool(Demo):
+class Pool(JobDemo):
     """Three hosts with corosync, systemd and dvmmd; a machine on two of them; one of these is switched off."""
 
     def __init__(self, args, cluster, stage):
@@ -183,14 +183,6 @@ class Pool(Demo):
         """The file of what the guest prints, wherever it runs."""
         return os.path.join(self.cluster.directory, 'guest.console')
 
-    def printed(self):
-        """What it has printed so far; no result may be wrong."""
-        with open(self.console(), encoding='utf-8', errors='replace') as f:
-            text = f.read()
-        if 'WRONG' in text or 'Kernel panic' in text:
-            raise Failed('a result is wrong, or the guest has died')
-        return text
-
     def rounds(self):
         """Numbers of the results that it has printed."""
         return [int(n) for n in re.findall(r'round (\d+): .*: correct', self.printed())]
@@ -243,8 +235,7 @@ class Pool(Demo):
         self.stage.heading('The job is told to end')
         self.in_guest('cat /proc/sys/kernel/random/boot_id; touch /tmp/enough', BOUND)
         self.until(lambda: ENDED in self.printed(), 'the job ends')
-        if f'{ENDED}0' not in self.printed():
-            raise Failed('the job has failed')
+        self.check_end()
 
     def run(self):
         """All of it."""
