@@ -65,7 +65,7 @@ def _numbered(paths):
 
 
 def _requests(paths):
-    """(node, kind, page, rip, address, now); kind None where a page came, "lost" where it went."""
+    """(node, kind, page, rip, address, now) of each; rip and address are None where no fault was before it."""
     last = {}
     for number, thread, text in _numbered(paths):
         fault = FAULT.search(text)
