@@ -82,7 +82,8 @@ struct search {
 	unsigned int *parent;
 	unsigned int *depth;
 	unsigned int count, slots;
-	unsigned int *hash, hash_size;
+	struct slot { unsigned int hash, state; } *slot;	/* of the hash table */
+	unsigned int hash_size;
 	unsigned int *edge_at;		/* first progress edge of a state */
 	unsigned int *edge;
 	size_t edges, edge_room;
@@ -122,18 +123,21 @@ static unsigned int length_of(const struct search *s, unsigned int n)
 
 static void rehash(struct search *s)
 {
-	unsigned int i, n, mask;
+	struct slot *old = s->slot;
+	unsigned int size = s->hash_size, n, i;
 
-	s->hash_size = s->hash_size ? s->hash_size * 2 : 1 << 12;
-	mask = s->hash_size - 1;
-	s->hash = grow(s->hash, s->hash_size, sizeof(*s->hash));
-	memset(s->hash, 0xff, (size_t)s->hash_size * sizeof(*s->hash));
-	for (n = 0; n < s->count; n++) {
-		i = hash_of(s->bytes + s->at[n], length_of(s, n)) & mask;
-		while (s->hash[i] != NONE)
-			i = (i + 1) & mask;
-		s->hash[i] = n;
+	s->hash_size = size ? size * 2 : 1 << 12;
+	s->slot = grow(NULL, s->hash_size, sizeof(*s->slot));
+	memset(s->slot, 0xff, s->hash_size * sizeof(*s->slot));
+	for (n = 0; n < size; n++) {
+		if (old[n].state == NONE)
+			continue;
+		for (i = old[n].hash & (s->hash_size - 1); s->slot[i].state != NONE;
+		     i = (i + 1) & (s->hash_size - 1))
+			;
+		s->slot[i] = old[n];
 	}
+	free(old);
 }
 
 static void reserve(struct search *s, unsigned int len)
@@ -157,17 +161,18 @@ static void reserve(struct search *s, unsigned int len)
 static unsigned int remember(struct search *s, const struct world *w, unsigned int parent)
 {
 	u8 buf[W_PACK_MAX];
-	unsigned int len = w_pack(w, buf), i, n;
+	unsigned int len = w_pack(w, buf), hash = hash_of(buf, len), i, n;
 
 	reserve(s, len);
-	for (i = hash_of(buf, len) & (s->hash_size - 1); s->hash[i] != NONE;
+	for (i = hash & (s->hash_size - 1); s->slot[i].state != NONE;
 	     i = (i + 1) & (s->hash_size - 1)) {
-		n = s->hash[i];
-		if (length_of(s, n) == len && !memcmp(s->bytes + s->at[n], buf, len))
+		n = s->slot[i].state;
+		if (s->slot[i].hash == hash && length_of(s, n) == len &&
+		    !memcmp(s->bytes + s->at[n], buf, len))
 			return n;
 	}
 	n = s->count++;
-	s->hash[i] = n;
+	s->slot[i] = (struct slot){ hash, n };
 	s->at[n] = s->used;
 	memcpy(s->bytes + s->used, buf, len);
 	s->used += len;
@@ -258,7 +263,9 @@ static const char *expand(struct search *s, unsigned int n)
 	count = w_moves(&from, moves);
 	s->edge_at[n] = (unsigned int)s->edges;
 	for (i = 0; i < count; i++) {
-		w = from;
+		/* Most moves change nothing, and a world is large. */
+		if (!i || w.changed)
+			w = from;
 		if (!w_fire(&w, &moves[i])) {
 			print_path(s, n, true);
 			return w.error;
@@ -317,7 +324,7 @@ static void release(struct search *s)
 	free(s->at);
 	free(s->parent);
 	free(s->depth);
-	free(s->hash);
+	free(s->slot);
 	free(s->edge_at);
 	free(s->edge);
 }
