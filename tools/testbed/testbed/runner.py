@@ -55,14 +55,20 @@ def run_on_host(test, sink, bound, environment=None):
         status = process.wait(bound)
     except subprocess.TimeoutExpired:
         status = None
+    finally:
+        _end_group(process)
+    for pump in pumps:
+        pump.join(5)
+    return status
+
+
+def _end_group(process):
+    """All that a program has started, also where we are to end: its output would keep our threads alive."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
     process.wait()
-    for pump in pumps:
-        pump.join(5)
-    return status
 
 
 def _pump(stream, kind, sink):
