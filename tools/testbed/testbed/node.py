@@ -130,9 +130,10 @@ class Node:
         os.kill(self.process.pid, signal.SIGCONT)
 
     def lag(self):
-        """Its clock and CPUs stand still for a moment: its TSC is behind from then on. No more ms than that."""
+        """Its clock and CPUs stand still for 5 ms or more: its TSC is behind from then on. No more ms than that."""
         begin = time.monotonic()
         self.qmp.do('stop')
+        time.sleep(0.005)
         self.qmp.do('cont')
         return (time.monotonic() - begin) * 1000
 
