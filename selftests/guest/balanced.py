@@ -5,7 +5,7 @@ import re
 import time
 
 import checks
-from guestlib import Failed, Machine, load, main, must, on, unload_all
+from guestlib import TICKLESS, Failed, Machine, load, main, must, on, unload_all
 
 STATE = '/tmp/balance'
 ENOUGH = '/tmp/enough'
@@ -15,7 +15,6 @@ ROUND = 3000000
 LIMIT = 1000000
 BOUND = 120
 # as dvmm-guest has it: where two CPUs tick, their ticks may take all the time of busy hosts
-WORDS = 'nohz_full=1-N rcu_nocbs=1-N'
 # Nodes have no sshd: a shell behind a port of the satellite.
 PORT = 9000
 SSH = f'#!/bin/sh\necho "$2" | busybox nc $1 {PORT}\n'
@@ -100,7 +99,7 @@ def spread(t, m):
 
 def all_of_it(t, m):
     """One boot."""
-    m.start(WORDS)
+    m.start(TICKLESS)
     t.diag(f'up after {m.up():.0f} s')
     checks.cpus_online(t, m)
     checks.timers(t, m)

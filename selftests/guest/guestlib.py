@@ -14,6 +14,8 @@ PROGRAMS = '/dvmm/selftests/guest/programs.cpio'
 INITRD = '/tmp/guest.initrd'
 ROCE = '10.78.0.'
 HZ = 250        # of Debian's kernels
+# What the package dvmm-guest puts on the kernel line: CPU 0 alone has the clock tick while others work.
+TICKLESS = 'nohz_full=1-N rcu_nocbs=1-N'
 # as many times as long as usual for everything: a debug kernel
 PATIENCE = int(os.environ.get('DVMM_PATIENCE') or 1)
 

@@ -10,7 +10,7 @@ import struct
 import threading
 
 import checks
-from guestlib import Failed, Machine, load, main, must, unload_all
+from guestlib import TICKLESS, Failed, Machine, load, main, must, unload_all
 
 VCPU = 1
 DISK = '-drive if=none,id=disk,format=raw,file=/tmp/first.img,cache=unsafe -device virtio-blk-pci,drive=disk'
@@ -174,7 +174,7 @@ def quiet(t, m):
 def all_of_it(t, m):
     """One boot."""
     must(m.hosts[0], 'truncate -s 64M /tmp/first.img')
-    m.start('loglevel=5', '-action reboot=reset ' + DISK)
+    m.start(f'loglevel=5 {TICKLESS}', '-action reboot=reset ' + DISK)
     t.diag(f'up after {m.up():.0f} s with all CPUs')
     packed(t, m)
     spread(t, m)

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: GPL-2.0
 """One guest with 2 vCPUs on each of two nodes: everything that one boot can show.
 
-usage: two-nodes.py one|two [quick] [small] [rdma]	both nodes in one kernel (loop), or each in its own (TCP);
-						small: with 1 vCPU on each
+usage: two-nodes.py one|two [quick] [small] [rdma] [stock]	both nodes in one kernel (loop), or each in its own (TCP);
+							small: with 1 vCPU on each;
+							stock: without the words of dvmm-guest
 """
 import sys
 
 import checks
-from guestlib import Machine, load, main, must, no_roce, soft_roce, unload_all
+from guestlib import TICKLESS, Machine, load, main, must, no_roce, soft_roce, unload_all
 
 WORDS = 'loglevel=5'
 ARGUMENTS = ('-action reboot=reset '
@@ -92,7 +93,7 @@ def test(t):
         soft_roce(set(hosts))
     prepare(m)
     try:
-        m.start(WORDS, ARGUMENTS)
+        m.start(WORDS if 'stock' in sys.argv else f'{WORDS} {TICKLESS}', ARGUMENTS)
         t.diag(f'guest up after {m.up(900):.0f} s')
         checks.faults(t, m, 'boot')
         (quick if 'quick' in sys.argv else everything)(t, m)
