@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -660,6 +661,16 @@ static const struct bad {
 	{ "an event as a request", DVMM_CMD_EVENT, DVMM_A_UUID, 16, 1, false, EOPNOTSUPP, "" },
 };
 
+/* What the start of a dump has to say is not handed on by 6.1; by 6.12 it is. */
+static bool kernel_hands_on(void)
+{
+	struct utsname u;
+	int major = 0, minor = 0;
+
+	return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 6 || (major == 6 && minor >= 12));
+}
+
 static void refuse(const struct bad *b, const uint8_t *uuid)
 {
 	struct genl_request r;
@@ -674,8 +685,10 @@ static void refuse(const struct bad *b, const uint8_t *uuid)
 	s.why[0] = 0;
 	s.where = 0;
 	ret = genl_ask(&s, &r, count, &n);
-	tap_ok(ret == b->error && !n && strstr(s.why, b->why) &&
-	       (ret == EOPNOTSUPP || s.where >= NLMSG_HDRLEN + GENL_HDRLEN),
+	tap_ok(ret == b->error && !n &&
+	       (!kernel_hands_on() ||
+		(strstr(s.why, b->why) &&
+		 (ret == EOPNOTSUPP || s.where >= NLMSG_HDRLEN + GENL_HDRLEN))),
 	       "refused: %s: %s (%s, attribute at %u)", b->what, strerror(ret), s.why, s.where);
 }
 

@@ -109,6 +109,12 @@ static void check_cpu(struct doctor *d)
 		invariant ? "the TSC is invariant" : "the TSC is not invariant");
 }
 
+/* As dkms.conf has it. */
+static bool made_for(const char *release)
+{
+	return g_str_has_prefix(release, "6.1.") || g_str_has_prefix(release, "6.12.");
+}
+
 static void check_kernel(struct doctor *d)
 {
 	struct utsname u;
@@ -119,8 +125,8 @@ static void check_kernel(struct doctor *d)
 		verdict(d, "kernel", FAIL, "boot the kernel without rt", "%s is PREEMPT_RT",
 			u.release);
 	else
-		verdict(d, "kernel", strncmp(u.release, "6.12.", 5) ? FAIL : PASS,
-			"boot Linux 6.12", "Linux %s", u.release);
+		verdict(d, "kernel", made_for(u.release) ? PASS : FAIL,
+			"boot Linux 6.1 or 6.12", "Linux %s", u.release);
 	g_free(rt);
 }
 

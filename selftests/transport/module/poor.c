@@ -9,8 +9,12 @@
 #include <linux/sched.h>
 #include <linux/string.h>
 
-#define DENIED	"__alloc_pages_noprof"
 #define WHO	"dvmm-tcp/"
+
+/* Where kernels give pages out: 6.1; 6.12; later ones. */
+static const char * const allocators[] = {
+	"__alloc_pages", "__alloc_pages_noprof", "__alloc_frozen_pages_noprof",
+};
 
 static atomic_t denied = ATOMIC_INIT(0);
 
@@ -47,10 +51,16 @@ static struct ftrace_ops poor_ops = {
 
 static int __init poor_init(void)
 {
-	char name[] = DENIED;
-	int err = ftrace_set_filter(&poor_ops, name, strlen(name), 1);
+	bool found = false;
+	char name[64];
+	int i;
 
-	return err ?: register_ftrace_function(&poor_ops);
+	for (i = 0; i < ARRAY_SIZE(allocators); i++) {
+		strscpy(name, allocators[i], sizeof(name));
+		if (!ftrace_set_filter(&poor_ops, name, strlen(name), !found))
+			found = true;
+	}
+	return found ? register_ftrace_function(&poor_ops) : -ENOENT;
 }
 
 static void __exit poor_exit(void)
