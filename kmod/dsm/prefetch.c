@@ -18,6 +18,7 @@
 #define PREFETCH_REACH	8	/* from one page of a stream to the next one */
 #define PREFETCH_SCAN	128	/* where the next ones are looked for */
 #define PREFETCH_WRITTEN 2	/* pages, until the next one is asked for to write */
+#define PREFETCH_RANGE	64	/* pages under way for who wants all of a range */
 
 static unsigned int streams;
 module_param(streams, uint, 0644);
@@ -176,4 +177,41 @@ void dvmm_prefetch(struct dvmm_region *r, u64 index, u8 need)
 	plan = prefetch_advance(r, index, need, most);
 	if (plan.window)
 		prefetch_ask(r, index, plan);
+}
+
+static void prefetch_ask_all(struct dvmm_region *r, u64 first, u64 end)
+{
+	struct dvmm_link *batch = NULL;
+
+	if (!dvmm_homes_here(r, first))
+		batch = dvmm_batch_open(r->m, dvmm_homes_of(r, first), DVMM_LANE_REQ);
+	for (; first < end; first++)
+		prefetch_page(r, first, DVMM_PERM_READ);
+	dvmm_batch_close(batch, DVMM_LANE_REQ);
+}
+
+static int prefetch_await_all(struct dvmm_region *r, u64 first, u64 end)
+{
+	static const struct dvmm_wait wait = { TASK_INTERRUPTIBLE, MAX_SCHEDULE_TIMEOUT };
+	int ret = 0;
+
+	for (; first < end && !ret; first++)
+		if (dvmm_page_perm(dvmm_region_page(r, first)) == DVMM_PERM_NONE &&
+		    prefetch_has_data(r, first))
+			ret = dvmm_region_acquire(r, first, DVMM_PERM_READ, &wait);
+	return ret;
+}
+
+int dvmm_prefetch_range(struct dvmm_region *r, u64 first, u64 end)
+{
+	int ret = 0;
+	u64 next;
+
+	for (; first < end && !ret && !r->limit; first = next) {
+		next = min(first + PREFETCH_RANGE, end);
+		prefetch_ask_all(r, first, next);
+		ret = prefetch_await_all(r, first, next);
+		cond_resched();
+	}
+	return ret;
 }

@@ -63,4 +63,17 @@ void dvmm_prefetch_init(struct dvmm_region *r);
  */
 void dvmm_prefetch(struct dvmm_region *r, u64 index, u8 need);
 
+/**
+ * dvmm_prefetch_range - have all pages of a range that somebody has data of, to read
+ * @r: the region, of a machine that runs; nothing is done where it has a limit
+ * @first: the first page
+ * @end: the one behind the last, at most @r->npages
+ *
+ * Some are under way at a time.  Others may write to a page at once and take it away
+ * again: that is no error.  Process context; sleeps for pages.
+ *
+ * Return: 0, -EINTR (a signal) or -EIO (the machine has stopped).
+ */
+int dvmm_prefetch_range(struct dvmm_region *r, u64 first, u64 end);
+
 #endif

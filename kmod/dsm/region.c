@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A region: creation, its descriptor, and waiting for a page. */
+#include <linux/fadvise.h>
 #include <linux/file.h>
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
@@ -352,6 +353,20 @@ static int region_mmap(struct file *file, struct vm_area_struct *vma)
 	return 0;
 }
 
+/* MADV_WILLNEED comes here as well, also that of another process (process_madvise()). */
+static int region_fadvise(struct file *file, loff_t offset, loff_t len, int advice)
+{
+	struct dvmm_region *r = file->private_data;
+	u64 end;
+
+	if (offset < 0 || len < 0)
+		return -EINVAL;
+	if (advice != POSIX_FADV_WILLNEED || !dvmm_region_open(r))
+		return 0;
+	end = len ? DIV_ROUND_UP_ULL((u64)offset + len, PAGE_SIZE) : r->npages;
+	return dvmm_prefetch_range(r, offset >> PAGE_SHIFT, min(end, r->npages));
+}
+
 static int region_release(struct inode *inode, struct file *file)
 {
 	dvmm_region_put(file->private_data);
@@ -361,6 +376,7 @@ static int region_release(struct inode *inode, struct file *file)
 static const struct file_operations region_fops = {
 	.owner = THIS_MODULE,
 	.mmap = region_mmap,
+	.fadvise = region_fadvise,
 	.release = region_release,
 	.llseek = generic_file_llseek,
 };

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a node asks for ahead of need: blocks of untouched pages, blocks of pages to
- * read, the next pages of a thread's way, and the right to write with a read.  Each is
+ * read, the next pages of a thread's way, what somebody says that it will be needed, and the
+ * right to write with a read.  Each is
  * counted in messages or requests, with the guess and without, and what is read is what was
  * written.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -284,6 +286,42 @@ static void streams_of(const char *who, int node)
 	       lost, lost_without);
 }
 
+/* The other node has written to every second page; @node is told that it will need half. */
+static void willneed(int node)
+{
+	volatile uint64_t *m[2];
+	unsigned long before, asked, late;
+	struct cluster c;
+	int p, ret, wrong = 0;
+
+	open_two(&c, m);
+	for (p = 0; p < PAGES; p += 2)
+		*word(m[!node], p) = p;
+	before = waits(&c, node);
+	ret = posix_fadvise(c.region[node][0], PAGES / 2 * PAGE + 1, 0, POSIX_FADV_WILLNEED);
+	asked = waits(&c, node) - before;
+	before = waits(&c, node);
+	for (p = PAGES / 2; p < PAGES; p += 2)
+		wrong += *word(m[node], p) != (uint64_t)p;
+	late = waits(&c, node) - before;
+	tap_ok(!ret && !wrong && !late, "%s, node %d: what will be needed is there: %lu waits",
+	       transport, node, late);
+	/* By loop a page may take longer to come than the thread to wait for it. */
+	if (!strcmp(transport, "tcp"))
+		tap_ok(asked < PAGES / 8, "%s, node %d: many come at a time: %lu waits for %d",
+		       transport, node, asked, PAGES / 4);
+	for (p = 0; p < PAGES / 2; p += 2)
+		wrong += *word(m[node], p) != (uint64_t)p;
+	tap_ok(!wrong && waits(&c, node) - before >= PAGES / 4,
+	       "%s, node %d: no other page came", transport, node);
+	tap_ok(posix_fadvise(c.region[node][0], -1, 0, POSIX_FADV_WILLNEED) == EINVAL &&
+	       !posix_fadvise(c.region[node][0], 2 * PAGES * PAGE, 0, POSIX_FADV_WILLNEED) &&
+	       !posix_fadvise(c.region[node][0], 0, 0, POSIX_FADV_RANDOM),
+	       "%s, node %d: refused: before the first page; nothing: behind the last", transport,
+	       node);
+	close_two(&c, m);
+}
+
 static void history(void)
 {
 	unsigned long with, without, read_with, read_without;
@@ -319,6 +357,8 @@ int main(void)
 		zeros();
 		copies();
 		cluster_param("copies", 0);
+		willneed(0);
+		willneed(1);
 		history();
 	}
 	streams_of("the home", 0);

@@ -2,8 +2,9 @@
 /*
  * dvmm checkpoint: all that a guest is, in a directory.
  *
- * The guest stands still while its vCPUs are brought together and QEMU writes them, its devices
- * and all memory.  Its disks are copied while it goes on: as they were when it stood still.
+ * Memory that other nodes hold is read while the guest runs.  It stands still while its vCPUs
+ * are brought together and QEMU writes them, its devices and all memory.  Its disks are copied
+ * while it goes on: as they were when it stood still.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,7 @@
 
 #include "checkpoint.h"
 #include "draft.h"
+#include "gather.h"
 #include "guest.h"
 #include "increment.h"
 #include "json.h"
@@ -383,6 +385,10 @@ static int make(struct checkpoint *c)
 		return ret;
 	/* of a command that was killed */
 	end_copies(c, EXIT_FAILED);
+	if (c->running)
+		gather(&c->p, &interrupted);
+	if (interrupted)
+		return verb_fail(EXIT_FAILED, c->dir, "it was broken off: begin again");
 	ret = stop_and_pack(c);
 	if (!ret)
 		ret = save_state(c);
