@@ -122,8 +122,8 @@ def lag(m, done, turn, often):
     return max(map(sum, zip(lags, lags[1:])))
 
 
-def drift(t, m, seconds=10, often=0.5):
-    """The same while clocks drift apart. Only what is seen by two comparisons is made good: two lags may come together."""
+def drift(t, m, seconds=20, often=2):
+    """The same while clocks drift apart. What two comparisons have seen is made good: two lags may come together by then."""
     def advanced():
         return [m.nodes(node)[node]['tsc-advanced-ns'] / 1e6 for node in (0, 1)]
     before = advanced()
