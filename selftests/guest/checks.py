@@ -249,7 +249,7 @@ def disk_write(t, m, megabytes=8):
     cpu = m.far()
     m.must(f'dd if=/dev/urandom of=/tmp/data bs=64k count={16 * megabytes} 2>/dev/null', 120)
     want = m.must('md5sum < /tmp/data').split()[0]
-    m.must('dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null && rm /tmp/data', 180, cpu)
+    m.must('dd if=/tmp/data of=/dev/vda bs=64k conv=fsync 2>/dev/null && rm /tmp/data', 400, cpu)
     t.ok(disk_sum(m, 0, megabytes) == want, f'a disk written on CPU {cpu} reads back identical on CPU 0', want)
     return want
 
