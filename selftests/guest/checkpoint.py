@@ -6,7 +6,7 @@ import json
 import time
 
 import checks
-from guestlib import PATIENCE, TICKLESS, Failed, Machine, Plain, load, main, must, on, unload_all
+from guestlib import PATIENCE, Failed, Machine, Plain, load, main, must, on, unload_all
 
 STATE = '/log/checkpoint'
 STEPS = 100000
@@ -159,7 +159,7 @@ def test(t):
     m = machine([0, 1], 'm')
     load({0, 1})
     try:
-        m.start(f'loglevel=5 {TICKLESS}')
+        m.start('loglevel=5')
         t.diag(f'up after {m.up():.0f} s')
         m.spread()
         refused(t, m)
