@@ -12,7 +12,7 @@
 
 #define W_NODES		4
 #define W_PAGES		2
-#define W_QUEUE		4	/* messages in flight on one lane of one link */
+#define W_QUEUE		6	/* messages in flight on one lane of one link */
 #define W_DEFER		4	/* deferred events of one page on one node */
 #define W_LANES		3
 
