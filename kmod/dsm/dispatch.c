@@ -91,6 +91,8 @@ static int act_set_perm(struct dvmm_flight *f, const struct dvmm_action *a)
 	int ret;
 
 	dvmm_page_set_perm(r, f->index, a->perm);
+	if (a->perm == DVMM_PERM_NONE && had != DVMM_PERM_NONE)
+		dvmm_snapshot_lose(&r->snapshot, r, f->index);
 	/* Equal: an attempt before this one met a pin. */
 	if (a->perm > had || a->perm == DVMM_PERM_WRITE)
 		return 0;

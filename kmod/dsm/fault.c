@@ -20,6 +20,7 @@
 
 #include "block.h"
 #include "region.h"
+#include "snapshot.h"
 #include "stats.h"
 
 #define MKWRITE_MS	100	/* mmap_lock is held for so long at most */
@@ -38,15 +39,13 @@ static struct dvmm_region *vmf_region(struct vm_fault *vmf)
 static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 {
 	const struct dvmm_page *pg = dvmm_region_page(r, index);
-	struct folio *folio = filemap_lock_folio(r->mapping, index);
+	struct folio *folio = dvmm_mem_lock(r, index);
 
-	/* NULL on kernels before 6.4 */
-	if (IS_ERR_OR_NULL(folio))
+	if (!folio)
 		return NULL;
 	if (dvmm_page_perm(pg) >= need && dvmm_page_has_frame(pg) && dvmm_block_whole(r, folio))
 		return folio;
-	folio_unlock(folio);
-	folio_put(folio);
+	dvmm_mem_unlock(folio);
 	return NULL;
 }
 
@@ -162,6 +161,8 @@ static bool lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
 	if (folio->mapping == r->mapping &&
 	    dvmm_page_perm(dvmm_region_page(r, index)) == DVMM_PERM_WRITE &&
 	    dvmm_block_whole(r, folio)) {
+		/* A block is mapped as one. */
+		dvmm_snapshot_keep(&r->snapshot, r, folio->index, folio_nr_pages(folio), folio);
 		dvmm_page_set_wrote(r, index);
 		return true;
 	}

@@ -19,12 +19,13 @@
 
 #include "mem.h"
 #include "region.h"
+#include "snapshot.h"
 #include "stats.h"
 
 /* Memory for a frame must not wait for I/O that may need this very machine. */
 #define FRAME_GFP	(GFP_NOIO | __GFP_HARDWALL | __GFP_HIGHMEM | __GFP_MOVABLE | __GFP_NOFAIL)
 
-static struct folio *frame_lock(struct dvmm_region *r, u64 index)
+struct folio *dvmm_mem_lock(struct dvmm_region *r, u64 index)
 {
 	struct folio *folio = filemap_lock_folio(r->mapping, index);
 
@@ -32,7 +33,7 @@ static struct folio *frame_lock(struct dvmm_region *r, u64 index)
 	return IS_ERR_OR_NULL(folio) ? NULL : folio;
 }
 
-static void frame_unlock(struct folio *folio)
+void dvmm_mem_unlock(struct folio *folio)
 {
 	folio_unlock(folio);
 	folio_put(folio);
@@ -72,13 +73,13 @@ static bool block_idle(struct dvmm_region *r, struct folio *folio)
 
 static bool block_left(struct dvmm_region *r, u64 index)
 {
-	struct folio *folio = frame_lock(r, index);
+	struct folio *folio = dvmm_mem_lock(r, index);
 	bool left;
 
 	if (!folio)
 		return true;
 	left = !folio_test_large(folio);
-	frame_unlock(folio);
+	dvmm_mem_unlock(folio);
 	return left;
 }
 
@@ -96,9 +97,11 @@ static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
 	struct page *own = block_idle(r, folio) ? frame_copy(folio, index) : NULL;
 	unsigned int noio;
 
-	if (own)
+	if (own) {
+		dvmm_snapshot_keep(&r->snapshot, r, index, 1, folio);
 		dvmm_page_set_frame(r, index, false);
-	frame_unlock(folio);
+	}
+	dvmm_mem_unlock(folio);
 	if (!own)
 		return -EAGAIN;
 	noio = memalloc_noio_save();
@@ -121,7 +124,7 @@ static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
  */
 int dvmm_mem_lower(struct dvmm_region *r, u64 index, u8 perm)
 {
-	struct folio *folio = frame_lock(r, index);
+	struct folio *folio = dvmm_mem_lock(r, index);
 	int ret = 0;
 
 	if (!folio)
@@ -134,19 +137,19 @@ int dvmm_mem_lower(struct dvmm_region *r, u64 index, u8 perm)
 		unmap_mapping_pages(r->mapping, index, 1, false);
 	if (frame_pinned(r, folio))
 		ret = -EAGAIN;
-	frame_unlock(folio);
+	dvmm_mem_unlock(folio);
 	return ret;
 }
 
 /* A frame is there already: only the contents change. */
 static int frame_refill(struct dvmm_region *r, u64 index, struct page *page)
 {
-	struct folio *folio = frame_lock(r, index);
+	struct folio *folio = dvmm_mem_lock(r, index);
 
 	if (!folio)
 		return -EIO;
 	copy_highpage(folio_file_page(folio, index), page);
-	frame_unlock(folio);
+	dvmm_mem_unlock(folio);
 	return 0;
 }
 
@@ -169,6 +172,9 @@ int dvmm_mem_fill(struct dvmm_region *r, u64 index, struct page *page)
 	/* At the home zeroes are for an untouched page, whose block may have come already. */
 	if (!page && dvmm_homes_here(r, index) && xa_load(&r->mapping->i_pages, index))
 		return 0;
+	/* What comes into a page without a frame was written since the snapshot. */
+	if (page && !dvmm_page_has_frame(dvmm_region_page(r, index)))
+		dvmm_snapshot_keep(&r->snapshot, r, index, 1, NULL);
 	if (!page)
 		page = alloc_page(FRAME_GFP | __GFP_ZERO);
 	folio = page_folio(page);
@@ -205,7 +211,7 @@ static struct page *frame_copy(struct folio *folio, u64 index)
 
 struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last)
 {
-	struct folio *folio = frame_lock(r, index);
+	struct folio *folio = dvmm_mem_lock(r, index);
 	struct page *page = NULL;
 
 	if (!folio)
@@ -219,7 +225,7 @@ struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last)
 	}
 	page = frame_copy(folio, index);
 broken:
-	frame_unlock(folio);
+	dvmm_mem_unlock(folio);
 	if (!page)
 		dvmm_machine_fail(r->m, "memory error of node %u in page %llu of region %u",
 				  r->m->self, index, r->id);

@@ -9,6 +9,7 @@
 #include <linux/types.h>
 
 struct dvmm_region;
+struct folio;
 struct page;
 
 /**
@@ -43,6 +44,16 @@ int dvmm_mem_fill(struct dvmm_region *r, u64 index, struct page *page);
  * for which the machine was stopped.
  */
 struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last);
+
+/**
+ * dvmm_mem_lock - the folio that a page's frame is in, locked and with a reference
+ * @r: the region
+ * @index: page number
+ *
+ * Any process context.  Return: NULL if there is none; else dvmm_mem_unlock() it.
+ */
+struct folio *dvmm_mem_lock(struct dvmm_region *r, u64 index);
+void dvmm_mem_unlock(struct folio *folio);
 
 /** dvmm_mem_drop - free the frame; nobody maps it */
 void dvmm_mem_drop(struct dvmm_region *r, u64 index);

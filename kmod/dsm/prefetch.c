@@ -128,8 +128,7 @@ static struct prefetch_plan prefetch_advance(struct dvmm_region *r, u64 index, u
 	return plan;
 }
 
-/* As far as this node knows somebody has data: the home knows of what nobody has touched. */
-static bool prefetch_has_data(struct dvmm_region *r, u64 index)
+bool dvmm_prefetch_has_data(struct dvmm_region *r, u64 index)
 {
 	return READ_ONCE(dvmm_region_page(r, index)->state) != 0 || !dvmm_homes_here(r, index);
 }
@@ -143,7 +142,7 @@ static bool prefetch_page(struct dvmm_region *r, u64 index, u8 need)
 		return dvmm_page_ahead(pg);
 	if (READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS)
 		return true;
-	if (!prefetch_has_data(r, index))
+	if (!dvmm_prefetch_has_data(r, index))
 		return false;
 	dvmm_page_set_ahead(r, index, true);
 	dvmm_dispatch_local(r, index, need == DVMM_PERM_WRITE ? DVMM_EV_STORE : DVMM_EV_LOAD);
@@ -197,7 +196,7 @@ static int prefetch_await_all(struct dvmm_region *r, u64 first, u64 end)
 
 	for (; first < end && !ret; first++)
 		if (dvmm_page_perm(dvmm_region_page(r, first)) == DVMM_PERM_NONE &&
-		    prefetch_has_data(r, first))
+		    dvmm_prefetch_has_data(r, first))
 			ret = dvmm_region_acquire(r, first, DVMM_PERM_READ, &wait);
 	return ret;
 }

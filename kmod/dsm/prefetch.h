@@ -63,6 +63,9 @@ void dvmm_prefetch_init(struct dvmm_region *r);
  */
 void dvmm_prefetch(struct dvmm_region *r, u64 index, u8 need);
 
+/** dvmm_prefetch_has_data - has anybody touched the page?  Only its home knows that nobody has */
+bool dvmm_prefetch_has_data(struct dvmm_region *r, u64 index);
+
 /**
  * dvmm_prefetch_range - have all pages of a range that somebody has data of, to read
  * @r: the region, of a machine that runs; nothing is done where it has a limit

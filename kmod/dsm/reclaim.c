@@ -50,7 +50,8 @@ static void reclaim_page(struct dvmm_region *r, u64 index)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 
-	if (dvmm_page_perm(pg) != DVMM_PERM_READ || READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS)
+	if (dvmm_page_perm(pg) != DVMM_PERM_READ || READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS ||
+	    dvmm_snapshot_wants(r, index))
 		return;
 	dvmm_dispatch_local(r, index, DVMM_EV_EVICT);
 	atomic_long_dec(&r->unwanted);

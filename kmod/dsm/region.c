@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "args.h"
 #include "dispatch.h"
 #include "evict.h"
 #include "flight.h"
@@ -367,6 +368,21 @@ static int region_fadvise(struct file *file, loff_t offset, loff_t len, int advi
 	return dvmm_prefetch_range(r, offset >> PAGE_SHIFT, min(end, r->npages));
 }
 
+static int region_snapshot(struct dvmm_region *r, void __user *uarg)
+{
+	struct dvmm_create_snapshot arg;
+	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
+
+	return ret ?: dvmm_snapshot_create(r);
+}
+
+static long region_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+{
+	if (!dvmm_args_same_cmd(cmd, DVMM_CREATE_SNAPSHOT))
+		return -ENOTTY;
+	return region_snapshot(file->private_data, (void __user *)uarg);
+}
+
 static int region_release(struct inode *inode, struct file *file)
 {
 	dvmm_region_put(file->private_data);
@@ -377,6 +393,8 @@ static const struct file_operations region_fops = {
 	.owner = THIS_MODULE,
 	.mmap = region_mmap,
 	.fadvise = region_fadvise,
+	.unlocked_ioctl = region_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
 	.release = region_release,
 	.llseek = generic_file_llseek,
 };
@@ -438,6 +456,7 @@ static void region_init(struct dvmm_region *r, struct dvmm_machine *m,
 	init_waitqueue_head(&r->room);
 	dvmm_prefetch_init(r);
 	dvmm_ahead_init(r);
+	dvmm_snapshot_init(&r->snapshot);
 	for (i = 0; i < DVMM_BUCKETS; i++) {
 		spin_lock_init(&r->buckets[i].lock);
 		init_waitqueue_head(&r->buckets[i].wait);

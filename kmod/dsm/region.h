@@ -29,6 +29,7 @@
 #include "machine.h"
 #include "mem.h"
 #include "prefetch.h"
+#include "snapshot.h"
 #include "waiter.h"
 
 #define DVMM_BUCKETS	256
@@ -76,6 +77,7 @@ struct dvmm_region {
 	atomic_long_t unwanted;		/* how many of them the kernel wants back */
 	struct work_struct reclaim;
 
+	struct dvmm_snapshot snapshot;
 	struct dvmm_streams streams[DVMM_STREAMS];
 	struct dvmm_ahead ahead[DVMM_AHEAD_KINDS][DVMM_STREAMS];
 	atomic_t credit;		/* for copies: see ahead.c */

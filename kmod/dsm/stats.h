@@ -39,7 +39,8 @@
 	X(copies_used)		\
 	X(copies_lost)		\
 	X(blocks)		\
-	X(blocks_split)
+	X(blocks_split)		\
+	X(snapshot_copies)
 
 struct dvmm_stats_cpu {
 #define X(field) u64 field;
@@ -71,6 +72,7 @@ void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out);
  * @copies_lost: and went before they were used; likewise
  * @blocks: untouched blocks of 2 MiB taken at their home
  * @blocks_split: how many of them are single pages since
+ * @snapshot_copies: pages copied before they changed, for who reads them as they were
  */
 struct dvmm_stats_more {
 #define X(field) u64 field;

@@ -91,6 +91,13 @@ int region_create(int machine, int id, int home, size_t bytes, size_t cache)
 	return ioctl(machine, DVMM_CREATE_REGION, &arg);
 }
 
+int snapshot_create(int region)
+{
+	struct dvmm_create_snapshot arg = { .size = sizeof(arg) };
+
+	return ioctl(region, DVMM_CREATE_SNAPSHOT, &arg);
+}
+
 int link_create(int machine, int peer, const char *transport)
 {
 	struct dvmm_create_link arg = { .size = sizeof(arg), .peer = peer };

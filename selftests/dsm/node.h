@@ -31,6 +31,8 @@ void random_uuid(uint8_t uuid[16]);
 
 int machine_create(const struct machine_params *p);
 int region_create(int machine, int id, int home, size_t bytes, size_t cache);
+/** snapshot_create - DVMM_CREATE_SNAPSHOT of a region */
+int snapshot_create(int region);
 int link_create(int machine, int peer, const char *transport);
 /** link_connect - @sock is NULL, or one socket for each lane */
 int link_connect(int link, const int *sock);

@@ -328,6 +328,27 @@ struct dvmm_leave {
 };
 
 /**
+ * struct dvmm_create_snapshot - DVMM_CREATE_SNAPSHOT, on a region: what it contains now
+ * @size: sizeof(struct dvmm_create_snapshot)
+ * @flags: must be 0
+ *
+ * Nobody MAY write to the region, on any node, from before the call until it returns, nor have
+ * pages of it pinned to do so later.  It brings what others have here; from then on pages are
+ * copied before they change or go.
+ *
+ * Return: a descriptor that is read at the offset of a page, whole pages at a time, each once:
+ * ENODATA the second time.  ENOMEM: there was no room for copies, and the snapshot is
+ * gone; the machine is not harmed.  What was not read is let go of with the descriptor.
+ *
+ * EBUSY: there is one already.  ENOSPC: the region may not have all of its pages here
+ * (@cache_bytes).  EIO: the machine has not started, or has stopped.  EINTR.
+ */
+struct dvmm_create_snapshot {
+	__u32 size;
+	__u32 flags;
+};
+
+/**
  * struct dvmm_event_record - what read() on a machine descriptor returns
  * @type: DVMM_EVENT_*
  * @node: the node that the event is about; for STALLED, the one that is waited for
@@ -418,6 +439,7 @@ struct dvmm_stats {
 #define DVMM_GET_STATS		_IOWR(DVMM_IOCTL_BASE, 0x08, struct dvmm_stats)
 #define DVMM_PLACE_VCPU		_IOWR(DVMM_IOCTL_BASE, 0x09, struct dvmm_place_vcpu)
 #define DVMM_LEAVE		_IOW(DVMM_IOCTL_BASE, 0x0a, struct dvmm_leave)
+#define DVMM_CREATE_SNAPSHOT	_IOW(DVMM_IOCTL_BASE, 0x0b, struct dvmm_create_snapshot)
 #define DVMM_LINK_CONNECT	_IOW(DVMM_IOCTL_BASE, 0x10, struct dvmm_link_connect)
 
 #endif
