@@ -67,7 +67,7 @@ manifest.json
 state" && cmp one/disk disk.raw && cmp one/disk2 disk2.raw && test "$(stat -c %a one)" = 700
 result $? "it has the state, the disks and a manifest, for its owner alone"
 test "$(grep -vE 'query|qom|capabilities' hosts/alpha/commands | tr '\n' ' ')" = \
-	"stop dvmm-move migrate blockdev-set-active transaction dvmm-move cont job-dismiss job-dismiss "
+	"migrate_cancel stop dvmm-move migrate blockdev-set-active transaction dvmm-move cont job-dismiss job-dismiss "
 result $? "the guest goes on while its disks are copied"
 admin 1 checkpoint big "$dir/one" && one_line && has 'it is there already: name another one'
 result $? "one that is there is not overwritten"
@@ -89,6 +89,21 @@ plan slow
 broken_off INT query-migrate
 test $? = 1 && has 'it was broken off' && ! ls | grep -q two && grep -qx cont hosts/alpha/commands
 result $? "broken off: there is no checkpoint, and the guest goes on"
+plan writing
+broken_off INT cont
+test $? = 1 && has 'stood still for' && has 'it was broken off' && ! ls | grep -q two &&
+	sed "1,/^cont$/d" hosts/alpha/commands | grep -qx migrate_cancel
+result $? "it goes on while its memory is written; broken off then: there is no checkpoint"
+plan writing
+broken_off KILL cont
+rm -r two.part
+plan
+admin 0 checkpoint big "$dir/two" && rm -r two
+result $? "what a command that was killed had begun to save does not stay in the way of the next"
+plan uncut
+admin 0 checkpoint big "$dir/two" && has 'stood still for' && is_whole "$dir/two" && rm -r two &&
+	test "$(grep -cx migrate hosts/alpha/commands)" = 2
+result $? "where memory cannot be kept as it was the guest stands still until it is written"
 plan copying
 broken_off INT query-jobs
 test $? = 1 && has 'it was broken off' && ! has canceled && ! ls | grep -q two

@@ -3,8 +3,9 @@
  * dvmm checkpoint: all that a guest is, in a directory.
  *
  * Memory that other nodes hold is read while the guest runs.  It stands still while its vCPUs
- * are brought together and QEMU writes them, its devices and all memory.  Its disks are copied
- * while it goes on: as they were when it stood still.
+ * are brought together and QEMU notes them and its devices.  Its memory is written and its disks
+ * are copied while it goes on: as they were when it stood still.  Where memory cannot be kept
+ * as it was the guest stands still until it is written.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,7 @@
 #include "rotate.h"
 
 #define STEP_US		100000
+#define CUT_STEP_US	5000
 #define ANSWER_SECONDS	60
 
 /**
@@ -36,6 +38,7 @@
  * @of: the manifest of the one before, NULL: it does not matter
  * @vcpus: where they were
  * @running: whether the guest was
+ * @cut: whether it goes on while its memory is written
  * @genid: whether it has the device that tells a guest that it is another one now
  * @begin: when it began to stand still, us
  */
@@ -49,6 +52,7 @@ struct checkpoint {
 	struct json_object *of;
 	struct json_object *vcpus;
 	bool running;
+	bool cut;
 	bool genid;
 	gint64 begin;
 };
@@ -188,18 +192,40 @@ static int go_on(struct checkpoint *c)
 
 /* ---- vCPUs, devices, memory ---- */
 
-/* Pages have their place in the file, and those without content have none. */
-static int set_mapped(const struct checkpoint *c, bool on)
+static int set_capability(const struct checkpoint *c, const char *name, bool on)
 {
 	struct json_object *o = json_object_new_object();
 
-	json_text(o, "capability", "mapped-ram");
+	json_text(o, "capability", name);
 	json_object_object_add(o, "state", json_object_new_boolean(on));
 	return ask(c, "migrate-set-capabilities", one("capabilities", list(o)), NULL);
 }
 
-/* -1: not yet */
-static int saved(const struct checkpoint *c)
+/* Pages have their place in the file, and those without content have none. */
+static int set_capabilities(const struct checkpoint *c, bool on)
+{
+	int ret = set_capability(c, "mapped-ram", on);
+
+	return ret ? ret : set_capability(c, "background-snapshot", on && c->cut);
+}
+
+/* Pages are written as soon as all of them are kept as they are. */
+static bool is_cut(struct json_object *answer)
+{
+	struct json_object *ram = NULL;
+
+	json_object_object_get_ex(answer, "ram", &ram);
+	return ram && (json_number_of(ram, "normal") || json_number_of(ram, "duplicate"));
+}
+
+/* So QEMU says where the kernel cannot keep memory as it is. */
+static bool has_no_cut(struct json_object *answer)
+{
+	return g_str_has_prefix(json_text_of(answer, "error-desc"), "dvmm: there is no snapshot");
+}
+
+/* 0; -1: not yet; with @cut: until the guest may go on, and that may not be possible: -2 */
+static int saved(const struct checkpoint *c, bool cut)
 {
 	struct json_object *answer;
 	int ret = ask(c, "query-migrate", NULL, &answer);
@@ -207,28 +233,80 @@ static int saved(const struct checkpoint *c)
 
 	if (!strcmp(status, "cancelled"))
 		ret = verb_fail(EXIT_FAILED, c->dir, "it was broken off: begin again");
+	else if (!strcmp(status, "failed") && cut && has_no_cut(answer))
+		ret = -2;
 	else if (!strcmp(status, "failed"))
 		ret = verb_fail(EXIT_FAILED, json_text_of(answer, "error-desc"),
 				"make room, or take another directory");
-	else if (!ret && strcmp(status, "completed"))
+	else if (!ret && strcmp(status, "completed") && !(cut && is_cut(answer)))
 		ret = -1;
 	json_object_put(answer);
 	return ret;
 }
 
-static int save_state(const struct checkpoint *c)
+static int await_saved(const struct checkpoint *c, bool cut)
+{
+	int ret;
+
+	while ((ret = saved(c, cut)) == -1) {
+		if (interrupted)
+			ask(c, "migrate_cancel", NULL, NULL);
+		usleep(cut ? CUT_STEP_US : STEP_US);
+	}
+	return ret;
+}
+
+/* Whatever is being saved, also for a command that was killed. */
+static void break_off(const struct checkpoint *c)
+{
+	struct json_object *answer;
+	bool busy = !ask(c, "migrate_cancel", NULL, NULL);
+
+	while (busy && !ask(c, "query-migrate", NULL, &answer)) {
+		const char *status = json_text_of(answer, "status");
+
+		busy = !strcmp(status, "active") || !strcmp(status, "cancelling");
+		json_object_put(answer);
+		if (busy)
+			usleep(STEP_US);
+	}
+}
+
+static int begin_state(const struct checkpoint *c)
 {
 	char *uri = g_strdup_printf("file:%s/%s", c->part, CHECKPOINT_STATE);
-	int ret = set_mapped(c, true);
+	int ret = set_capabilities(c, true);
 
 	if (!ret)
 		ret = ask(c, "migrate", one("uri", json_object_new_string(uri)), NULL);
-	while (!ret && (ret = saved(c)) < 0) {
-		ret = interrupted ? ask(c, "migrate_cancel", NULL, NULL) : 0;
-		usleep(STEP_US);
-	}
-	set_mapped(c, false);
+	if (!ret)
+		ret = await_saved(c, c->cut);
 	g_free(uri);
+	return ret;
+}
+
+/* Until the guest may go on. */
+static int save_state(struct checkpoint *c)
+{
+	int ret;
+
+	c->cut = true;
+	ret = begin_state(c);
+	if (ret == -2) {
+		c->cut = false;
+		ret = begin_state(c);
+	}
+	return ret;
+}
+
+/* @ret: of what came before */
+static int end_state(const struct checkpoint *c, int ret)
+{
+	if (ret)
+		break_off(c);
+	else if (c->cut)
+		ret = await_saved(c, false);
+	set_capabilities(c, false);
 	return ret;
 }
 
@@ -385,6 +463,7 @@ static int make(struct checkpoint *c)
 		return ret;
 	/* of a command that was killed */
 	end_copies(c, EXIT_FAILED);
+	break_off(c);
 	if (c->running)
 		gather(&c->p, &interrupted);
 	if (interrupted)
@@ -399,6 +478,7 @@ static int make(struct checkpoint *c)
 	after = go_on(c);
 	if (!ret)
 		ret = end_copies(c, 0);
+	ret = end_state(c, ret);
 	if (!ret)
 		ret = after;
 	return ret ? ret : commit(c);
