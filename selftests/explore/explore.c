@@ -30,35 +30,49 @@ struct config {
 		.policy = { .hold_us = hold, .migratory = migrates },			\
 	}, most, 0 }
 
+/* Node 0 makes a snapshot; page 0 is homed at @first, page 1 at node 1. */
+#define SNAPSHOT(what, n, p, first, times, all, most, long_run)				\
+	{ {										\
+		.name = "snapshot, " what, .nodes = n, .pages = p, .machine = n,		\
+		.home = { first, 1 }, .rehomes = times, .unable = times,		\
+		.ahead = (p) == 1, .snapshot = &w_snapshot,				\
+		.policy = { .hold_us = (all) * 100, .migratory = all, .history = all },	\
+	}, most, long_run }
+
 static const struct config configs[] = {
-	{ { "2 nodes, 1 page", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 0 }, 0, 0 }, 0, 0 },
-	{ { "2 nodes, 1 page, hold", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 0, 0 }, 0, 0 }, 0, 0 },
-	{ { "2 nodes, 1 page, migratory", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 1, 0 }, 0, 0 }, 0, 0 },
+	{ { "2 nodes, 1 page", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "2 nodes, 1 page, hold", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 0, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "2 nodes, 1 page, migratory", 2, 1, { 0 }, 2, 0, 0, 1,
+	    { 0, 1, 0 }, 0, 0, NULL }, 0, 0 },
 	{ { "2 nodes, 1 page, hold, migratory", 2, 1, { 0 }, 2, 0, 0, 1,
-	    { 100, 1, 0 }, 0, 0 }, 0, 0 },
+	    { 100, 1, 0 }, 0, 0, NULL }, 0, 0 },
 	{ { "2 nodes, 2 pages, homes 0 and 1", 2, 2, { 0, 1 }, 2, 0, 0, 1,
-	    { 0, 0, 0 }, 0, 0 }, 0, 0 },
-	{ { "2 nodes, 2 pages, home 0", 2, 2, { 0, 0 }, 2, 0, 0, 0, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	    { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "2 nodes, 2 pages, home 0", 2, 2, { 0, 0 }, 2, 0, 0, 0,
+	    { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
 	{ { "2 nodes, 2 pages, hold", 2, 2, { 0, 0 }, 2, 0, 0, 0,
-	    { 100, 0, 0 }, 0, 0 }, 200000, 0 },
+	    { 100, 0, 0 }, 0, 0, NULL }, 200000, 0 },
 	{ { "2 nodes, 2 pages, migratory", 2, 2, { 0, 0 }, 2, 0, 0, 0,
-	    { 0, 1, 0 }, 0, 0 }, 200000, 0 },
-	{ { "3 nodes, 1 page", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 0 }, 0, 0 }, 0, 0 },
-	{ { "3 nodes, 1 page, hold", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 0, 0 }, 0, 0 }, 0, 0 },
-	{ { "3 nodes, 1 page, migratory", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 1, 0 }, 0, 0 }, 0, 0 },
-	{ { "2 nodes, 1 page, history", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 1 }, 0, 0 }, 0, 0 },
-	{ { "2 nodes, 1 page, every policy", 2, 1, { 0 }, 2, 0, 0, 1, { 100, 1, 1 }, 0, 0 }, 0, 0 },
-	{ { "3 nodes, 1 page, history", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 1 }, 0, 0 }, 0, 0 },
+	    { 0, 1, 0 }, 0, 0, NULL }, 200000, 0 },
+	{ { "3 nodes, 1 page", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "3 nodes, 1 page, hold", 3, 1, { 0 }, 3, 0, 0, 1, { 100, 0, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "3 nodes, 1 page, migratory", 3, 1, { 0 }, 3, 0, 0, 1,
+	    { 0, 1, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "2 nodes, 1 page, history", 2, 1, { 0 }, 2, 0, 0, 1, { 0, 0, 1 }, 0, 0, NULL }, 0, 0 },
+	{ { "2 nodes, 1 page, every policy", 2, 1, { 0 }, 2, 0, 0, 1,
+	    { 100, 1, 1 }, 0, 0, NULL }, 0, 0 },
+	{ { "3 nodes, 1 page, history", 3, 1, { 0 }, 3, 0, 0, 1, { 0, 0, 1 }, 0, 0, NULL }, 0, 0 },
 	{ { "3 nodes, 1 page, hold, history", 3, 1, { 0 }, 3, 0, 0, 0,
-	    { 100, 0, 1 }, 0, 0 }, 0, 0 },
+	    { 100, 0, 1 }, 0, 0, NULL }, 0, 0 },
 	{ { "3 nodes, 1 page, coarse sharers", 3, 1, { 0 }, 192, 0, 0, 1,
-	    { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	    { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
 	{ { "3 nodes, 1 page, hold, migratory", 3, 1, { 0 }, 3, 0, 0, 1,
-	    { 100, 1, 0 }, 0, 0 }, 0, 0 },
-	{ { "2 nodes, 2 pages, link cut", 2, 2, { 0, 1 }, 2, 0, 1, 0, { 0, 0, 0 }, 0, 0 }, 0, 0 },
-	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, 1, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	    { 100, 1, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "2 nodes, 2 pages, link cut", 2, 2, { 0, 1 }, 2, 0, 1, 0,
+	    { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
+	{ { "3 nodes, 1 page, link cut", 3, 1, { 0 }, 3, 0, 1, 1, { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
 	{ { "3 nodes, 1 page, all, link cut", 3, 1, { 0 }, 3, 0, 1, 0,
-	    { 100, 1, 0 }, 0, 0 }, 0, 0 },
+	    { 100, 1, 0 }, 0, 0, NULL }, 0, 0 },
 	REHOME("2 nodes, 1 page, 2 rehomes", 2, 1, 2, 2, 0, 0, 0),
 	REHOME("2 nodes, 1 page, 2 rehomes, every policy", 2, 1, 2, 2, 100, 1, 0),
 	REHOME("2 nodes, 2 pages, rehome", 2, 2, 2, 1, 0, 0, 200000),
@@ -67,9 +81,18 @@ static const struct config configs[] = {
 	REHOME("3 nodes, 1 page, rehome, migratory", 3, 1, 3, 1, 0, 1, 200000),
 	REHOME("3 nodes, 1 page, rehome, coarse sharers", 3, 1, 192, 1, 0, 0, 200000),
 	REHOME("3 nodes, 1 page, 2 rehomes", 3, 1, 3, 2, 0, 0, 200000),
-	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, 0, { 0, 0, 0 }, 0, 0 }, 0, 0 },
+	SNAPSHOT("2 nodes, 1 page", 2, 1, 0, 0, 0, 0, 0),
+	SNAPSHOT("2 nodes, 1 page, home 1", 2, 1, 1, 0, 0, 0, 0),
+	SNAPSHOT("2 nodes, 1 page, every policy", 2, 1, 0, 0, 1, 0, 0),
+	SNAPSHOT("2 nodes, 1 page, home 1, every policy", 2, 1, 1, 0, 1, 0, 0),
+	SNAPSHOT("2 nodes, 1 page, rehome", 2, 1, 0, 1, 0, 0, 0),
+	SNAPSHOT("2 nodes, 1 page, home 1, rehome", 2, 1, 1, 1, 0, 0, 0),
+	SNAPSHOT("2 nodes, 2 pages", 2, 2, 0, 0, 0, 300000, 3000000),
+	SNAPSHOT("3 nodes, 1 page", 3, 1, 0, 0, 0, 0, 0),
+	SNAPSHOT("3 nodes, 1 page, home 1", 3, 1, 1, 0, 0, 300000, 0),
+	{ { "4 nodes, 1 page", 4, 1, { 0 }, 4, 0, 0, 0, { 0, 0, 0 }, 0, 0, NULL }, 0, 0 },
 	{ { "4 nodes, 1 page, all", 4, 1, { 0 }, 4, 0, 0, 0,
-	    { 100, 1, 0 }, 0, 0 }, 100000, 10000000 },
+	    { 100, 1, 0 }, 0, 0, NULL }, 100000, 10000000 },
 };
 
 #define CONFIGS ((int)(sizeof(configs) / sizeof(*configs)))

@@ -145,6 +145,18 @@ static u8 pack_cut(const struct packer *p)
 	return p->w->cut ? (u8)(1 << a | 1 << b) : 0;
 }
 
+static void pack_saved(struct packer *p)
+{
+	unsigned int i;
+
+	*p->out++ = p->w->phase;
+	for (i = 0; i < p->w->cfg->pages; i++) {
+		const struct w_saved *s = &p->w->saved[i];
+
+		*p->out++ = (u8)(s->left | s->looked << 1 | s->written << 2 | s->kept << 3);
+	}
+}
+
 static unsigned int pack_as(struct packer *p, u8 *out)
 {
 	const struct world *w = p->w;
@@ -156,6 +168,8 @@ static unsigned int pack_as(struct packer *p, u8 *out)
 	for (i = 0; i < w->cfg->pages; i++)
 		*p->out++ = w->zero[i];
 	*p->out++ = pack_cut(p);
+	if (w->cfg->snapshot)
+		pack_saved(p);
 	if (w->cfg->rehomes)
 		*p->out++ = w->rehomes;
 	for (a = 0; a < n && w->cfg->rehomes; a++)
@@ -177,11 +191,13 @@ static unsigned int pack_as(struct packer *p, u8 *out)
 	return (unsigned int)(p->out - out);
 }
 
-/* A node whose part is fixed by the configuration; homes that move are not. */
-static bool is_home(const struct w_config *cfg, unsigned int node)
+/* A node whose part is fixed by the configuration; that of homes that move is not. */
+static bool is_fixed(const struct w_config *cfg, unsigned int node)
 {
 	unsigned int page;
 
+	if (cfg->snapshot && !node)
+		return true;
 	if (cfg->rehomes)
 		return false;
 	for (page = 0; page < cfg->pages; page++)
@@ -212,7 +228,7 @@ static void permute(struct packer *p, unsigned int at, u8 *best, unsigned int *l
 	for (i = at; i < cfg->nodes && i < W_NODES; i++) {
 		u8 t = p->old[at];
 
-		if (i != at && (is_home(cfg, at) || is_home(cfg, i)))
+		if (i != at && (is_fixed(cfg, at) || is_fixed(cfg, i)))
 			continue;
 		p->old[at] = p->old[i];
 		p->old[i] = t;
@@ -345,6 +361,22 @@ static void unpack_cut(struct world *w, u8 ends)
 		;
 }
 
+static void unpack_saved(struct unpacker *u)
+{
+	unsigned int i;
+
+	u->w->phase = *u->in++;
+	for (i = 0; i < u->w->cfg->pages; i++) {
+		struct w_saved *s = &u->w->saved[i];
+		u8 bits = *u->in++;
+
+		s->left = bits & 1;
+		s->looked = bits >> 1 & 1;
+		s->written = bits >> 2 & 1;
+		s->kept = bits >> 3;
+	}
+}
+
 void w_unpack(struct world *w, const struct w_config *cfg, const u8 *in)
 {
 	struct unpacker u = { .w = w, .in = in };
@@ -354,6 +386,8 @@ void w_unpack(struct world *w, const struct w_config *cfg, const u8 *in)
 	for (i = 0; i < cfg->pages; i++)
 		w->zero[i] = *u.in++;
 	unpack_cut(w, *u.in++);
+	if (cfg->snapshot)
+		unpack_saved(&u);
 	if (cfg->rehomes)
 		w->rehomes = *u.in++;
 	for (a = 0; a < n && cfg->rehomes; a++)

@@ -41,7 +41,7 @@ static u16 place(const struct world *w, unsigned int page)
 	return w->cfg->rehomes ? (u16)page : 0;
 }
 
-static bool homed(const struct world *w, unsigned int node, unsigned int page)
+bool w_homed(const struct world *w, unsigned int node, unsigned int page)
 {
 	return dvmm_chunk_homed(chunk(w, node, page), (u16)node, place(w, page));
 }
@@ -154,6 +154,16 @@ static u8 payload(const struct world *w, unsigned int page, const struct dvmm_ac
 	return a->msg.flags & DVMM_MSGF_ZERO ? w->zero[page] : W_NO_DATA;
 }
 
+static void set_perm(struct world *w, unsigned int node, unsigned int page, u8 perm)
+{
+	struct w_page *p = &w->page[node][page];
+
+	if (w->cfg->snapshot && p->perm && !perm)
+		w->cfg->snapshot->lose(w, node, page);
+	p->perm = perm;
+	p->wrote = false;
+}
+
 static void wake(struct world *w, struct w_page *p)
 {
 	if (p->perm != dvmm_state_perm(p->pg.state))
@@ -163,9 +173,13 @@ static void wake(struct world *w, struct w_page *p)
 	w->hops = p->hops;
 }
 
-static void fill(struct world *w, struct w_page *p, unsigned int page,
+static void fill(struct world *w, unsigned int node, unsigned int page,
 		 const struct dvmm_action *a, u8 data)
 {
+	struct w_page *p = &w->page[node][page];
+
+	if (w->cfg->snapshot)
+		w->cfg->snapshot->fill(w, node, page);
 	if (p->perm != DVMM_PERM_NONE)
 		broken(w, "filled while mapped");
 	p->frame = a->zero ? w->zero[page] : data;
@@ -206,11 +220,10 @@ static bool execute(struct world *w, unsigned int node, const struct w_event *e,
 			send_set(w, node, e, a);
 			break;
 		case DVMM_ACT_SET_PERM:
-			p->perm = a->perm;
-			p->wrote = false;
+			set_perm(w, node, e->page, a->perm);
 			break;
 		case DVMM_ACT_FILL:
-			fill(w, p, e->page, a, e->data);
+			fill(w, node, e->page, a, e->data);
 			break;
 		case DVMM_ACT_WAKE:
 			wake(w, p);
@@ -349,7 +362,7 @@ static void release_gated(struct world *w, unsigned int node)
 	for (page = 0; page < w->cfg->pages; page++) {
 		struct w_page *p = &w->page[node][page];
 
-		if (!p->gated || !homed(w, node, page))
+		if (!p->gated || !w_homed(w, node, page))
 			continue;
 		n = p->gated;
 		p->gated = 0;
@@ -473,7 +486,7 @@ static const char *check_directory(const struct world *w, unsigned int page, uns
 	u8 state = w->page[node][page].pg.state;
 	bool owner = home->pg.state == DVMM_ST_H_R && home->pg.peer == node;
 
-	if (homed(w, node, page))
+	if (w_homed(w, node, page))
 		return NULL;
 	if (owner ? state != DVMM_ST_M : state == DVMM_ST_M)
 		return "directory and owner disagree";
@@ -514,7 +527,7 @@ bool w_quiescent(const struct world *w)
 {
 	unsigned int page;
 
-	if (!links_idle(w))
+	if (w->phase == W_STANDS || !links_idle(w))
 		return false;
 	for (page = 0; page < w->cfg->pages; page++)
 		if (!page_idle(w, page))
@@ -528,7 +541,7 @@ static void check_homes(struct world *w, unsigned int page, bool at_rest)
 	unsigned int node, homes = 0, last = 0;
 
 	for (node = 0; node < w->cfg->nodes; node++)
-		if (homed(w, node, page)) {
+		if (w_homed(w, node, page)) {
 			homes++;
 			last = node;
 		}
@@ -553,7 +566,7 @@ static void check_open(struct world *w, unsigned int node)
 	for (page = 0; page < w->cfg->pages; page++) {
 		const struct dvmm_txn *txn = &w->page[node][page].txn;
 
-		if (!txn->id || homed(w, node, page))
+		if (!txn->id || w_homed(w, node, page))
 			continue;
 		owed += c->owes && txn->asked == c->prev;
 		busy += !(c->owes && txn->asked == c->prev);
@@ -564,8 +577,11 @@ static void check_open(struct world *w, unsigned int node)
 
 static void check_world(struct world *w)
 {
+	const char *why = w->cfg->snapshot ? w->cfg->snapshot->check(w) : NULL;
 	unsigned int page, node;
 
+	if (why)
+		broken(w, why);
 	for (page = 0; page < w->cfg->pages; page++)
 		check_coherence(w, page);
 	for (page = 0; page < w->cfg->pages && w->cfg->rehomes; page++)
@@ -576,8 +592,7 @@ static void check_world(struct world *w)
 		return;
 	for (page = 0; page < w->cfg->pages; page++)
 		for (node = 0; node < w->cfg->nodes; node++) {
-			const char *why = check_directory(w, page, node);
-
+			why = check_directory(w, page, node);
 			if (why)
 				broken(w, why);
 		}
@@ -585,47 +600,47 @@ static void check_world(struct world *w)
 
 /* Moves. */
 
+static void age_events(struct w_event *e, unsigned int count, unsigned int page, u8 past)
+{
+	for (; count--; e++)
+		if (e->page == page)
+			w_age(&e->data, past);
+}
+
 /* The processor writes: every other copy of the value is old from now on. */
 static void written(struct world *w, unsigned int node, unsigned int page)
 {
-	unsigned int i, j;
+	u8 past = w->cfg->snapshot ? w->cfg->snapshot->write(w, node, page) : W_OLD;
+	unsigned int i;
 
 	w->changed = true;
-	w->zero[page] = W_OLD;
+	w_age(&w->zero[page], past);
 	for (i = 0; i < w->cfg->nodes; i++) {
 		struct w_page *p = &w->page[i][page];
 
-		if (p->frame && i != node)
-			p->frame = W_OLD;
-		for (j = 0; j < p->deferred; j++)
-			if (p->defer[j].data)
-				p->defer[j].data = W_OLD;
-		for (j = 0; j < p->gated; j++)
-			if (p->gate[j].data)
-				p->gate[j].data = W_OLD;
+		w_age(&p->frame, past);
+		age_events(p->defer, p->deferred, page, past);
+		age_events(p->gate, p->gated, page, past);
 	}
 	for (i = 0; i < W_NODES * W_NODES * W_LANES; i++) {
 		struct w_queue *q = &(&w->q[0][0][0])[i];
 
-		for (j = 0; j < q->count; j++)
-			if (q->e[j].page == page && q->e[j].data)
-				q->e[j].data = W_OLD;
+		age_events(q->e, q->count, page, past);
 	}
 	w->page[node][page].frame = W_LAST;
 	w->page[node][page].wrote = w->cfg->policy.history;
 }
 
-static bool deferred_already(const struct w_page *p, u8 type)
-{
-	unsigned int i;
+static const u8 event_of[] = {
+	DVMM_EV_LOAD, DVMM_EV_STORE, 0, DVMM_EV_EVICT, DVMM_EV_TOUCH, DVMM_EV_COPY, DVMM_EV_TIMER,
+	[W_FETCH] = DVMM_EV_LOAD,
+};
 
-	for (i = 0; i < p->deferred; i++)
-		if (p->defer[i].ev.type == type)
-			return true;
-	for (i = 0; i < p->gated; i++)
-		if (p->gate[i].ev.type == type)
-			return true;
-	return false;
+static bool is_among(const struct w_event *e, unsigned int count, u8 type)
+{
+	while (count && e[count - 1].ev.type != type)
+		count--;
+	return count;
 }
 
 static void add(struct w_move *moves, unsigned int *count, const struct w_page *p,
@@ -645,23 +660,17 @@ static void local_moves(const struct world *w, unsigned int node, unsigned int p
 	const struct w_page *p = &w->page[node][page];
 	struct w_move m = { .node = (u8)node, .page = (u8)page };
 
-	m.kind = W_LOAD;
-	if (!deferred_already(p, DVMM_EV_LOAD))
-		add(moves, count, p, w->cfg, m);
-	m.kind = W_STORE;
-	if (!deferred_already(p, DVMM_EV_STORE))
-		add(moves, count, p, w->cfg, m);
+	for (m.kind = W_LOAD; m.kind <= W_STORE; m.kind++)
+		if (!is_among(p->defer, p->deferred, event_of[m.kind]) &&
+		    !is_among(p->gate, p->gated, event_of[m.kind]))
+			add(moves, count, p, w->cfg, m);
 	m.kind = W_WRITE;
-	if (p->perm == DVMM_PERM_WRITE)
+	if (p->perm == DVMM_PERM_WRITE && w->phase != W_STANDS)
 		moves[(*count)++] = m;
 	m.kind = W_EVICT;
 	if (!w->cfg->no_evict)
 		add(moves, count, p, w->cfg, m);
-	m.kind = W_TOUCH;
-	if (w->cfg->ahead)
-		moves[(*count)++] = m;
-	m.kind = W_COPY;
-	if (w->cfg->ahead)
+	for (m.kind = W_TOUCH; w->cfg->ahead && m.kind <= W_COPY; m.kind++)
 		moves[(*count)++] = m;
 	m.kind = W_TIMER;
 	if (p->timer)
@@ -722,6 +731,8 @@ unsigned int w_moves(const struct world *w, struct w_move *moves)
 		rehome_moves(w, dst, moves, &count);
 	if (w->cfg->cuts && !w->cut)
 		cut_moves(w, moves, &count);
+	if (w->cfg->snapshot)
+		w->cfg->snapshot->moves(w, moves, &count);
 	return count;
 }
 
@@ -758,26 +769,19 @@ bool w_fire(struct world *w, const struct w_move *m)
 	w->changed = false;
 	switch (m->kind) {
 	case W_LOAD:
-		fault(w, m, DVMM_EV_LOAD);
-		break;
 	case W_STORE:
-		fault(w, m, DVMM_EV_STORE);
+	case W_FETCH:
+		fault(w, m, event_of[m->kind]);
 		break;
 	case W_WRITE:
 		written(w, m->node, m->page);
 		break;
+	case W_TIMER:
 	case W_EVICT:
-		e.ev.type = DVMM_EV_EVICT;
-		happen(w, m->node, &e, m->late);
-		break;
 	case W_TOUCH:
 	case W_COPY:
-		e.ev.type = m->kind == W_TOUCH ? DVMM_EV_TOUCH : DVMM_EV_COPY;
-		happen(w, m->node, &e, m->late);
-		break;
-	case W_TIMER:
-		e.ev.type = DVMM_EV_TIMER;
-		p->timer = false;
+		e.ev.type = event_of[m->kind];
+		p->timer &= m->kind != W_TIMER;
 		happen(w, m->node, &e, m->late);
 		break;
 	case W_DELIVER:
@@ -795,6 +799,9 @@ bool w_fire(struct world *w, const struct w_move *m)
 		break;
 	case W_CUT:
 		cut(w, m->node, m->src);
+		break;
+	default:
+		w->cfg->snapshot->fire(w, m);
 	}
 	if (w->changed)
 		check_world(w);
@@ -841,6 +848,7 @@ static void tell_set(struct world *w, const struct dvmm_action *a)
 static void tell(struct world *w, const struct dvmm_action *a)
 {
 	static const char * const perms[] = { "NONE", "READ", "WRITE" };
+	static const char * const plain[] = { [DVMM_ACT_WAKE] = "wake", "defer", "timer" };
 
 	switch (a->type) {
 	case DVMM_ACT_SEND:
@@ -860,13 +868,9 @@ static void tell(struct world *w, const struct dvmm_action *a)
 		fprintf(w->log, "\tfill%s\n", a->zero ? " zero" : "");
 		break;
 	case DVMM_ACT_WAKE:
-		fputs("\twake\n", w->log);
-		break;
 	case DVMM_ACT_DEFER:
-		fputs("\tdefer\n", w->log);
-		break;
 	case DVMM_ACT_TIMER:
-		fputs("\ttimer\n", w->log);
+		fprintf(w->log, "\t%s\n", plain[a->type]);
 		break;
 	default:
 		fprintf(w->log, "\t%s %s\n", a->type == DVMM_ACT_FENCE ? "fence" : "fail", a->why);
@@ -875,21 +879,19 @@ static void tell(struct world *w, const struct dvmm_action *a)
 
 void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
 {
-	static const char * const kinds[] = { "LOAD", "STORE", "WRITE", "EVICT", "TOUCH",
-					     "COPY", "TIMER" };
+	static const char * const kinds[] = {
+		"LOAD", "STORE", "WRITE", "EVICT", "TOUCH", "COPY", "TIMER",
+		[W_CUT] = "CUT", "REHOME", "GIVE", "BEGIN", "MAKE", "FETCH", "LOOK",
+	};
 
-	if (m->kind == W_CUT)
-		fprintf(f, "%u CUT %u", m->node, m->src);
-	else if (m->kind == W_REHOME)
-		fprintf(f, "%u REHOME %u", m->node, m->src);
-	else if (m->kind == W_GIVE)
-		fprintf(f, "%u GIVE", m->node);
+	if (m->kind == W_CUT || m->kind == W_REHOME)
+		fprintf(f, "%u %s %u", m->node, kinds[m->kind], m->src);
 	else if (m->kind == W_DELIVER)
 		fprintf(f, "%u>%u %s", m->src, m->node,
 			dvmm_event_name(w->q[m->src][m->node][m->lane].e[0].ev.type));
 	else
 		fprintf(f, "%u %s", m->node, kinds[m->kind]);
-	if (w->cfg->pages > 1 && m->kind < W_DELIVER)
+	if (w->cfg->pages > 1 && (m->kind < W_DELIVER || m->kind >= W_FETCH))
 		fprintf(f, " page %u", m->page);
 	fprintf(f, "%s%s\n", m->late ? " late" : "", m->unable ? " unable" : "");
 }

@@ -16,8 +16,8 @@
 #define W_DEFER		4	/* deferred events of one page on one node */
 #define W_LANES		3
 
-/* A page's bytes, as far as coherence goes. */
-enum w_data { W_NO_DATA, W_OLD, W_LAST };
+/* A page's bytes, as far as coherence goes; W_THEN: a snapshot's, written over since. */
+enum w_data { W_NO_DATA, W_OLD, W_LAST, W_THEN };
 
 struct w_event {
 	struct dvmm_event ev;
@@ -49,6 +49,20 @@ struct w_page {
 	struct w_event gate[W_DEFER];	/* what waits until the page is homed here */
 };
 
+/*
+ * W_STANDS: a snapshot has begun.  vCPUs MUST NOT write before it is made.  All else MAY
+ * happen: who waits is answered, looks again and perhaps asks again, so accesses begin too.
+ */
+enum w_phase { W_RUNS, W_STANDS, W_MADE };
+
+/* One page of the snapshot. */
+struct w_saved {
+	u8 left : 1;		/* neither read out nor kept yet */
+	u8 looked : 1;		/* need not be asked for before the snapshot is made */
+	u8 written : 1;		/* since then, by whomever */
+	u8 kept;		/* enum w_data */
+};
+
 /* What does not change while a world runs. */
 struct w_config {
 	const char *name;
@@ -62,6 +76,7 @@ struct w_config {
 	struct dvmm_policy policy;
 	u8 rehomes;		/* so often homes may move; then all pages are one chunk */
 	bool unable;		/* who is to be a home may lack memory */
+	const struct w_snapshot *snapshot;	/* node 0 makes one of all pages; or NULL */
 };
 
 struct world {
@@ -76,6 +91,8 @@ struct world {
 	struct w_page page[W_NODES][W_PAGES];
 	struct w_queue q[W_NODES][W_NODES][W_LANES];
 	bool changed;		/* by the last move; false is certain, true is not */
+	u8 phase;		/* enum w_phase; here there is room: worlds are copied often */
+	struct w_saved saved[W_PAGES];
 	const char *error;	/* first rule that was broken */
 	unsigned int sent;	/* messages so far, and how many of them with a page */
 	unsigned int pages;
@@ -88,9 +105,11 @@ struct world {
  * W_CUT: what is under way between two nodes is lost, and all that follows.  They and
  * all others go on until they hear of it: nobody may see a wrong value meanwhile.
  * W_REHOME: a home begins to move, to @src.  W_GIVE: it hands the next page over.
+ * W_BEGIN: a snapshot begins.  W_MAKE: it is made.  W_FETCH: a page has to be asked for
+ * between the two.  W_LOOK: it has not.
  */
 enum w_kind { W_LOAD, W_STORE, W_WRITE, W_EVICT, W_TOUCH, W_COPY, W_TIMER, W_DELIVER, W_CUT,
-	      W_REHOME, W_GIVE };
+	      W_REHOME, W_GIVE, W_BEGIN, W_MAKE, W_FETCH, W_LOOK };
 
 /* One thing that may happen next. */
 struct w_move {
@@ -116,6 +135,34 @@ static inline struct dvmm_chunk *w_chunk(struct world *w, unsigned int node, uns
 	return &w->chunk[node][w->cfg->rehomes ? 0 : page];
 }
 
+/**
+ * struct w_snapshot - what a snapshot adds to the executor
+ * @fill: before a frame of @node is filled
+ * @lose: before @node may no longer read a page
+ * @write: before a vCPU of @node writes; returns what the last value is from then on
+ * @moves: add those of the snapshot
+ * @fire: make one of them
+ * @check: what is wrong, or NULL
+ */
+struct w_snapshot {
+	void (*fill)(struct world *w, unsigned int node, unsigned int page);
+	void (*lose)(struct world *w, unsigned int node, unsigned int page);
+	u8 (*write)(struct world *w, unsigned int node, unsigned int page);
+	void (*moves)(const struct world *w, struct w_move *moves, unsigned int *count);
+	void (*fire)(struct world *w, const struct w_move *m);
+	const char *(*check)(const struct world *w);
+};
+
+extern const struct w_snapshot w_snapshot;
+
+static inline void w_age(u8 *data, u8 past)
+{
+	if (*data == W_LAST)
+		*data = past;
+}
+
+/** w_homed - is @node the home of @page, for all that it knows? */
+bool w_homed(const struct world *w, unsigned int node, unsigned int page);
 void w_init(struct world *w, const struct w_config *cfg);
 /** w_moves - list what may happen; returns how many */
 unsigned int w_moves(const struct world *w, struct w_move *moves);
@@ -130,7 +177,8 @@ void w_print_move(const struct world *w, const struct w_move *m, FILE *f);
 /** w_progress - true if the move needs no new wish of a vCPU or of eviction */
 static inline bool w_progress(const struct w_move *m)
 {
-	return m->kind == W_DELIVER || m->kind == W_TIMER || m->kind == W_GIVE;
+	return m->kind == W_DELIVER || m->kind == W_TIMER || m->kind == W_GIVE ||
+	       m->kind > W_BEGIN;
 }
 
 /* pack.c: canonical form, symmetric in nodes that are no page's home. */
