@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Plants bugs in copies of the engine, one at a time, and demands that the test
- * named with each fails on it.  The list is in the file "mutants":
+ * Plants bugs in copies of the engine and of the explorer's executor, one at a time,
+ * and demands that the test named with each fails on it.  The list is in the file
+ * "mutants":
  *
  *	bug what is wrong
  *	file home.c
@@ -19,7 +20,8 @@
 
 #define ENGINE	"../../kmod/dsm/engine"
 #define CC	"cc -std=gnu11 -O1 -w -I../explore -I../engine"
-#define TESTS	"explore/world explore/pack explore/explore " EXTRA
+#define MODEL	"../explore/world.[ch] ../explore/pack.c ../explore/snapshot.c"
+#define TESTS	"explore/explore " EXTRA
 #define EXTRA	"engine/scenario engine/cost engine/unit engine/wire engine/rehome"
 #define MAX	4096
 
@@ -88,13 +90,13 @@ static char *slurp(const char *path)
 	return text;
 }
 
-/* Write the engine's @b->file with the bug in it; false if it does not fit. */
+/* Write @b->file with the bug in it; false if it does not fit. */
 static bool plant(const struct bug *b)
 {
 	char path[256], *text, *at;
 	FILE *f;
 
-	snprintf(path, sizeof(path), ENGINE "/%s", b->file);
+	snprintf(path, sizeof(path), "%s/engine/%s", dir, b->file);
 	text = slurp(path);
 	at = text ? strstr(text, b->old) : NULL;
 	if (!*b->old || !at || strstr(at + 1, b->old)) {
@@ -129,8 +131,7 @@ static bool build(const char *file, const char *main)
 	if (ret || !main)
 		return !ret;
 	/* The engine's own wire.o and the test of that name are two. */
-	return !sh("cd %s && cc -o run test-%s.o test-[pw][ao][cr]*.o $(ls *.o | grep -v test-)",
-		   dir, main);
+	return !sh("cd %s && cc -o run test-%s.o $(ls *.o | grep -v test-)", dir, main);
 }
 
 static bool run(const char *main, const char *arg)
@@ -176,8 +177,8 @@ int main(int argc, char **argv)
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	if (!f || !mkdtemp(strcpy(dir, "/tmp/dvmm-bugs-XXXXXX")) ||
-	    sh("mkdir %s/src %s/engine && cp " ENGINE "/*.[ch] %s/engine && cp %s/engine/* %s/src",
-	       dir, dir, dir, dir, dir) || !build("all", "explore")) {
+	    sh("mkdir %s/src %s/engine && cp " ENGINE "/*.[ch] " MODEL " %s/engine && "
+	       "cp %s/engine/* %s/src", dir, dir, dir, dir, dir) || !build("all", "explore")) {
 		printf("Bail out! no list, or the engine does not compile\n");
 		return 1;
 	}
