@@ -10,7 +10,7 @@ import time
 
 from guestlib import must, on
 
-DATA = 4 << 20
+DATA = 1 << 20
 SYS_CPU = '/sys/devices/system/cpu'
 SYS_NODE = '/sys/devices/system/node'
 
@@ -244,7 +244,7 @@ def level_affinity(t, m):
         t.ok(_grew(m, pattern, before, cpu) >= 8, f'its interrupts do arrive on CPU {cpu}', _irqs(m, pattern))
 
 
-def disk_write(t, m, megabytes=8):
+def disk_write(t, m, megabytes=4):
     """Written from a CPU of the last node, read on the first: its checksum."""
     cpu = m.far()
     m.must(f'dd if=/dev/urandom of=/tmp/data bs=64k count={16 * megabytes} 2>/dev/null', 120)
@@ -254,27 +254,27 @@ def disk_write(t, m, megabytes=8):
     return want
 
 
-def disk_sum(m, cpu, megabytes=8):
+def disk_sum(m, cpu, megabytes=4):
     """Checksum of the disk's beginning, read on a CPU."""
     m.must('echo 3 > /proc/sys/vm/drop_caches')
     return m.must(f'dd if=/dev/vda bs=64k count={16 * megabytes} 2>/dev/null | md5sum', 180, cpu).split()[0]
 
 
 def serial_transfer(t, m):
-    """4 MB over virtio-serial in, on a remote CPU, and out again."""
+    """1 MB over virtio-serial in, on a remote CPU, and out again."""
     host, cpu = m.hosts[0], m.far()
-    want = must(host, f'head -c {DATA} /dev/urandom > /tmp/four && md5sum < /tmp/four').split()[0]
+    want = must(host, f'head -c {DATA} /dev/urandom > /tmp/sent && md5sum < /tmp/sent').split()[0]
     port = m.must("for p in /sys/class/virtio-ports/*; do test $(cat $p/name) = data && basename $p; done").strip()
     begin = time.monotonic()
-    must(host, f'setsid sh -c "cat /tmp/four > /tmp/{m.name}.pipe.in" > /dev/null 2>&1 < /dev/null &')
-    got = m.must(f'head -c {DATA} /dev/{port} > /tmp/four && md5sum < /tmp/four', 300, cpu).split()[0]
-    t.ok(got == want, f'4 MB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
+    must(host, f'setsid sh -c "cat /tmp/sent > /tmp/{m.name}.pipe.in" > /dev/null 2>&1 < /dev/null &')
+    got = m.must(f'head -c {DATA} /dev/{port} > /tmp/sent && md5sum < /tmp/sent', 300, cpu).split()[0]
+    t.ok(got == want, f'1 MB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
     middle = time.monotonic()
-    must(host, f'setsid sh -c "head -c {DATA} /tmp/{m.name}.pipe.out | md5sum > /tmp/four.sum" > /dev/null 2>&1 < /dev/null &')
-    m.must(f'cat /tmp/four > /dev/{port}; rm /tmp/four', 300, cpu)
-    got = must(host, 'for i in $(seq 300); do test -s /tmp/four.sum && break; usleep 100000; done; cat /tmp/four.sum', 60)
-    t.ok(got.split()[:1] == [want], f'4 MB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
-    t.diag(f'virtio-serial: 4 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
+    must(host, f'setsid sh -c "head -c {DATA} /tmp/{m.name}.pipe.out | md5sum > /tmp/sent.sum" > /dev/null 2>&1 < /dev/null &')
+    m.must(f'cat /tmp/sent > /dev/{port}; rm /tmp/sent', 300, cpu)
+    got = must(host, 'for i in $(seq 300); do test -s /tmp/sent.sum && break; usleep 100000; done; cat /tmp/sent.sum', 60)
+    t.ok(got.split()[:1] == [want], f'1 MB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
+    t.diag(f'virtio-serial: 1 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
 
 
 def vcpu_seconds(m, node):

@@ -100,9 +100,9 @@ def kicks(t, m):
     checks.disk_sum(m, VCPU)
     after = m.nodes()[1]
     kicked, answered = (after[key] - before[key] for key in ('kicks', 'accesses-answered'))
-    t.ok(kicked >= 32 and answered < kicked, 'kicks of a disk by another node are not waited for',
+    t.ok(kicked >= 16 and answered < kicked, 'kicks of a disk by another node are not waited for',
          f'{kicked} kicks, {answered} accesses answered')
-    t.diag(f'8 MiB of a disk read: {kicked} kicks, {answered} accesses answered')
+    t.diag(f'4 MiB of a disk read: {kicked} kicks, {answered} accesses answered')
 
 
 def refused(t, m):
