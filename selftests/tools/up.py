@@ -8,16 +8,18 @@ import time
 from desk import Desk, load, main, must, on, unload
 
 DISK = '/log/up.raw'
+FAR_DISK = '/log/up2.raw'
 BOOTS = re.compile('Kernel command line|Key type|guest: ')
 
 
 def create(desk):
     """A machine whose kernel is there already; what the commands said."""
     words = must(0, 'guest words').strip()
-    must(0, f'rm -f {DISK}*; dd if=/dev/urandom of={DISK} bs=64k count=64 2> /dev/null')
+    must(0, f'rm -f {DISK}* {FAR_DISK}*; dd if=/dev/urandom of={DISK} bs=64k count=64 2> /dev/null')
+    must(1, f'dd if=/dev/urandom of={FAR_DISK} bs=64k count=64 2> /dev/null')
     return [desk.dvmm('create', 'big', *(word for i in range(2) for word in (
         '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=96M,ssh={i}')), '--kernel', '/images/vmlinuz',
-        '--disk', DISK, '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--append',
+        '--disk', DISK, '--disk2', f'node1:{FAR_DISK}', '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--append',
         f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'),
             packed(desk), desk.dvmm('push', 'big')]
 
@@ -54,9 +56,21 @@ def both_up(t, desk):
     t.ok(status == 0 and '"running": true' in text and '"name": "node1"' in text, 'and has a monitor', (status, text))
 
 
-def sums(*paths):
-    """Of files on the boot host."""
-    return [line.split()[0] for line in must(0, f'sha256sum {" ".join(paths)}').splitlines()]
+def sums(*paths, node=0):
+    """Of files on a host."""
+    return [line.split()[0] for line in must(node, f'sha256sum {" ".join(paths)}').splitlines()]
+
+
+def far_disk(t, desk):
+    """A disk that is on the other host."""
+    command = '{"execute": "human-monitor-command", "arguments": {"command-line": "qemu-io disk1 \\"write -P 7 4096 4096\\""}}'
+    text = must(0, f"qmp {desk.dir}/run/big/node0/qmp '{command}'")
+    got = must(1, f'dd if={FAR_DISK} bs=4096 skip=1 count=1 2> /dev/null | tr -d "\\007" | wc -c')
+    t.ok(int(got) == 0, 'what is written to a disk of another host is there', f'{got} {text}')
+    status, text = desk.dvmm('remove', 'big', 'node1')
+    t.ok(status == 1 and "disk2: it is on that node's host" in text, 'so that host stays', (status, text))
+    stranger = on(0, f'timeout 20 qemu-img info nbd://10.77.0.2:8401/disk2 2>&1')
+    t.ok(stranger[0] != 0 and 'TLS' in stranger[1], 'who has no key is told nothing', stranger)
 
 
 def saved(t, desk):
@@ -65,17 +79,26 @@ def saved(t, desk):
     t.diag(text)
     disk, copy = sums(DISK, f'{desk.dir}/one/disk')
     t.ok(disk == copy, 'its disk is in it', (disk, copy))
+    far = sums(FAR_DISK, node=1)
+    t.ok(far == sums(f'{desk.dir}/one/disk2'), 'and that of the other host', far)
     t.ok(status == 0 and 'stood still for' in text and on(0, f'test -s {desk.dir}/one/manifest.json')[0] == 0,
          'checkpoint: on the boot host, asked from a third one', text)
     desk.dvmm('down', 'big', '--force')
     gone(desk, 1)
     must(0, f'dd if=/dev/zero of={DISK} bs=64k count=1 conv=notrunc 2> /dev/null')
     changed = sums(DISK)
+    t.ok(on(1, 'pidof qemu-nbd')[0] != 0, 'nobody serves its disk any more')
+    status, text = desk.dvmm('up', 'big', '--from', f'{desk.dir}/one')
+    t.ok(status != 0 and f"node1:{FAR_DISK}: disks are put back on the boot node's host only" in text, 'up --from: it says where',
+         (status, text))
+    subprocess.run(['sed', '-i', 's/= node1:/= /', f'{desk.dir}/etc/big.conf'], check=True)
+    desk.dvmm('push', 'big')
     before = desk.there(0, 'status', 'big')[0]
     status, text = desk.dvmm('up', 'big', '--from', f'{desk.dir}/one')
     t.diag(text)
     t.ok(before != 0 and status == 0 and 'running after' in text, 'up --from: it runs again', text)
-    t.ok(sums(DISK, f'{DISK}.before') == [disk, *changed], 'with the disk that it had', sums(DISK, f'{DISK}.before'))
+    t.ok(sums(DISK, f'{DISK}.before', FAR_DISK) == [disk, *changed, *far], 'with the disks that it had',
+         sums(DISK, f'{DISK}.before', FAR_DISK))
     state = must(0, f"qmp {desk.dir}/run/big/node0/qmp '{{\"execute\": \"query-status\"}}'")
     t.ok('"status": "running"' in state, 'and goes on', state)
 
@@ -121,6 +144,7 @@ def test(t):
     both_up(t, desk)
     seen = booting(desk, 90)
     t.ok(BOOTS.search(seen), 'console: the guest boots', seen)
+    far_disk(t, desk)
     saved(t, desk)
     answers = [desk.dvmm(verb, 'big') for verb in ('pause', 'resume', 'reset')]
     t.ok(all(s == 0 for s, _ in answers), 'pause, resume and reset', answers)

@@ -294,7 +294,8 @@ result $? "a host that does not answer has failed"
 mv hosts/away hosts/beta
 
 for line in 'firmware = coreboot|write bios or uefi' 'disk = a.img|begins with /' 'net = wifi|write none, user, bridge:NAME' \
-	"args = -device 'x|close the quote" 'console = vnc:|write serial or vnc' 'disks = /x|no key '; do
+	"args = -device 'x|close the quote" 'console = vnc:|write serial or vnc' 'disks = /x|no key ' \
+	'disk = gamma:/x|there is no node of that name'; do
 	grep -v "^${line%% *} " hosts/admin/etc/big.conf | sed "s,^\[guest\].*,&\n${line%|*}," > hosts/admin/etc/bad.conf
 	on admin 6 check bad && one_line && has "bad.conf:" && has "${line#*|}"
 	result $? "[guest] ${line%|*}"

@@ -154,7 +154,7 @@ static int number(const char *name, const char *text, double min, double max, do
 /* What else there is of [guest]: a path is completed, so that it means the same later. */
 static char *guest_line(const char *key, const char *value)
 {
-	bool is_path = guest_is_path(key);
+	bool is_path = guest_is_path(key) && !strstr(value, ":/");
 	char *path = is_path ? g_canonicalize_filename(value, NULL) : NULL;
 	char *line = g_strdup_printf("%s = %s", key, is_path ? path : value);
 

@@ -395,6 +395,51 @@ static bool read_guest(struct reader *r, struct file *f)
 	return !r->error;
 }
 
+static int file_disk_node(const struct file *f, const char *name, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->nodes->len; i++)
+		if (strlen(file_node(f, i)->name) == len &&
+		    !strncmp(file_node(f, i)->name, name, len))
+			return i;
+	return -1;
+}
+
+const char *file_disk(const struct file *f, enum guest_key disk, int *node)
+{
+	const char *value = f->guest[disk], *colon = strstr(value, ":/");
+
+	*node = 0;
+	if (*value == '/' || !colon)
+		return value;
+	*node = file_disk_node(f, value, colon - value);
+	return colon + 1;
+}
+
+static bool check_disks(struct reader *r, struct file *f)
+{
+	const char *key, *remedy;
+	enum guest_key disk;
+	int node;
+
+	for (disk = GUEST_DISK; disk <= GUEST_DISK4 && !r->error; disk++) {
+		if (!f->guest[disk])
+			continue;
+		key = guest_keys[disk];
+		file_disk(f, disk, &node);
+		remedy = node < 0 ? "there is no node of that name" :
+			 !node ? NULL :
+			 file_node(f, node)->later ? "that node joins later: take another one" :
+			 !file_node(f, node)->address ? "that node has no address: write its path" :
+			 NULL;
+		if (remedy)
+			wrong(r, line_of(r, "guest", key), "[guest] %s = %s: %s", key,
+			      f->guest[disk], remedy);
+	}
+	return !r->error;
+}
+
 /* ---- the file ---- */
 
 static void free_node(void *p)
@@ -469,7 +514,8 @@ struct file *file_read(const char *path, char **error)
 	f->nodes = g_ptr_array_new_with_free_func(free_node);
 	r.keys = g_key_file_new();
 	r.lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	if (load(&r) && read_machine(&r, f) && read_nodes(&r, f) && read_guest(&r, f))
+	if (load(&r) && read_machine(&r, f) && read_nodes(&r, f) && read_guest(&r, f) &&
+	    check_disks(&r, f))
 		read_security(&r, f);
 	g_hash_table_destroy(r.lines);
 	g_key_file_free(r.keys);

@@ -84,6 +84,8 @@ const char *file_why(const char *path);
 uint64_t file_size(const char *s);
 
 struct file_node *file_node(const struct file *f, unsigned int index);
+/** file_disk - the path of an image, and the node on whose host it is; -1: there is no such node */
+const char *file_disk(const struct file *f, enum guest_key disk, int *node);
 
 /** file_stem - the machine's name in its directory: that of the file without .conf; to be freed */
 char *file_stem(const struct file *f);

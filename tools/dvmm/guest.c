@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "checkpoint.h"
+#include "export.h"
 #include "guest.h"
 
 const char *const guest_keys[GUEST_KEYS + 1] = {
@@ -73,6 +74,9 @@ const char *guest_wrong(enum guest_key key, const char *value)
 		       "write serial or vnc:ADDRESS:DISPLAY" : NULL;
 	case GUEST_ARGS:
 		return are_words(value) ? NULL : "close the quote; words are as in a shell";
+	case GUEST_DISK ... GUEST_DISK4:
+		return *value != '/' && !strstr(value, ":/") ?
+		       "write a path that begins with /, or NODE:/PATH" : NULL;
 	default:
 		return guest_is_path(guest_keys[key]) && *value != '/' ?
 		       "write a path that begins with /" : NULL;
@@ -120,15 +124,46 @@ const char *guest_image_format(const char *path)
 	return g_str_has_suffix(path, ".qcow2") ? "qcow2" : "raw";
 }
 
-static void add_drive(GPtrArray *argv, const char *path, unsigned int i)
+/* On another host, which may begin later than this one */
+static void add_exported(GPtrArray *argv, const struct file *f, enum guest_key disk, int node)
 {
-	char *before = g_strdup_printf("if=none,id=disk%u,format=%s,file=", i,
-				       guest_image_format(path));
+	char *before = g_strdup_printf("if=none,id=disk%u,driver=nbd,export=%s,server.type=inet,"
+				       "server.port=%u,open-timeout=%u%s,server.host=",
+				       disk - GUEST_DISK, guest_keys[disk], export_port(f, disk),
+				       f->timeout,
+				       strcmp(f->security, "none") ? ",tls-creds=disk-key" : "");
 
-	option(argv, "-drive", before, path, "");
+	option(argv, "-drive", before, file_node(f, node)->address, "");
+	g_free(before);
+}
+
+static void add_drive(GPtrArray *argv, const struct file *f, enum guest_key disk)
+{
+	unsigned int i = disk - GUEST_DISK;
+	char *before;
+	const char *path;
+	int node;
+
+	path = file_disk(f, disk, &node);
+	before = g_strdup_printf("if=none,id=disk%u,format=%s,file=", i, guest_image_format(path));
+	if (node)
+		add_exported(argv, f, disk, node);
+	else
+		option(argv, "-drive", before, path, "");
 	add(argv, "-device");
 	add(argv, "virtio-blk-pci,drive=disk%u,bootindex=%u", i, i + 1);
 	g_free(before);
+}
+
+/* What disks of other hosts are asked for with */
+static void add_disk_key(GPtrArray *argv, const struct file *f, const struct place *p)
+{
+	char *keys = export_any(f) ? export_keys(f, p) : NULL;
+
+	if (keys)
+		option(argv, "-object", "tls-creds-psk,id=disk-key,endpoint=client,username="
+		       EXPORT_USER ",dir=", keys, "");
+	g_free(keys);
 }
 
 static void add_storage(GPtrArray *argv, const struct file *f, const struct place *p)
@@ -140,9 +175,10 @@ static void add_storage(GPtrArray *argv, const struct file *f, const struct plac
 		       GUEST_UEFI_CODE, "");
 		option(argv, "-drive", "if=pflash,unit=1,format=raw,file=", p->vars, "");
 	}
+	add_disk_key(argv, f, p);
 	for (i = GUEST_DISK; i <= GUEST_DISK4; i++)
 		if (f->guest[i])
-			add_drive(argv, f->guest[i], i - GUEST_DISK);
+			add_drive(argv, f, i);
 	if (!f->guest[GUEST_CDROM])
 		return;
 	option(argv, "-drive", "if=none,id=cdrom,format=raw,media=cdrom,readonly=on,file=",

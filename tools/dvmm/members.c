@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "export.h"
 #include "json.h"
 #include "members.h"
 #include "qmp.h"
@@ -210,8 +211,12 @@ static int evacuate(const struct change *c)
 static int remove_node(const struct change *c)
 {
 	const char *words[] = { "remove", c->word, node_name(c, c->node), "--here", NULL };
-	int status = evacuate(c);
+	const char *disk = export_has(c->f, c->node);
+	int status;
 
+	if (disk)
+		return verb_fail(EXIT_FAILED, disk, "it is on that node's host: the node stays");
+	status = evacuate(c);
 	if (!status)
 		status = run_on(c, 0, words, NULL);
 	if (!status)

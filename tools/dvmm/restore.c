@@ -28,8 +28,12 @@ static bool restore_may(const struct file *f, struct json_object *manifest, unsi
 	const char *image = f->guest[disk];
 	char *before = g_strconcat(image, ".before", NULL);
 	bool ok = true;
+	int node;
 
-	if (!restore_image(manifest, guest_keys[disk]))
+	if (file_disk(f, disk, &node) && node)
+		ok = verb_fail(0, image, "disks are put back on the boot node's host only: "
+			       "write a path there into [guest]");
+	else if (!restore_image(manifest, guest_keys[disk]))
 		ok = verb_fail(0, image, "the checkpoint has no copy of it: "
 			       "remove it from [guest]");
 	else if (manifest_is_fork(manifest) && strcmp(guest_image_format(image), "qcow2"))

@@ -14,6 +14,7 @@
 #include <glib-unix.h>
 
 #include "checkpoint.h"
+#include "export.h"
 #include "guest.h"
 #include "kernel.h"
 #include "qmp.h"
@@ -39,6 +40,7 @@ struct run {
 	GString *line;
 	int qmp;
 	bool ready;
+	struct exports exports;
 };
 
 /* ---- what systemd is told: sd_notify(3)'s protocol ---- */
@@ -258,12 +260,18 @@ static int finish(struct run *r)
 
 static int watch(struct run *r)
 {
-	int fds[2];
+	int fds[2], status;
 
 	if (!g_unix_open_pipe(fds, FD_CLOEXEC, NULL))
 		return verb_fail(EXIT_FAILED, "no pipe", "close some files");
-	if (!spawn(r, fds[1]))
-		return EXIT_MISSING;
+	status = exports_begin(&r->exports, r->f, &r->p, fds[1]);
+	if (!status && !spawn(r, fds[1]))
+		status = EXIT_MISSING;
+	if (status) {
+		exports_end(&r->exports);
+		return status;
+	}
+	r->exports.qemu = r->pid;
 	close(fds[1]);
 	r->loop = g_main_loop_new(NULL, FALSE);
 	g_unix_fd_add(fds[0], G_IO_IN | G_IO_HUP, on_output, r);
@@ -272,6 +280,7 @@ static int watch(struct run *r)
 	g_timeout_add(LOOK_MS, on_look, r);
 	g_child_watch_add(r->pid, on_end, r);
 	g_main_loop_run(r->loop);
+	exports_end(&r->exports);
 	while (on_output(fds[0], G_IO_IN, r))
 		;
 	return finish(r);
