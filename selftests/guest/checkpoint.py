@@ -78,6 +78,7 @@ def await_cut(m):
 
 def save(t, m):
     """The whole guest into a file, as it is now; it goes on meanwhile, and changes all that is looked at later."""
+    t.ok(m.run('test -e /tmp/sum')[0] == 1, 'its job has not ended when it is saved')
     m.qmp('{"execute": "stop"}')
     begin = time.monotonic()
     m.move(*((cpu, 'node0') for cpu in range(m.total)))
@@ -96,7 +97,6 @@ def save(t, m):
     size = int(must(m.hosts[0], f'du -k {STATE} | cut -f 1'))
     t.diag(f'packed after {packed - begin:.1f} s, kept as it was after {cut - packed:.1f}, spread after {ran - cut:.1f}; '
            f'{size} KiB written after {time.monotonic() - cut:.1f} s')
-    t.ok(m.run('test -e /tmp/sum')[0] == 1, 'its job had not ended when it was saved')
 
 
 def killed(t, m):

@@ -69,8 +69,10 @@ def far_disk(t, desk):
     t.ok(int(got) == 0, 'what is written to a disk of another host is there', f'{got} {text}')
     status, text = desk.dvmm('remove', 'big', 'node1')
     t.ok(status == 1 and "disk2: it is on that node's host" in text, 'so that host stays', (status, text))
-    stranger = on(0, f'timeout 20 qemu-img info nbd://10.77.0.2:8401/disk2 2>&1')
-    t.ok(stranger[0] != 0 and 'TLS' in stranger[1], 'who has no key is told nothing', stranger)
+    stranger = on(0, 'timeout 20 qemu-img info nbd://10.77.0.2:8401/disk2 2>&1')
+    t.ok(stranger[0] != 0 and 'file format' not in stranger[1], 'nobody else gets it', stranger)
+    words = must(1, "tr '\\0' ' ' < /proc/$(pidof qemu-nbd)/cmdline")
+    t.ok('endpoint=server' in words and '--tls-creds=key' in words, 'its one client has to have the key', words)
 
 
 def saved(t, desk):
