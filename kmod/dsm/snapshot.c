@@ -186,14 +186,14 @@ static ssize_t snapshot_read_iter(struct kiocb *iocb, struct iov_iter *to)
 
 	if ((iocb->ki_pos | iov_iter_count(to)) & ~PAGE_MASK)
 		return -EINVAL;
-	while (n >= 0 && iov_iter_count(to) && iocb->ki_pos >> PAGE_SHIFT < r->npages) {
+	while (iov_iter_count(to) && iocb->ki_pos >> PAGE_SHIFT < r->npages) {
 		if (signal_pending(current) && done)
 			break;
 		n = snapshot_read_page(r, iocb->ki_pos >> PAGE_SHIFT, to);
-		if (n > 0)
-			done += n;
-		if (n > 0)
-			iocb->ki_pos += n;
+		if (n < 0)
+			break;
+		done += n;
+		iocb->ki_pos += n;
 		cond_resched();
 	}
 	return done ?: n;

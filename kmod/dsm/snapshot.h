@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A region as it was at one moment, read while the guest goes on: copy on write, as of
- * files (Hitz, Lau and Malcolm, USENIX 1994) and of guests (Wang et al., VEE 2012).
+ * files (Hitz, Lau and Malcolm, USENIX 1994) and of guests on one host (QEMU's
+ * background-snapshot).
  *
  * At the cut this node may read every page that anybody has touched, and no page is mapped.  From
  * then on the contents of a page are copied before they change or go: before a mapping may write
