@@ -8,7 +8,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -118,14 +117,7 @@ static char **export_argv(const struct file *f, const struct place *p, enum gues
 	return (char **)g_ptr_array_free(argv, FALSE);
 }
 
-/* It outlives neither who started it nor, if it has failed, QEMU. */
-static void export_in_child(gpointer parent)
-{
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != GPOINTER_TO_INT(parent))
-		_exit(1);
-}
-
+/* Without its disk the guest does not go on. */
 static void on_export_end(GPid pid, gint status, gpointer arg)
 {
 	struct exports *e = arg;
@@ -147,7 +139,7 @@ static int export_start(struct exports *e, const struct file *f, const struct pl
 
 	if (!g_spawn_async_with_fds(NULL, argv, NULL, G_SPAWN_SEARCH_PATH |
 				    G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_STDIN_FROM_DEV_NULL,
-				    export_in_child, GINT_TO_POINTER(getpid()), pid, -1, out, out,
+				    place_in_child, GINT_TO_POINTER(getpid()), pid, -1, out, out,
 				    NULL))
 		status = verb_fail(EXIT_MISSING, argv[0], "it cannot be started: install "
 				   "qemu-utils");

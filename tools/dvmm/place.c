@@ -2,8 +2,10 @@
 /* Nodes of a machine on this host. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -188,6 +190,13 @@ int place_runner(const struct place *p)
 bool place_is_served(const struct options *o, const struct file *f, const struct place *p)
 {
 	return o->here || place_is_here(f, p->node) || place_runner(p);
+}
+
+void place_in_child(gpointer parent)
+{
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	if (getppid() != GPOINTER_TO_INT(parent))
+		_exit(1);
 }
 
 /* The service knows the usual directories and the host's own node. */

@@ -51,6 +51,8 @@ bool place_write(const struct place *p, const char *name, const char *text);
 bool place_lock(const struct place *p);
 /** place_runner - the process that runs the node, 0: none */
 int place_runner(const struct place *p);
+/** place_in_child - a program of whoever runs a node begins: it does not outlive that one */
+void place_in_child(gpointer parent);
 /** place_unit - the service that runs the node here, to be freed; NULL: there is no systemd */
 char *place_unit(const struct options *o, const struct file *f, unsigned int node);
 /** place_is_served - whether this host has that node, or is the one that was asked for it */

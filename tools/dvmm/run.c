@@ -5,7 +5,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -214,14 +213,6 @@ static void on_end(GPid pid, gint status, gpointer arg)
 	g_main_loop_quit(r->loop);
 }
 
-/* QEMU does not outlive the one who watches it. */
-static void in_child(gpointer parent)
-{
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	if (getppid() != GPOINTER_TO_INT(parent))
-		_exit(1);
-}
-
 static bool spawn(struct run *r, int out)
 {
 	char **argv = guest_argv(r->f, &r->p, r->from);
@@ -229,7 +220,7 @@ static bool spawn(struct run *r, int out)
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	g_spawn_async_with_fds(NULL, argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_DO_NOT_REAP_CHILD,
-			       in_child, GINT_TO_POINTER(getpid()), &r->pid, null, out, out,
+			       place_in_child, GINT_TO_POINTER(getpid()), &r->pid, null, out, out,
 			       &error);
 	if (error) {
 		fprintf(stderr, "dvmm: %s cannot be started: %s: install qemu-system-dvmm, "
