@@ -304,68 +304,64 @@ static int netlink_dump_regions(struct sk_buff *skb, struct netlink_callback *cb
 
 /* ---- statistics ---- */
 
-static const struct {
-	u16 attr;
-	u16 at;
-} counters[] = {
-#define COUNTER(name, field) { DVMM_A_STATS_##name, offsetof(struct dvmm_stats, field) }
-	COUNTER(FAULTS_READ, faults_read),
-	COUNTER(FAULTS_WRITE, faults_write),
-	COUNTER(FAULTS_UPGRADE, faults_upgrade),
-	COUNTER(FAULTS_LOCAL, faults_local),
-	COUNTER(MESSAGES_SENT, messages_sent),
-	COUNTER(MESSAGES_RECEIVED, messages_received),
-	COUNTER(BYTES_SENT, bytes_sent),
-	COUNTER(BYTES_RECEIVED, bytes_received),
-	COUNTER(PAGES_SENT, pages_sent),
-	COUNTER(PAGES_RECEIVED, pages_received),
-	COUNTER(INVALIDATIONS, invalidations),
-	COUNTER(DOWNGRADES, downgrades),
-	COUNTER(EVICTIONS, evictions),
-	COUNTER(DISCARDED, discarded),
-	COUNTER(PREFETCHES, prefetches),
-	COUNTER(FAULTS_FIRST, faults_first),
-	COUNTER(WAIT_NS, wait_ns),
-	COUNTER(FRAMES, frames),
-	COUNTER(LATENCY_P50, latency_ns[0]),
-	COUNTER(LATENCY_P90, latency_ns[1]),
-	COUNTER(LATENCY_P99, latency_ns[2]),
-	COUNTER(LATENCY_MAX, latency_ns[3]),
-#undef COUNTER
-};
-
-/* All but the lengths and flags at the beginning, and those of struct dvmm_stats_more. */
-static_assert(ARRAY_SIZE(counters) ==
-	      (sizeof(struct dvmm_stats) - offsetof(struct dvmm_stats, faults_read)) / sizeof(u64));
-static_assert(ARRAY_SIZE(counters) + 8 == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
-
 struct netlink_stats {
 	struct dvmm_stats sum;
 	struct dvmm_stats_more more;
 };
 
-static int netlink_put_counter(struct sk_buff *skb, int attr, u64 value)
-{
-	return nla_put_u64_64bit(skb, attr, value, DVMM_A_STATS_PAD);
-}
+static const struct {
+	u16 attr;
+	u16 at;
+} counters[] = {
+#define COUNTER(name, field) { DVMM_A_STATS_##name, offsetof(struct netlink_stats, field) }
+	COUNTER(FAULTS_READ, sum.faults_read),
+	COUNTER(FAULTS_WRITE, sum.faults_write),
+	COUNTER(FAULTS_UPGRADE, sum.faults_upgrade),
+	COUNTER(FAULTS_LOCAL, sum.faults_local),
+	COUNTER(MESSAGES_SENT, sum.messages_sent),
+	COUNTER(MESSAGES_RECEIVED, sum.messages_received),
+	COUNTER(BYTES_SENT, sum.bytes_sent),
+	COUNTER(BYTES_RECEIVED, sum.bytes_received),
+	COUNTER(PAGES_SENT, sum.pages_sent),
+	COUNTER(PAGES_RECEIVED, sum.pages_received),
+	COUNTER(INVALIDATIONS, sum.invalidations),
+	COUNTER(DOWNGRADES, sum.downgrades),
+	COUNTER(EVICTIONS, sum.evictions),
+	COUNTER(DISCARDED, sum.discarded),
+	COUNTER(PREFETCHES, sum.prefetches),
+	COUNTER(FAULTS_FIRST, sum.faults_first),
+	COUNTER(WAIT_NS, sum.wait_ns),
+	COUNTER(FRAMES, sum.frames),
+	COUNTER(LATENCY_P50, sum.latency_ns[0]),
+	COUNTER(LATENCY_P90, sum.latency_ns[1]),
+	COUNTER(LATENCY_P99, sum.latency_ns[2]),
+	COUNTER(LATENCY_MAX, sum.latency_ns[3]),
+	COUNTER(PIN_WAITS, more.pin_waits),
+	COUNTER(ZEROS_ASKED, more.zeros_asked),
+	COUNTER(BLOCKS, more.blocks),
+	COUNTER(BLOCKS_SPLIT, more.blocks_split),
+	COUNTER(COPIES_ASKED, more.copies_asked),
+	COUNTER(COPIES_GOT, more.copies_got),
+	COUNTER(COPIES_USED, more.copies_used),
+	COUNTER(COPIES_LOST, more.copies_lost),
+	COUNTER(SNAPSHOT_COPIES, more.snapshot_copies),
+#undef COUNTER
+};
 
-static int netlink_put_stats(struct sk_buff *skb, const void *thing)
+/* All but the lengths and flags at the beginning. */
+static_assert(ARRAY_SIZE(counters) ==
+	      (sizeof(struct netlink_stats) - offsetof(struct netlink_stats, sum.faults_read)) /
+	      sizeof(u64));
+static_assert(ARRAY_SIZE(counters) == DVMM_A_STATS_MAX - DVMM_A_STATS_PAD);
+
+static int netlink_put_stats(struct sk_buff *skb, const void *stats)
 {
-	const struct netlink_stats *s = thing;
 	struct nlattr *nest = nla_nest_start(skb, DVMM_A_STATS);
 	int ret = nest ? 0 : -EMSGSIZE, i;
 
 	for (i = 0; !ret && i < ARRAY_SIZE(counters); i++)
-		ret = netlink_put_counter(skb, counters[i].attr,
-					  *(const u64 *)((const void *)&s->sum + counters[i].at));
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_PIN_WAITS, s->more.pin_waits);
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_ZEROS_ASKED, s->more.zeros_asked);
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_BLOCKS, s->more.blocks);
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_BLOCKS_SPLIT, s->more.blocks_split);
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_ASKED, s->more.copies_asked);
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_GOT, s->more.copies_got);
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_USED, s->more.copies_used);
-	ret = ret ?: netlink_put_counter(skb, DVMM_A_STATS_COPIES_LOST, s->more.copies_lost);
+		ret = nla_put_u64_64bit(skb, counters[i].attr,
+					*(const u64 *)(stats + counters[i].at), DVMM_A_STATS_PAD);
 	if (!ret)
 		nla_nest_end(skb, nest);
 	return ret;

@@ -30,7 +30,7 @@
 	X(faults_first)		\
 	X(wait_ns)
 
-/* Those that only debugfs shows. */
+/* Those that struct dvmm_stats has no room for: debugfs and netlink show them. */
 #define DVMM_STATS_MORE(X)	\
 	X(pin_waits)		\
 	X(zeros_asked)		\
@@ -63,7 +63,7 @@ void dvmm_stats_taken(struct dvmm_machine *m, u8 perm);
 void dvmm_stats_sum(struct dvmm_machine *m, struct dvmm_stats *out);
 
 /*
- * struct dvmm_stats_more - sums of what only debugfs shows
+ * struct dvmm_stats_more - sums of what struct dvmm_stats has no room for
  * @pin_waits: how often a page was asked for while pinned
  * @zeros_asked: untouched pages asked for ahead of need
  * @copies_asked: pages with contents asked for ahead of need

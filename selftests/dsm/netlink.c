@@ -202,6 +202,7 @@ static const struct {
 	{ DVMM_A_STATS_COPIES_GOT, "copies_got" },
 	{ DVMM_A_STATS_COPIES_USED, "copies_used" },
 	{ DVMM_A_STATS_COPIES_LOST, "copies_lost" },
+	{ DVMM_A_STATS_SNAPSHOT_COPIES, "snapshot_copies" },
 };
 
 /* Pages go to node 1 and come back; then nothing moves any more. */

@@ -47,6 +47,7 @@ const char *const stats_names[DVMM_A_STATS_MAX + 1] = {
 	[DVMM_A_STATS_COPIES_GOT] = "copies_got",
 	[DVMM_A_STATS_COPIES_USED] = "copies_used",
 	[DVMM_A_STATS_COPIES_LOST] = "copies_lost",
+	[DVMM_A_STATS_SNAPSHOT_COPIES] = "snapshot_copies",
 };
 
 struct kernel {

@@ -212,7 +212,8 @@ enum dvmm_attr {
  * @DVMM_A_STATS_COPIES_ASKED: pages with contents asked for ahead of need,
  * @DVMM_A_STATS_COPIES_GOT: how many of them came,
  * @DVMM_A_STATS_COPIES_USED: and were used,
- * @DVMM_A_STATS_COPIES_LOST: and went before they were used.
+ * @DVMM_A_STATS_COPIES_LOST: and went before they were used,
+ * @DVMM_A_STATS_SNAPSHOT_COPIES: pages copied before they changed, for who reads them as they were.
  */
 enum dvmm_stats_attr {
 	/* private: as in struct dvmm_stats */
@@ -248,6 +249,7 @@ enum dvmm_stats_attr {
 	DVMM_A_STATS_COPIES_GOT,
 	DVMM_A_STATS_COPIES_USED,
 	DVMM_A_STATS_COPIES_LOST,
+	DVMM_A_STATS_SNAPSHOT_COPIES,
 
 	/* private: */
 	__DVMM_A_STATS_MAX,
