@@ -20,7 +20,7 @@ has() {
 }
 
 runs_on() {
-	grep -q '^State:.[^Z]' "/proc/$(cat "$dir/hosts/$1/run/big/$1/pid" 2> /dev/null)/status" 2> /dev/null
+	grep -q '^State:.[^Z]' "/proc/$(cat "$dir/hosts/$1/run/${2:-big}/$1/pid" 2> /dev/null)/status" 2> /dev/null
 }
 
 # the words after an option on a host's QEMU
@@ -188,6 +188,19 @@ plan alpha absent
 plan beta
 on admin 0 up late && has 'late: alpha started' && ! has 'beta started' && ! test -e hosts/beta/run/late
 result $? "up does not wait for a node that joins later"
+on admin 0 down late && mv hosts/beta hosts/off
+plan alpha absent
+on admin 0 up late && has 'late: alpha started' && ! has cannot && on admin 7 add late beta && one_line &&
+	has 'beta: it cannot be reached'
+result $? "nor does its host have to be there, before it is added"
+mv hosts/off hosts/beta
+mv hosts/beta/run hosts/beta/kept
+touch hosts/beta/run
+plan alpha absent
+on admin 1 add late beta && has 'give --state' && runs_on alpha late
+result $? "add: where a node cannot be started the machine goes on"
+rm hosts/beta/run
+mv hosts/beta/kept hosts/beta/run
 on beta 0 nodes late && grep -qx 'alpha member, vCPUs 0,1,2,3' out && grep -qx 'beta absent' out
 result $? "nodes tells who takes part"
 on admin 0 nodes late --json && python3 -c '

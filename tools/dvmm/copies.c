@@ -64,14 +64,18 @@ static void show_difference(const struct options *o, const struct file *f, unsig
 	g_free(theirs);
 }
 
-static int compare(const struct options *o, const struct file *f, unsigned int node,
+int copies_compare(const struct options *o, const struct file *f, unsigned int node,
 		   const char *word, bool show)
 {
 	const char *words[] = { "check", word, NULL };
 	const char *name = file_node(f, node)->name;
-	char *ours = copies_digest(f), *theirs = NULL, *remedy;
-	int status = remote_run(name, remote_argv(o, f, node, words), NULL, &theirs);
+	char *ours, *theirs = NULL, *remedy;
+	int status;
 
+	if (place_is_here(f, node))
+		return 0;
+	ours = copies_digest(f);
+	status = remote_run(name, remote_argv(o, f, node, words), NULL, &theirs);
 	if (!status && !strstr(theirs, ours)) {
 		remedy = g_strdup_printf("its file or key is another one: dvmm push %s", word);
 		status = verb_fail(EXIT_FAILED, name, remedy);
@@ -84,31 +88,23 @@ static int compare(const struct options *o, const struct file *f, unsigned int n
 	return status;
 }
 
-int copies_compare(const struct options *o, const struct file *f, const char *word, bool show)
-{
-	unsigned int i;
-	int status, worst = 0;
-
-	for (i = 0; i < f->nodes->len; i++) {
-		status = place_is_here(f, i) ? 0 : compare(o, f, i, word, show);
-		worst = MAX(worst, status);
-	}
-	return worst;
-}
-
 int verb_diff(const struct options *o, int argc, char **argv)
 {
 	struct file *f = machine_file(o, argv[1]);
-	int status;
+	int status, worst = 0;
+	unsigned int i;
 
 	(void)argc;
 	if (!f)
 		return EXIT_FILE;
-	status = copies_compare(o, f, argv[1], true);
-	if (!status)
+	for (i = 0; i < f->nodes->len; i++) {
+		status = copies_compare(o, f, i, argv[1], true);
+		worst = MAX(worst, status);
+	}
+	if (!worst)
 		printf("%s: the same on %u nodes\n", argv[1], f->nodes->len);
 	file_free(f);
-	return status;
+	return worst;
 }
 
 /* ---- push ---- */

@@ -6,13 +6,14 @@
 #include "place.h"
 
 /**
- * copies_compare - whether all hosts have the same file and key
+ * copies_compare - whether a node's host has the same file and key as this one
  * @word: what names the machine, on all hosts
  * @show: the difference is printed
  *
- * Return: 0, or an exit status after a line on stderr for each host that differs
+ * Return: 0, or an exit status after a line on stderr
  */
-int copies_compare(const struct options *o, const struct file *f, const char *word, bool show);
+int copies_compare(const struct options *o, const struct file *f, unsigned int node,
+		   const char *word, bool show);
 
 /** copies_digest - what has to be the same on all hosts, in a line of text; to be freed */
 char *copies_digest(const struct file *f);

@@ -53,11 +53,12 @@ static int on_node(struct up *u, unsigned int node, const char *verb)
 	return remote_run(name, remote_argv(u->o, u->f, node, words), NULL, NULL);
 }
 
-/* Of a machine that is not up nothing is left. */
+/* Of a machine that is not up nothing is left; one that is loses nobody but who has not joined. */
 static void end_all(struct up *u, unsigned int nodes)
 {
 	while (nodes--)
-		on_node(u, nodes, "down");
+		if (is_wanted(u, nodes))
+			on_node(u, nodes, "down");
 }
 
 /* Only the boot node loads a state. */
@@ -68,6 +69,19 @@ static int start(struct up *u, unsigned int node)
 				u->o->force ? "--force" : NULL, NULL };
 
 	return remote_run(name, remote_argv(u->o, u->f, node, words), NULL, NULL);
+}
+
+/* Hosts that may join later need not be there. */
+static int compare_all(struct up *u)
+{
+	unsigned int i;
+	int status, worst = 0;
+
+	for (i = 0; i < u->f->nodes->len; i++) {
+		status = is_wanted(u, i) ? copies_compare(u->o, u->f, i, u->word, false) : 0;
+		worst = MAX(worst, status);
+	}
+	return worst;
 }
 
 static int start_all(struct up *u)
@@ -185,7 +199,7 @@ static int go_on(struct up *u)
 static int up(struct up *u)
 {
 	gint64 begin = g_get_monotonic_time();
-	int status = copies_compare(u->o, u->f, u->word, false);
+	int status = compare_all(u);
 
 	if (!status)
 		status = start_all(u);
@@ -221,10 +235,13 @@ int verb_up(const struct options *o, int argc, char **argv)
 static int add(struct up *u)
 {
 	const char *name = file_node(u->f, u->only)->name;
-	int status = start_all(u);
+	int status = compare_all(u);
 
 	if (!status)
-		status = wait_all(u);
+		status = start_all(u);
+	if (status)
+		return status;
+	status = wait_all(u);
 	if (!status)
 		status = members_await(u->o, u->f, u->word, u->only, "member");
 	if (status)
