@@ -231,13 +231,9 @@ plan
 admin 1 up big --from "$dir/one" && has 'from an earlier restart'
 result $? "a second time what was there before would be lost"
 echo later > disk.raw
-rm hosts/alpha/argv
-"$tool" run big alpha --from "$dir/one" --replace --detach --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" &&
-	test "$(cat disk.raw) $(cat disk.raw.before)" = "early later"
+admin 0 up big --from "$dir/one" --replace && test "$(cat disk.raw) $(cat disk.raw.before)" = "early later"
 result $? "--replace: unless that is meant"
-until test -e hosts/alpha/argv; do sleep 0.05; done
-kill "$(cat hosts/alpha/run/big/alpha/pid)"
-until test -e hosts/alpha/run/big/alpha/ended; do sleep 0.05; done
+down
 plan
 admin 0 up big && ! grep -q incoming hosts/alpha/argv
 result $? "the next time it begins anew"

@@ -64,10 +64,18 @@ static void end_all(struct up *u, unsigned int nodes)
 /* Only the boot node loads a state. */
 static int start(struct up *u, unsigned int node)
 {
-	const char *name = file_node(u->f, node)->name, *from = node ? NULL : u->o->from;
-	const char *words[] = { "run", u->word, name, "--detach", from ? "--from" : NULL, from,
-				u->o->force ? "--force" : NULL, NULL };
+	const char *name = file_node(u->f, node)->name;
+	const char *words[9] = { "run", u->word, name, "--detach" };
+	unsigned int n = 4;
 
+	if (!node && u->o->from) {
+		words[n++] = "--from";
+		words[n++] = u->o->from;
+		if (u->o->force)
+			words[n++] = "--force";
+		if (u->o->replace)
+			words[n++] = "--replace";
+	}
 	return remote_run(name, remote_argv(u->o, u->f, node, words), NULL, NULL);
 }
 
