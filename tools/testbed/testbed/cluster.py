@@ -23,7 +23,7 @@ class Cluster:
     def __exit__(self, *_):
         self.stop()
 
-    def boot(self, bound=180):
+    def boot(self, bound=420):
         """Starts all nodes and waits until all of them answer."""
         for node in self.nodes:
             node.start()

@@ -1,0 +1,153 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""Two Debian hosts, installed from the packages and then emulated, get a guest in the lines of the tutorial: doctor, create, push, up.
+
+usage: two-hosts.py [QEMU-PACKAGE]      takes half an hour, most of it for QEMU (qemu-patches/package)
+"""
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', '..'))
+sys.path[:0] = [f'{TOP}/selftests/guest', f'{TOP}/tools/testbed']
+from guestlib import Failed, Tap, must, on  # noqa: E402
+from testbed import config  # noqa: E402
+
+NAME = 'two-hosts'
+HOSTS = {'alpha': '10.77.0.1', 'beta': '10.77.0.2'}
+PACKAGES = 'systemd-sysv,udev,kmod,openssh-server,openssh-client,iproute2,dkms,gcc,libc6-dev,make'
+ARGS = ('-device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tmp/agent.big,server=on,wait=off '
+        '-device virtserialport,chardev=agent,name=dvmm.agent')
+
+PACKAGE = '''cd "$1" && git ls-files -co --exclude-standard | tar -c -T - | tar -x -C "$2/tree" && cd "$2/tree" &&
+	DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b && cp ../dvmm_*.deb ../dvmm-dkms_*.deb ../debs'''
+
+# In the host's root directory; what fails ends it.
+INSTALL = r'''set -eux
+root=$1 debs=$2 version=$3 kernel=$4 image=$5
+in_root() { chroot "$root" env DEBIAN_FRONTEND=noninteractive PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@"; }
+mkdir -p "$root/lib/modules"
+cp -a "$kernel/lib/modules/$version" "$root/lib/modules/"
+ln -sfn "/usr/src/linux-headers-$version" "$root/lib/modules/$version/build"
+cp "$debs"/*.deb "$root/tmp"
+in_root sh -c 'apt-get install -y --no-install-recommends /tmp/*.deb'
+in_root dkms status dvmm -k "$version" | grep installed
+in_root depmod "$version"
+rm "$root"/tmp/*.deb
+mkdir -p -m 700 "$root/root/.ssh"
+ssh-keygen -q -t ed25519 -N '' -f "$root/root/.ssh/id_ed25519"
+cp "$root/root/.ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
+echo "* $(cut -d ' ' -f 1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")" > "$root/root/.ssh/known_hosts"
+rm -f "$root/etc/hostname"
+cp "$image/dvmm-agent.service" "$root/etc/systemd/system/"
+for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer getty@tty1.service \
+	systemd-timesyncd.service systemd-pstore.service systemd-random-seed.service; do
+	ln -sf /dev/null "$root/etc/systemd/system/$unit"
+done
+ln -sf ../dvmm-agent.service "$root/etc/systemd/system/multi-user.target.wants/"
+'''
+
+
+def run(words, bound):
+    """A command on this machine: (status, output)."""
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=bound, check=False)
+    return done.returncode, done.stdout.decode('utf-8', 'replace')
+
+
+def packages(t, tmp):
+    """dvmm, dvmm-dkms and qemu-system-dvmm, of this tree."""
+    os.mkdir(f'{tmp}/tree')
+    os.mkdir(f'{tmp}/debs')
+    status, text = run(['sh', '-c', PACKAGE, 'sh', TOP, tmp], 900)
+    if not status and len(sys.argv) > 1:
+        status, text = run(['cp', sys.argv[1], f'{tmp}/debs'], 60)
+    elif not status:
+        status, text = run([f'{TOP}/qemu-patches/package', f'{tmp}/debs'], 5400)
+    names = sorted(name.split('_')[0] for name in os.listdir(f'{tmp}/debs'))
+    t.ok(not status and names == ['dvmm', 'dvmm-dkms', 'qemu-system-dvmm'], 'the packages are built', (names, text[-2000:]))
+    if status:
+        raise Failed('there are no packages')
+
+
+def host(t, tmp, conf):
+    """A Debian root directory with them."""
+    with open(f'{tmp}/install', 'w', encoding='ascii') as f:
+        f.write(INSTALL)
+    lines = run(['sh', '-c', f'. {TOP}/tools/testbed/lib/debian.sh; own_sources'], 60)[1]
+    with open(f'{tmp}/sources.list', 'w', encoding='ascii') as f:
+        f.write(lines)
+    release = run(['sh', '-c', '. /etc/os-release; echo $VERSION_CODENAME'], 10)[1].strip()
+    status, text = run(['mmdebstrap', '--variant=apt', f'--include={PACKAGES},linux-headers-{conf.version}',
+                        '--aptopt=Acquire::Languages "none"', '--dpkgopt=path-exclude=/usr/share/locale/*',
+                        f'--customize-hook=sh {tmp}/install "$1" {tmp}/debs {conf.version} {conf.set_up["KERNEL_DIR"]} '
+                        f'{TOP}/tools/testbed/image',
+                        release, f'{tmp}/root', f'{tmp}/sources.list'], 2400)
+    t.ok(not status, f'a Debian {release} host gets them by apt, and dkms builds for {conf.version}', text[-3000:])
+    if status:
+        raise Failed('there is no host')
+
+
+def lines(t):
+    """What an administrator types on the first one."""
+    for node, name in enumerate(HOSTS):
+        must(node, ''.join(f'echo "{address} {other}" >> /etc/hosts; ' for other, address in HOSTS.items()) +
+             f'until ssh -o BatchMode=yes {name} true; do sleep 1; done', 300)
+        must(node, 'modprobe dvmm')
+    text = must(0, 'modinfo -F filename dvmm; dpkg-query -W dvmm dvmm-dkms qemu-system-dvmm; systemctl is-system-running || true')
+    t.ok('updates/dkms/' in text, 'the module is that of dkms', text)
+    t.diag(text)
+    status, text = on(0, 'dvmm doctor alpha beta', 300)
+    t.diag(text)
+    failed = [line for line in text.splitlines() if 'FAIL' in line]
+    t.ok('PASS' in text and not [line for line in failed if 'qemu' in line or 'kernel' in line or 'module' in line],
+         'dvmm doctor alpha beta: what was installed passes', (status, failed))
+    words = must(0, '/dvmm/tools/testbed/node-bin/guest words').strip()
+    nodes = ' '.join(f'--node {name}={address},cpus=1,memory=128M' for name, address in HOSTS.items())
+    for line, want in ((f'dvmm create big {nodes} --kernel /images/vmlinuz --initrd /images/guest.cpio --machine q35,smm=off,hpet=off '
+                        f"--args '{ARGS}' --append 'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'", 'are written'),
+                       ('dvmm push big', 'beta has it'), ('dvmm up big', 'running after')):
+        status, text = on(0, line, 300)
+        t.diag(text)
+        t.ok(status == 0 and want in text, ' '.join(line.split()[:3]), (status, text))
+
+
+def guest(t):
+    """It has both hosts' CPUs and memory."""
+    status, text = on(0, "agentctl -w 400 -t 400 /tmp/agent.big sh -c 'nproc; ls -d /sys/devices/system/node/node?; work 300000 1'", 450)
+    t.ok(status == 0 and text.startswith('2\n') and 'node1' in text and 'correct' in text,
+         'the guest has CPUs and memory of both and works', text)
+    t.diag(text)
+    status, text = on(1, 'dvmm status big', 60)
+    t.ok(status == 0 and re.search('node beta', text), 'the other host tells of its node', text)
+    status, text = on(0, 'dvmm down big --force; for n in 1 2 3 4 5 6 7 8 9; do ssh beta pidof qemu-system-x86_64 || break; sleep 1; done; '
+                      'ssh beta ! pidof qemu-system-x86_64 && rmmod dvmm_transport_tcp dvmm_ipi dvmm; ! grep ^dvmm /proc/modules', 200)
+    t.ok(status == 0, 'dvmm down; nothing is left', text)
+
+
+def main():
+    """One life."""
+    t = Tap()
+    conf = config.Config()
+    os.environ['DVMM_CLUSTER'] = NAME
+    os.environ['PATH'] = f'{TOP}/tools/testbed:{TOP}/tools/testbed/host-bin:{os.environ["PATH"]}'
+    with tempfile.TemporaryDirectory() as tmp:
+        os.chmod(tmp, 0o755)
+        try:
+            packages(t, tmp)
+            host(t, tmp, conf)
+            status, text = run(['cluster', 'start', '-n', '2', '--share', f'{tmp}/root', '--append', 'testbed.host', NAME], 600)
+            t.ok(not status, 'both hosts boot', text)
+            lines(t)
+            guest(t)
+            text = run(['cluster', 'reports', NAME], 60)[1]
+            t.ok(not text.strip(), 'their kernels have nothing to report', text)
+        except Failed as error:
+            t.ok(False, 'the test could go on to its end', error)
+        finally:
+            run(['cluster', 'stop', NAME], 120)
+    return t.end()
+
+
+sys.exit(main())
