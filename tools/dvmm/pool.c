@@ -106,6 +106,8 @@ static void print_host(struct json_object *host)
 	       json_number_of(host, "memory") / 1073741824.0,
 	       json_number_of(host, "memory_free") / 1073741824.0, load / 100, load % 100,
 	       json_text_of(host, "kernel"));
+	if (*json_text_of(host, "unfenced"))
+		printf("  not fenced: %s\n", json_text_of(host, "unfenced"));
 }
 
 static void print_cells(struct json_object *machine)

@@ -9,6 +9,7 @@
 
 #include "../dvmm/json.h"
 #include "door.h"
+#include "fence.h"
 #include "host.h"
 #include "replica.h"
 #include "ring.h"
@@ -29,6 +30,7 @@
 #define RETRY_MS	500	/* to find corosync */
 #define NEWS_SECONDS	10	/* between looks at this host */
 #define PATIENCE	20	/* seconds without decisions until machines here are ended */
+#define FENCE_BOUND	60	/* seconds to fence a host */
 
 /**
  * struct daemon - all of it
@@ -38,6 +40,7 @@
  * @calls: struct door_call that wait for a message to be applied, by its id
  * @host: what was told last
  * @over: timer: machines here end when it does
+ * @fence: program that switches hosts off; NULL: there is none
  */
 struct daemon {
 	char *name;
@@ -57,6 +60,9 @@ struct daemon {
 	struct runner runner;
 	int patience;
 	unsigned int over;
+	char *fence;
+	int fence_bound;
+	struct fences *fences;
 	bool was_open;
 	int status;
 };
@@ -132,6 +138,7 @@ static void daemon_tell_host(struct daemon *d)
 	address = ring_address(d->ring);
 	json_text(d->host, "address", address);
 	g_free(address);
+	json_text(d->host, "fence", d->fence ? d->fence : "");
 	json_text(message, "kind", "host");
 	json_object_object_add(message, "host", json_object_get(d->host));
 	daemon_propose(d, message);
@@ -170,8 +177,10 @@ static void on_changed(void *arg)
 	if (d->was_open != open)
 		daemon_watch_patience(d, open);
 	d->was_open = open;
-	if (d->work)
-		work_look(d->work);
+	if (!d->work)
+		return;
+	work_look(d->work);
+	fences_look(d->fences);
 }
 
 static const struct replica_ops replica_ops = {
@@ -257,6 +266,7 @@ static bool daemon_has_replica(struct daemon *d)
 	if (!d->r)
 		return false;
 	d->work = work_new(self, d->r, &d->runner);
+	d->fences = fences_new(self, d->r, d->fence, d->fence_bound);
 	daemon_watch_patience(d, false);
 	return true;
 }
@@ -292,7 +302,36 @@ static const char *daemon_why_closed(struct daemon *d)
 	return replica_phase(d->r);
 }
 
-static struct json_object *values_of(struct json_object *all)
+static void add_reason(struct json_object *machine, struct json_object *host)
+{
+	const char *reason = json_text_of(machine, "reason"), *why = json_text_of(host, "unfenced");
+	char *more = g_strdup_printf("; %s is not fenced: %s", json_text_of(host, "name"), why);
+	char *all = g_strconcat(reason, more, NULL);
+
+	if (*why && !strstr(reason, more))
+		json_text(machine, "reason", all);
+	g_free(all);
+	g_free(more);
+}
+
+/* For whoever reads it. */
+static void explain_machine(const struct pool *p, struct json_object *machine)
+{
+	struct json_object *cells = json_list_of(machine, "cells");
+	size_t i;
+
+	for (i = 0; cells && i < json_object_array_length(cells); i++) {
+		struct json_object *cell = json_object_array_get_idx(cells, i);
+		struct json_object *host = pool_host(p, json_number_of(cell, "host"));
+
+		if (host)
+			json_text(cell, "host_name", json_text_of(host, "name"));
+		if (host && !strcmp(json_text_of(cell, "state"), "lost"))
+			add_reason(machine, host);
+	}
+}
+
+static struct json_object *values_of(const struct pool *p, struct json_object *all)
 {
 	struct json_object *list = json_object_new_array();
 
@@ -300,29 +339,13 @@ static struct json_object *values_of(struct json_object *all)
 		struct json_object *copy = NULL;
 
 		(void)key;
-		if (!json_object_deep_copy(value, &copy, NULL))
-			json_object_array_add(list, copy);
+		if (json_object_deep_copy(value, &copy, NULL))
+			continue;
+		if (all == p->machines)
+			explain_machine(p, copy);
+		json_object_array_add(list, copy);
 	}
 	return list;
-}
-
-/* For whoever reads it. */
-static void name_hosts(const struct pool *p, struct json_object *machines)
-{
-	size_t i, c;
-
-	for (i = 0; i < json_object_array_length(machines); i++) {
-		struct json_object *cells = json_list_of(json_object_array_get_idx(machines, i),
-							 "cells");
-
-		for (c = 0; cells && c < json_object_array_length(cells); c++) {
-			struct json_object *cell = json_object_array_get_idx(cells, c);
-			struct json_object *host = pool_host(p, json_number_of(cell, "host"));
-
-			if (host)
-				json_text(cell, "host_name", json_text_of(host, "name"));
-		}
-	}
 }
 
 static void answer_list(struct daemon *d, struct door_call *call, const char *what)
@@ -330,12 +353,8 @@ static void answer_list(struct daemon *d, struct door_call *call, const char *wh
 	struct json_object *answer = json_object_new_object();
 	const struct pool *p = d->r ? replica_pool(d->r) : NULL;
 	struct json_object *all = !p ? NULL : strcmp(what, "hosts") ? p->machines : p->hosts;
-	struct json_object *list;
 
-	list = all ? values_of(all) : json_object_new_array();
-	if (all && all == p->machines)
-		name_hosts(p, list);
-	json_object_object_add(answer, what, list);
+	json_object_object_add(answer, what, p ? values_of(p, all) : json_object_new_array());
 	json_text(answer, "host", d->name);
 	json_text(answer, "closed", daemon_why_closed(d));
 	if (p) {
@@ -425,6 +444,17 @@ static gboolean on_signal(gpointer arg)
 	return G_SOURCE_CONTINUE;
 }
 
+static bool daemon_can_fence(struct daemon *d)
+{
+	if (d->fence_bound < 1)
+		daemon_say(d, "--fence-timeout: give the program a second at least");
+	else if (d->fence && (!g_path_is_absolute(d->fence) || access(d->fence, X_OK)))
+		fprintf(stderr, "dvmmd: --fence %s: name a program by its whole path\n", d->fence);
+	else
+		return true;
+	return false;
+}
+
 static int daemon_run(struct daemon *d)
 {
 	char *path = g_build_filename(d->state, DOOR, NULL), *why = NULL;
@@ -446,42 +476,59 @@ static int daemon_run(struct daemon *d)
 	if (!d->status)
 		g_main_loop_run(d->loop);
 	door_close(d->door);
-	if (d->work)
+	if (d->work) {
+		fences_free(d->fences);
 		work_free(d->work);
+	}
 	d->work = NULL;
 	if (d->ring)
 		ring_close(d->ring);
 	return d->status;
 }
 
-int main(int argc, char **argv)
+/* Which words it was given; false after a line about one that is wrong. */
+static bool daemon_parse(struct daemon *d, int argc, char **argv)
 {
-	struct daemon d = { .patience = PATIENCE };
 	const GOptionEntry options[] = {
-		{ "state", 0, 0, G_OPTION_ARG_FILENAME, &d.state, "of what runs: " STATE_DIR,
+		{ "state", 0, 0, G_OPTION_ARG_FILENAME, &d->state, "of what runs: " STATE_DIR,
 		  "DIR" },
-		{ "store", 0, 0, G_OPTION_ARG_FILENAME, &d.store, "kept for good: " STORE, "FILE" },
-		{ "name", 0, 0, G_OPTION_ARG_STRING, &d.name, "of this host", "NAME" },
-		{ "dvmm", 0, 0, G_OPTION_ARG_FILENAME, &d.runner.dvmm, "command: " DVMM, "FILE" },
-		{ "authkey", 0, 0, G_OPTION_ARG_FILENAME, &d.runner.authkey,
+		{ "store", 0, 0, G_OPTION_ARG_FILENAME, &d->store, "kept for good: " STORE,
+		  "FILE" },
+		{ "name", 0, 0, G_OPTION_ARG_STRING, &d->name, "of this host", "NAME" },
+		{ "dvmm", 0, 0, G_OPTION_ARG_FILENAME, &d->runner.dvmm, "command: " DVMM, "FILE" },
+		{ "authkey", 0, 0, G_OPTION_ARG_FILENAME, &d->runner.authkey,
 		  "of corosync: " AUTHKEY, "FILE" },
-		{ "patience", 0, 0, G_OPTION_ARG_INT, &d.patience,
+		{ "patience", 0, 0, G_OPTION_ARG_INT, &d->patience,
 		  "without decisions until machines here are ended: " G_STRINGIFY(PATIENCE),
 		  "SECONDS" },
-		{ "root", 0, 0, G_OPTION_ARG_FILENAME, &d.root, "look below it for /proc and /sys",
+		{ "fence", 0, 0, G_OPTION_ARG_FILENAME, &d->fence,
+		  "run with name and address of a host to switch it off", "PROGRAM" },
+		{ "fence-timeout", 0, 0, G_OPTION_ARG_INT, &d->fence_bound,
+		  "it may take: " G_STRINGIFY(FENCE_BOUND), "SECONDS" },
+		{ "root", 0, 0, G_OPTION_ARG_FILENAME, &d->root, "look below it for /proc and /sys",
 		  "DIR" },
 		{}
 	};
 	GOptionContext *context = g_option_context_new("- this host's part in a pool of hosts");
 	GError *error = NULL;
+	bool ok;
 
 	g_option_context_add_main_entries(context, options, NULL);
-	if (!g_option_context_parse(context, &argc, &argv, &error) || argc > 1) {
+	ok = g_option_context_parse(context, &argc, &argv, &error) && argc == 1;
+	if (!ok)
 		fprintf(stderr, "dvmmd: %s: see dvmmd --help\n",
 			error ? error->message : "words are left");
-		return EXIT_ASKED;
-	}
+	g_clear_error(&error);
 	g_option_context_free(context);
+	return ok && daemon_can_fence(d);
+}
+
+int main(int argc, char **argv)
+{
+	struct daemon d = { .patience = PATIENCE, .fence_bound = FENCE_BOUND };
+
+	if (!daemon_parse(&d, argc, argv))
+		return EXIT_ASKED;
 	d.state = d.state ? d.state : g_strdup(STATE_DIR);
 	d.store = d.store ? d.store : g_strdup(STORE);
 	d.name = d.name ? d.name : g_strdup(g_get_host_name());

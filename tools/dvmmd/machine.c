@@ -324,6 +324,29 @@ void machines_lose_host(struct pool *p, unsigned int id)
 	machines_visit(p, id, machine_lose);
 }
 
+static bool machine_lost_on(struct json_object *machine, unsigned int id)
+{
+	struct json_object *cells = machine_cells(machine), *cell;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(cells); i++) {
+		cell = json_object_array_get_idx(cells, i);
+		if (machine_is(cell, "lost") && json_number_of(cell, "host") == id)
+			return true;
+	}
+	return false;
+}
+
+bool machines_lost_on(const struct pool *p, unsigned int id)
+{
+	json_object_object_foreach(p->machines, name, machine) {
+		(void)name;
+		if (machine_lost_on(machine, id))
+			return true;
+	}
+	return false;
+}
+
 static void machine_fence(struct pool *p, struct json_object *machine, struct json_object *cell,
 			  const char *name)
 {
@@ -331,15 +354,27 @@ static void machine_fence(struct pool *p, struct json_object *machine, struct js
 	machine_ended(p, machine, cell, "its host was fenced");
 }
 
-static char *machines_fence(struct pool *p, const char *name)
+static char *machines_fence(struct pool *p, unsigned int id, struct json_object *host)
 {
+	json_object_object_del(host, "unfenced");
+	machines_visit(p, id, machine_fence);
+	return NULL;
+}
+
+/* What is said of a host that is away: that it is off, or why it could not be made sure. */
+static char *machines_take_fence(struct pool *p, const char *kind, struct json_object *message)
+{
+	const char *name = json_text_of(message, "name");
+
 	json_object_object_foreach(p->hosts, key, host) {
 		if (strcmp(json_text_of(host, "name"), name))
 			continue;
 		if (!machine_is(host, "away"))
 			return g_strdup_printf("%s: the host is in the pool: only one that is away "
 					       "can be fenced", name);
-		machines_visit(p, strtoul(key, NULL, 10), machine_fence);
+		if (!strcmp(kind, "fenced"))
+			return machines_fence(p, strtoul(key, NULL, 10), host);
+		json_text(host, "unfenced", json_text_of(message, "reason"));
 		return NULL;
 	}
 	return g_strdup_printf("%s: there is no such host: dvmm hosts", name);
@@ -355,8 +390,8 @@ char *machines_apply(struct pool *p, unsigned int sender, const char *kind,
 
 	if (!strcmp(kind, "define"))
 		return machine_define(p, message);
-	if (!strcmp(kind, "fenced"))
-		return machines_fence(p, name);
+	if (!strcmp(kind, "fenced") || !strcmp(kind, "unfenced"))
+		return machines_take_fence(p, kind, message);
 	machine = pool_machine(p, name);
 	if (!machine)
 		return g_strdup_printf("%s: there is no such machine in the pool: dvmm machines",

@@ -16,6 +16,8 @@ char *machines_apply(struct pool *p, unsigned int sender, const char *kind,
 		     struct json_object *message);
 /** machines_lose_host - what runs there is out of reach */
 void machines_lose_host(struct pool *p, unsigned int id);
+/** machines_lost_on - whether a node may still run there that was lost with it */
+bool machines_lost_on(const struct pool *p, unsigned int id);
 /** machines_are_fine - whether another host's machines have all that is read of them */
 bool machines_are_fine(struct json_object *machines);
 /** machine_cells - an array of cell, node, cpus, memory, host, state */

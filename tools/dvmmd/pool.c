@@ -91,6 +91,20 @@ struct json_object *pool_machine(const struct pool *p, const char *name)
 	return json_object_object_get_ex(p->machines, name, &machine) ? machine : NULL;
 }
 
+unsigned int pool_fencer(const struct pool *p)
+{
+	unsigned int first = 0;
+
+	json_object_object_foreach(p->hosts, key, host) {
+		unsigned int id = strtoul(key, NULL, 10);
+
+		if (!strcmp(json_text_of(host, "state"), "present") &&
+		    *json_text_of(host, "fence") && (!first || id < first))
+			first = id;
+	}
+	return first;
+}
+
 bool pool_name_is_fine(const char *name)
 {
 	return *name && *name != '.' && *name != '-' && strlen(name) < 64 &&
@@ -118,6 +132,7 @@ void pool_open(struct pool *p, uint64_t term, struct json_object *ring,
 				    pool_is_in(ring, id) ? "silent" : "away";
 
 		json_text(host, "state", state);
+		json_number(host, "since", p->sequence);
 		if (!strcmp(state, "away"))
 			machines_lose_host(p, id);
 	}

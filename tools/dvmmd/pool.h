@@ -22,7 +22,8 @@
  * @term: of the view that was opened last; no two have the same
  * @sequence: messages that were applied
  * @decided: @sequence after the last one that was more than news of a host
- * @hosts: by node id in decimal: name, state, and what the host tells of itself
+ * @hosts: by node id in decimal: name, state, since when it is away, why it is not fenced, and
+ *	what the host tells of itself
  * @machines: by name: uuid, text, state, run, since, reason, cells
  */
 struct pool {
@@ -65,6 +66,8 @@ char *pool_apply(struct pool *p, unsigned int sender, struct json_object *messag
 /** pool_host - NULL: there is none */
 struct json_object *pool_host(const struct pool *p, unsigned int id);
 struct json_object *pool_machine(const struct pool *p, const char *name);
+/** pool_fencer - the first present host with a program to fence others; 0: there is none */
+unsigned int pool_fencer(const struct pool *p);
 
 /** pool_name_is_fine - letters, digits, ".", "_" and "-": it goes into names of files and units */
 bool pool_name_is_fine(const char *name);
