@@ -6,8 +6,10 @@ members.py [EVENTS [SEED]]
 """
 import os
 import random
+import signal
 import subprocess
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.realpath(__file__)))
@@ -74,6 +76,57 @@ def test_pool(pool):
     with open(other, 'w') as f:
         f.write(MACHINE.format('copy', 1))
     Tap.says(one.decide('define', other), 1, 'copy: m1 has the same UUID')
+
+
+def stutter(process, end):
+    """It mostly stands still, so that its answers take long."""
+    while not end.is_set():
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(.1)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(.02)
+
+
+def trips(host):
+    """What it has told of its round trips to the others."""
+    return next((h['round_trips'] for h in host.ask(do='hosts').get('hosts', []) if h['name'] == host.name), {})
+
+
+def is_far(far):
+    """Whether h2 is, and no other."""
+    return len(far) == 4 and far['h2'] > 4 * max(us for name, us in far.items() if name != 'h2')
+
+
+def shown_trips(host):
+    """As dvmm hosts prints them."""
+    return {line.split()[0]: line.split()[6] for line in host.dvmm('hosts')[1].split('\n')[1:6] if line}
+
+
+def test_trips(pool):
+    """One host is far from the others."""
+    one, two, three = pool.hosts[:3]
+    end = threading.Event()
+    wait_until(lambda: all(len(trips(h)) == 4 for h in pool.hosts), PATIENCE, f'not all are measured: {trips(one)}')
+    thread = threading.Thread(target=stutter, args=(two.corosync, end))
+    thread.start()
+    try:
+        wait_until(lambda: is_far(trips(one)), PATIENCE, 'h2 is not far')
+    finally:
+        end.set()
+        thread.join()
+    far = trips(one)
+    Tap.result(2000 < far['h2'] < 200000, f'microseconds to a host that answers after some tens of milliseconds: {far}')
+    all_alike(pool)
+    wait_until(lambda: shown_trips(one) == {name: str(us) for name, us in {'h1': '-', **trips(one)}.items()}, PATIENCE,
+               f'shown: {shown_trips(one)}')
+    Tap.result(True, f'dvmm hosts shows them: {shown_trips(one)}')
+    cells = [{'node': node, 'cpus': 1, 'memory': 1 << 20} for node in 'xyz']
+    three.ask(do='define', machine={'name': 'near', 'uuid': 'near', 'text': '', 'cells': cells})
+    three.ask(do='start', name='near')
+    machine = next(m for m in all_alike(pool)['machines'] if m['name'] == 'near')
+    hosts = [cell['host'] for cell in machine['cells']]
+    Tap.result(hosts[0] == 1 and 2 not in hosts, f'of hosts that have as much room the near ones are taken: {hosts}')
+    wait_until(lambda: 'error' not in three.ask(do='undefine', name='near'), PATIENCE, 'it still runs')
 
 
 def test_door(pool):
@@ -267,7 +320,7 @@ def main():
     pool = pools.Pool(5)
     try:
         pool.boot()
-        for test in (test_pool, test_door, test_stray, test_minority, test_ends, test_store):
+        for test in (test_pool, test_trips, test_door, test_stray, test_minority, test_ends, test_store):
             test(pool)
         test_churn(pool, events, seed)
     except TimeoutError as error:

@@ -95,17 +95,34 @@ static struct json_object *pool_request(const char *what)
 
 /* ---- what there is ---- */
 
-static void print_host(struct json_object *host)
+/* From the host that is asked, in microseconds; "-": it has not measured it */
+static const char *trip_to(struct json_object *answer, struct json_object *host)
+{
+	struct json_object *hosts = json_list_of(answer, "hosts"), *trips;
+	size_t i;
+
+	for (i = 0; i < json_object_array_length(hosts); i++) {
+		struct json_object *one = json_object_array_get_idx(hosts, i);
+
+		if (!strcmp(json_text_of(one, "name"), json_text_of(answer, "host")) &&
+		    json_object_object_get_ex(one, "round_trips", &trips) &&
+		    json_number_of(trips, json_text_of(host, "name")))
+			return json_text_of(trips, json_text_of(host, "name"));
+	}
+	return "-";
+}
+
+static void print_host(struct json_object *answer, struct json_object *host)
 {
 	struct json_object *pressure;
 	unsigned int load = json_object_object_get_ex(host, "pressure", &pressure) ?
 			    json_number_of(pressure, "cpu") : 0;
 
-	printf("%-16s %-8s %5u %9.1f %9.1f %5u.%02u  %s\n", json_text_of(host, "name"),
+	printf("%-16s %-8s %5u %9.1f %9.1f %5u.%02u %8s  %s\n", json_text_of(host, "name"),
 	       json_text_of(host, "state"), (unsigned int)json_number_of(host, "cpus"),
 	       json_number_of(host, "memory") / 1073741824.0,
 	       json_number_of(host, "memory_free") / 1073741824.0, load / 100, load % 100,
-	       json_text_of(host, "kernel"));
+	       trip_to(answer, host), json_text_of(host, "kernel"));
 	if (*json_text_of(host, "unfenced"))
 		printf("  not fenced: %s\n", json_text_of(host, "unfenced"));
 }
@@ -127,17 +144,18 @@ static void print_cells(struct json_object *machine)
 	}
 }
 
-static void print_pool_machine(struct json_object *machine)
+static void print_pool_machine(struct json_object *answer, struct json_object *machine)
 {
 	const char *reason = json_text_of(machine, "reason");
 
+	(void)answer;
 	printf("%s: %s%s%s\n", json_text_of(machine, "name"), json_text_of(machine, "state"),
 	       *reason ? ": " : "", reason);
 	print_cells(machine);
 }
 
 static int pool_show(const struct options *o, const char *what,
-		     void (*print)(struct json_object *one))
+		     void (*print)(struct json_object *answer, struct json_object *one))
 {
 	int status;
 	struct json_object *answer = pool_ask(o, pool_request(what), &status), *list;
@@ -151,10 +169,10 @@ static int pool_show(const struct options *o, const char *what,
 	}
 	list = json_list_of(answer, what);
 	if (print == print_host)
-		printf("%-16s %-8s %5s %9s %9s %8s  %s\n", "HOST", "STATE", "CPUS", "GiB", "FREE",
-		       "WAITING%", "KERNEL");
+		printf("%-16s %-8s %5s %9s %9s %8s %8s  %s\n", "HOST", "STATE", "CPUS", "GiB",
+		       "FREE", "WAITING%", "TRIP us", "KERNEL");
 	for (i = 0; list && i < json_object_array_length(list); i++)
-		print(json_object_array_get_idx(list, i));
+		print(answer, json_object_array_get_idx(list, i));
 	if (*json_text_of(answer, "closed"))
 		printf("the pool decides nothing: %s\n", json_text_of(answer, "closed"));
 	json_object_put(answer);

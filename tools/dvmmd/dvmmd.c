@@ -14,6 +14,7 @@
 #include "replica.h"
 #include "ring.h"
 #include "store.h"
+#include "trip.h"
 #include "work.h"
 
 #define STATE_DIR	"/run/dvmm"
@@ -139,6 +140,7 @@ static void daemon_tell_host(struct daemon *d)
 	json_text(d->host, "address", address);
 	g_free(address);
 	json_text(d->host, "fence", d->fence ? d->fence : "");
+	json_object_object_add(d->host, "round_trips", trips_look());
 	json_text(message, "kind", "host");
 	json_object_object_add(message, "host", json_object_get(d->host));
 	daemon_propose(d, message);
@@ -331,6 +333,24 @@ static void explain_machine(const struct pool *p, struct json_object *machine)
 	}
 }
 
+/* By name, for whoever reads it. */
+static void explain_host(const struct pool *p, struct json_object *host)
+{
+	struct json_object *trips, *named = json_object_new_object();
+
+	if (json_object_object_get_ex(host, "round_trips", &trips) &&
+	    json_object_is_type(trips, json_type_object)) {
+		json_object_object_foreach(trips, key, us) {
+			struct json_object *other = pool_host(p, strtoul(key, NULL, 10));
+
+			if (other)
+				json_object_object_add(named, json_text_of(other, "name"),
+						       json_object_get(us));
+		}
+	}
+	json_object_object_add(host, "round_trips", named);
+}
+
 static struct json_object *values_of(const struct pool *p, struct json_object *all)
 {
 	struct json_object *list = json_object_new_array();
@@ -343,6 +363,8 @@ static struct json_object *values_of(const struct pool *p, struct json_object *a
 			continue;
 		if (all == p->machines)
 			explain_machine(p, copy);
+		else
+			explain_host(p, copy);
 		json_object_array_add(list, copy);
 	}
 	return list;

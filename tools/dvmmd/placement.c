@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Cells go where there are CPUs and memory enough. */
+#include <stdio.h>
 #include <string.h>
 
 #include "../dvmm/json.h"
 #include "machine.h"
 #include "placement.h"
 
+#define TRIP_UNKNOWN	1000000	/* microseconds */
+
 /**
  * struct room - what a host has left
+ * @trips: microseconds from there to others, by id
+ * @far: microseconds to it from all hosts that the machine has nodes on already
  */
 struct room {
 	unsigned int id;
 	const char *name;
 	int64_t cpus;
 	int64_t memory;
+	struct json_object *trips;
+	uint64_t far;
 };
 
 static void room_take(struct room *r, struct json_object *cell)
@@ -52,6 +59,7 @@ static GArray *rooms(struct pool *p)
 
 		if (strcmp(json_text_of(host, "state"), "present"))
 			continue;
+		json_object_object_get_ex(host, "round_trips", &r.trips);
 		room_count(p, &r);
 		g_array_append_val(list, r);
 	}
@@ -64,7 +72,26 @@ static bool room_is_better(const struct room *r, const struct room *best, const 
 
 	if (!best || named != best_named)
 		return !best || named;
-	return r->cpus != best->cpus ? r->cpus > best->cpus : r->id < best->id;
+	if (r->cpus != best->cpus)
+		return r->cpus > best->cpus;
+	return r->far != best->far ? r->far < best->far : r->id < best->id;
+}
+
+/* The machine's next nodes had better be near that one. */
+static void rooms_draw(GArray *list, const struct room *taken)
+{
+	unsigned int i;
+	char key[16];
+
+	for (i = 0; i < list->len; i++) {
+		struct room *r = &g_array_index(list, struct room, i);
+		uint64_t us;
+
+		snprintf(key, sizeof(key), "%u", r->id);
+		us = json_number_of(taken->trips, key);
+		if (r != taken)
+			r->far += us ? us : TRIP_UNKNOWN;
+	}
 }
 
 static struct room *room_for(GArray *list, struct json_object *cell)
@@ -105,11 +132,13 @@ char *placement_make(struct pool *p, struct json_object *machine)
 
 		cell = json_object_array_get_idx(cells, i);
 		r = room_for(list, cell);
-		if (r)
-			room_take(r, cell);
-		else
+		if (!r) {
 			why = placement_refuse(machine, cell);
-		hosts[i] = r ? r->id : 0;
+			break;
+		}
+		hosts[i] = r->id;
+		room_take(r, cell);
+		rooms_draw(list, r);
 	}
 	for (i = 0; i < n && !why; i++) {
 		cell = json_object_array_get_idx(cells, i);
