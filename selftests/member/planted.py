@@ -1,15 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Plants bugs in copies of the daemon's core, one at a time; the runs of chance have to fail on each.
+"""Plants bugs in copies of the daemon, one at a time; the runs of chance, or the test that is named, have to fail on each.
 
 The list is in the file "mutants":
 
     bug what is wrong
     file replica.c
+    test fence.py yes
     - text that stands exactly once in the file
     + what stands there instead
 
-planted.py [N]: only the Nth.
+planted.py [N...]: only the Nth.
 """
 import os
 import shutil
@@ -28,6 +29,7 @@ def bugs():
             lines = [line for line in text.split('\n') if line and not line.startswith('#')]
             if lines:
                 yield {'what': lines[0].removeprefix('bug '), 'file': lines[1].removeprefix('file '),
+                       'test': lines[2].removeprefix('test ').split() if lines[2].startswith('test ') else ['replicas', RUNS],
                        'old': '\n'.join(line[2:] for line in lines if line.startswith('- ')),
                        'new': '\n'.join(line[2:] for line in lines if line.startswith('+ '))}
 
@@ -41,20 +43,22 @@ def build(tree, bug):
         return f'its text stands {text.count(bug["old"])} times in {bug["file"]}'
     with open(path, 'w') as f:
         f.write(text.replace(bug['old'], bug['new']))
-    done = subprocess.run(['make', '-s', '-C', os.path.join(tree, 'selftests/member'), 'replicas'],
+    target = ['selftests/member', 'replicas'] if bug['test'][0] == 'replicas' else ['tools/dvmmd', 'dvmmd']
+    done = subprocess.run(['make', '-s', '-C', os.path.join(tree, target[0]), target[1]],
                           capture_output=True, text=True, check=False)
     with open(path, 'w') as f:
         f.write(text)
     return done.stderr.strip().split('\n')[-1] if done.returncode else ''
 
 
-def finds(tree):
+def finds(tree, test):
     """What the test says of it; '' if nothing."""
-    done = subprocess.run([os.path.join(tree, 'selftests/member/replicas'), RUNS], capture_output=True, text=True,
+    done = subprocess.run([os.path.join(tree, 'selftests/member', test[0]), *test[1:]], capture_output=True, text=True,
                           check=False)
     if done.returncode < 0:
         return f'signal {-done.returncode}'
-    return next((line for line in done.stdout.split('\n') if line.startswith('# seed')), '') if done.returncode else ''
+    lines = [line for line in done.stdout.split('\n') if line.startswith(('# seed', 'not ok'))]
+    return lines[0] if done.returncode and lines else ''
 
 
 def copy():
@@ -69,14 +73,12 @@ def copy():
 
 def main():
     """All of them."""
-    wanted = list(enumerate(bugs(), 1))
-    if len(sys.argv) > 1:
-        wanted = [wanted[int(sys.argv[1]) - 1]]
+    wanted = [(n, bug) for n, bug in enumerate(bugs(), 1) if len(sys.argv) < 2 or str(n) in sys.argv[1:]]
     failed = 0
     tree = copy()
     for number, bug in wanted:
         wrong = build(tree, bug)
-        found = '' if wrong else finds(tree)
+        found = '' if wrong else finds(tree, bug["test"])
         failed += not found
         print(f'{"" if found else "not "}ok {number} - {bug["what"]}: {found or wrong or "not found"}', flush=True)
     shutil.rmtree(tree)
