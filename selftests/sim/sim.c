@@ -1,73 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The machine: an event queue, links, vCPUs and an executor of actions. */
 #include <stdlib.h>
+#include "machine.h"
 #include "set.h"
-#include "sim.h"
+
+#define ORDER_NS	3000	/* between looks at how far a change is */
 
 const char * const sim_class_names[SIM_CLASSES] = {
 	"first touch", "read miss", "write miss", "upgrade", "read at home", "write at home",
-	"eviction, clean", "eviction, owned",
+	"eviction, clean", "eviction, owned", "read for a checkpoint",
 };
 
-/* Something that happens at a time: a message, a local event, a vCPU's turn. */
-struct event {
-	u64 at, order;
-	u16 node, page;
-	bool served;			/* has had its turn on the node */
-	bool turn;			/* the vCPU goes on with its program */
-	struct dvmm_event ev;
-	u32 version;			/* of the page that comes along */
-	u8 hops;
-	struct event *next;		/* among the deferred */
-};
-
-/* What one access has cost so far. */
-struct bill {
-	u8 class, hops;
-	bool open;
-	u64 since;
-	unsigned int messages, pages, bytes;
-};
-
-struct spage {
-	struct dvmm_page pg;
-	struct dvmm_txn txn;
-	u32 version;
-	bool frame;
-	struct event *deferred, **last;
-	struct bill bill;
-};
-
-struct snode {
-	struct spage *page;
-	unsigned int *todo, count, next;	/* indices of its accesses */
-	unsigned int cached;
-	bool waiting;
-	u64 ids, busy, port;
-	unsigned long received;
-};
-
-struct sim {
-	const struct sim_config *cfg;
-	const struct sim_op *ops;
-	struct sim_result *res;
-	struct snode *node;
-	struct dvmm_dir *dir;
-	u32 *version;			/* last written, of each page */
-	u64 *lane;			/* when the last message of a lane arrives */
-	struct event **heap;
-	unsigned int heap_count, heap_room;
-	u64 now, order, rnd;
-	unsigned int inv_acks;
-};
-
-static void fails(struct sim *s, const char *why)
+void sim_fails(struct sim *s, const char *why)
 {
 	if (!s->res->error)
 		s->res->error = why;
 }
 
-static void *zalloc(size_t count, size_t size)
+void *sim_zalloc(size_t count, size_t size)
 {
 	void *p = calloc(count ? count : 1, size);
 
@@ -83,7 +33,7 @@ static bool earlier(const struct event *a, const struct event *b)
 	return a->at != b->at ? a->at < b->at : a->order < b->order;
 }
 
-static void push(struct sim *s, struct event *e, u64 at)
+void sim_push(struct sim *s, struct event *e, u64 at)
 {
 	unsigned int i = s->heap_count++;
 
@@ -121,26 +71,32 @@ static struct event *pop(struct sim *s)
 	return first;
 }
 
-static struct event *new_event(unsigned int node, unsigned int page, u8 type)
+struct event *sim_event(unsigned int node, unsigned int page, u8 type, sim_act *act)
 {
-	struct event *e = zalloc(1, sizeof(*e));
+	struct event *e = sim_zalloc(1, sizeof(*e));
 
 	e->node = (u16)node;
 	e->page = (u16)page;
 	e->ev.type = type;
+	e->act = act;
 	return e;
 }
 
-/* Pages and homes. */
-
-static unsigned int home_of(const struct sim *s, unsigned int page)
+void sim_keep(struct queue *q, struct event *e)
 {
-	return page % s->cfg->nodes;
+	e->next = NULL;
+	if (q->last)
+		*q->last = e;
+	else
+		q->first = e;
+	q->last = &e->next;
 }
 
-static struct spage *page_of(struct sim *s, unsigned int node, unsigned int page)
+static void drop_first(struct queue *q)
 {
-	return &s->node[node].page[page];
+	q->first = q->first->next;
+	if (!q->first)
+		q->last = NULL;
 }
 
 static bool dead(const struct sim *s, unsigned int node)
@@ -148,11 +104,60 @@ static bool dead(const struct sim *s, unsigned int node)
 	return s->cfg->lose_at_ns && s->now >= s->cfg->lose_at_ns && node == s->cfg->lose_node;
 }
 
+void sim_paid(const struct sim *s, struct sim_cost *c, u64 since)
+{
+	u64 ns = s->now - since;
+
+	c->count++;
+	c->ns += ns;
+	c->max_ns = ns > c->max_ns ? ns : c->max_ns;
+}
+
 /* Messages. */
 
-static struct bill *bill_of(struct sim *s, const struct dvmm_msg *m, unsigned int page)
+static void pay(struct sim_cost *c, unsigned int bytes)
 {
-	return &page_of(s, m->requester, page)->bill;
+	if (!c)
+		return;
+	c->messages++;
+	c->bytes += bytes;
+	c->pages += bytes == SIM_HEADER + DVMM_PAGE_SIZE;
+}
+
+/* To itself a node says something at once. */
+void sim_post(struct sim *s, struct event *e, unsigned int src, unsigned int lane,
+	      unsigned int bytes, struct sim_cost *cost)
+{
+	const struct sim_config *c = s->cfg;
+	u64 *last = &s->lane[((size_t)src * c->nodes + e->node) * DVMM_LANES + lane];
+	u64 at = s->now > s->node[src].port ? s->now : s->node[src].port;
+
+	e->ev.msg.src = (u16)src;
+	if (e->node == src) {
+		sim_push(s, e, s->now);
+		return;
+	}
+	if (!churn_linked(s, e->node) || !churn_linked(s, src))
+		sim_fails(s, "a message to or from a node that is not there");
+	s->res->messages++;
+	s->res->bytes += bytes;
+	pay(cost, bytes);
+	at += (u64)bytes * 1000 / c->bytes_per_us;
+	s->node[src].port = at;
+	at += c->latency_ns + (c->jitter_ns ? sim_random(&s->rnd) % c->jitter_ns : 0);
+	if (at <= *last)
+		at = *last + 1;
+	*last = at;
+	sim_push(s, e, at);
+}
+
+struct event *sim_note(struct sim *s, struct sim_cost *cost, unsigned int src, unsigned int dst,
+		       unsigned int lane, unsigned int bytes, sim_act *act)
+{
+	struct event *e = sim_event(dst, 0, 0, act);
+
+	sim_post(s, e, src, lane, bytes, cost);
+	return e;
 }
 
 /* A fault that the tests must find: one acknowledgement never arrives. */
@@ -161,139 +166,35 @@ static bool dropped(struct sim *s, const struct dvmm_msg *m)
 	return s->cfg->drop && m->type == DVMM_MSG_INV_ACK && ++s->inv_acks == s->cfg->drop;
 }
 
-static void transmit(struct sim *s, const struct event *cause, unsigned int src,
-		     unsigned int dst, const struct dvmm_msg *m, u32 version)
+static struct sim_cost *bill_message(struct sim *s, const struct dvmm_msg *m, unsigned int page,
+				     unsigned int bytes)
 {
-	const struct sim_config *c = s->cfg;
-	unsigned int bytes = 40 + (m->flags & DVMM_MSGF_PAGE ? DVMM_PAGE_SIZE : 0);
-	struct event *e = new_event(dst, cause->page, m->type);
-	u64 *lane = &s->lane[((size_t)src * c->nodes + dst) * DVMM_LANES + dvmm_msg_lane(m->type)];
-	struct bill *b = bill_of(s, m, cause->page);
-	u64 at = s->now > s->node[src].port ? s->now : s->node[src].port;
+	struct bill *b = &sim_page(s, m->requester, page)->bill;
 
-	e->ev.msg = *m;
-	e->version = version;
-	e->hops = cause->hops + 1;
+	if (dvmm_msg_of_chunk(m->type))
+		return &s->res->change[SIM_REHOME];
 	b->messages++;
 	b->bytes += bytes;
 	b->pages += m->flags & DVMM_MSGF_PAGE;
-	s->res->messages++;
-	s->res->bytes += bytes;
-	at += (u64)bytes * 1000 / c->bytes_per_us;
-	s->node[src].port = at;
-	at += c->latency_ns + (c->jitter_ns ? sim_random(&s->rnd) % c->jitter_ns : 0);
-	if (at <= *lane)
-		at = *lane + 1;
-	*lane = at;
+	return b->also ? b->also : churn_bill(s, m->requester);
+}
+
+static void transmit(struct sim *s, const struct event *cause, unsigned int src,
+		     unsigned int dst, const struct dvmm_msg *m, u32 version)
+{
+	unsigned int bytes = SIM_HEADER + (m->flags & DVMM_MSGF_PAGE ? DVMM_PAGE_SIZE : 0);
+	struct event *e = sim_event(dst, cause->page, m->type, sim_happen);
+
+	if (dvmm_msg_of_chunk(m->type))
+		e->act = homes_message;
+	e->ev.msg = *m;
+	e->version = version;
+	e->hops = cause->hops + 1;
 	if (dropped(s, m))
 		free(e);
 	else
-		push(s, e, at);
-}
-
-/* Accesses. */
-
-static void close_bill(struct sim *s, struct bill *b)
-{
-	struct sim_cost *c = &s->res->cost[b->class];
-
-	if (!b->open)
-		return;
-	b->open = false;
-	c->count++;
-	c->messages += b->messages;
-	c->bytes += b->bytes;
-	c->pages += b->pages;
-}
-
-static void open_bill(struct sim *s, struct spage *p, u8 class)
-{
-	close_bill(s, &p->bill);
-	memset(&p->bill, 0, sizeof(p->bill));
-	p->bill.class = class;
-	p->bill.open = true;
-	p->bill.since = s->now;
-}
-
-static u8 class_of(const struct sim *s, const struct spage *p, unsigned int node,
-		   unsigned int page, bool store)
-{
-	if (node == home_of(s, page))
-		return store ? SIM_HOME_WRITE : SIM_HOME_READ;
-	if (store && dvmm_state_perm(p->pg.state) == DVMM_PERM_READ)
-		return SIM_UPGRADE;
-	return store ? SIM_WRITE_MISS : SIM_READ_MISS;
-}
-
-static void happen(struct sim *s, struct event *e);
-
-static void next_turn(struct sim *s, unsigned int node)
-{
-	struct snode *n = &s->node[node];
-	struct event *e;
-
-	if (n->next >= n->count)
-		return;
-	e = new_event(node, 0, 0);
-	e->turn = true;
-	push(s, e, s->now + s->ops[n->todo[n->next]].think_ns);
-}
-
-/* The vCPU has the permission: the value must be the last one written. */
-static void access_page(struct sim *s, struct snode *n, const struct sim_op *op)
-{
-	struct spage *p = &n->page[op->page];
-	struct sim_cost *c = &s->res->cost[p->bill.class];
-	u64 ns = s->now - p->bill.since;
-
-	if (p->version != s->version[op->page])
-		fails(s, "a vCPU sees an old value");
-	if (op->store)
-		p->version = ++s->version[op->page];
-	s->res->done++;
-	if (n->waiting) {
-		c->ns += ns;
-		c->max_ns = ns > c->max_ns ? ns : c->max_ns;
-		c->max_hops = p->bill.hops > c->max_hops ? p->bill.hops : c->max_hops;
-		if (p->bill.hops > 3)
-			fails(s, "an access took more than three hops");
-	} else {
-		s->res->hits++;
-	}
-	n->waiting = false;
-	n->next++;
-	next_turn(s, op->node);
-}
-
-static void take_turn(struct sim *s, unsigned int node)
-{
-	struct snode *n = &s->node[node];
-	const struct sim_op *op = &s->ops[n->todo[n->next]];
-	struct spage *p = &n->page[op->page];
-	u8 type = op->store ? DVMM_EV_STORE : DVMM_EV_LOAD;
-
-	if (dvmm_state_perm(p->pg.state) >= (op->store ? DVMM_PERM_WRITE : DVMM_PERM_READ)) {
-		access_page(s, n, op);
-		return;
-	}
-	if (!n->waiting)
-		open_bill(s, p, class_of(s, p, node, op->page, op->store));
-	n->waiting = true;
-	happen(s, new_event(node, op->page, type));
-}
-
-/* A woken vCPU looks again at once, before anything else happens here. */
-static void wake(struct sim *s, unsigned int node, unsigned int page)
-{
-	struct snode *n = &s->node[node];
-
-	if (n->waiting && s->ops[n->todo[n->next]].page == page) {
-		struct event *e = new_event(node, page, 0);
-
-		e->turn = true;
-		e->served = true;
-		push(s, e, s->now);
-	}
+		sim_post(s, e, src, dvmm_msg_lane(m->type), bytes,
+			 bill_message(s, m, cause->page, bytes));
 }
 
 /* Where a node caches too much, some foreign page goes home. */
@@ -308,17 +209,27 @@ static void make_room(struct sim *s, unsigned int node)
 		u8 state = n->page[i].pg.state;
 		struct event *e;
 
-		if (home_of(s, i) == node || (state != DVMM_ST_S && state != DVMM_ST_M))
+		if (state != DVMM_ST_S && state != DVMM_ST_M)
 			continue;
-		open_bill(s, &n->page[i], state == DVMM_ST_S ? SIM_EVICT_CLEAN : SIM_EVICT_OWNED);
-		e = new_event(node, i, DVMM_EV_EVICT);
+		vcpu_open_bill(s, &n->page[i],
+			       state == DVMM_ST_S ? SIM_EVICT_CLEAN : SIM_EVICT_OWNED);
+		e = sim_event(node, i, DVMM_EV_EVICT, sim_happen);
 		e->served = true;
-		push(s, e, s->now);
+		sim_push(s, e, s->now);
 		return;
 	}
 }
 
 /* The executor. */
+
+/* Of a move hear those who belong to the machine. */
+static bool hears(const struct sim *s, const struct event *e, const struct dvmm_action *a,
+		  unsigned int dst)
+{
+	if (dst == a->skip || dst == e->node)
+		return false;
+	return !dvmm_msg_of_chunk(a->msg.type) || churn_stays(s, e->node, dst);
+}
 
 static void send_set(struct sim *s, const struct event *e, const struct dvmm_action *a)
 {
@@ -326,102 +237,169 @@ static void send_set(struct sim *s, const struct event *e, const struct dvmm_act
 
 	for (dst = dvmm_set_next(a->set, s->cfg->nodes, -1); dst >= 0;
 	     dst = dvmm_set_next(a->set, s->cfg->nodes, dst))
-		if (dst != a->skip && dst != e->node)
+		if (hears(s, e, a, (unsigned int)dst))
 			transmit(s, e, e->node, (unsigned int)dst, &a->msg, 0);
+}
+
+static void set_perm(struct sim *s, const struct event *e, struct spage *p, u8 perm)
+{
+	if (p->perm && !perm)
+		cut_lose(s, e->node, e->page);
+	p->perm = perm;
+}
+
+static void fill(struct sim *s, const struct event *e, struct spage *p, bool zero)
+{
+	cut_fill(s, e->node, e->page);
+	p->version = zero ? 0 : e->version;
+	if (zero)
+		p->bill.class = SIM_FIRST;
+	p->frame = true;
 }
 
 static bool act(struct sim *s, struct event *e, struct spage *p, const struct dvmm_action *a)
 {
-	struct event *t;
-
 	switch (a->type) {
 	case DVMM_ACT_SEND:
 	case DVMM_ACT_SEND_PAGE:
 		if (a->type == DVMM_ACT_SEND_PAGE && !p->frame)
-			fails(s, "page sent without a frame");
+			sim_fails(s, "page sent without a frame");
 		transmit(s, e, e->node, a->dst, &a->msg, p->version);
 		break;
 	case DVMM_ACT_SEND_SET:
 		send_set(s, e, a);
 		break;
+	case DVMM_ACT_SET_PERM:
+		set_perm(s, e, p, a->perm);
+		break;
 	case DVMM_ACT_FILL:
-		p->version = a->zero ? 0 : e->version;
-		if (a->zero)
-			p->bill.class = SIM_FIRST;
-		p->frame = true;
+		fill(s, e, p, a->zero);
 		break;
 	case DVMM_ACT_WAKE:
-		wake(s, e->node, e->page);
+		vcpu_wake(s, e->node, e->page);
 		break;
 	case DVMM_ACT_TIMER:
-		t = new_event(e->node, e->page, DVMM_EV_TIMER);
-		push(s, t, s->now + a->delay_us * 1000ull);
+		sim_push(s, sim_event(e->node, e->page, DVMM_EV_TIMER, sim_happen),
+			 s->now + a->delay_us * 1000ull);
 		break;
 	case DVMM_ACT_FENCE:
 	case DVMM_ACT_FAIL:
-		fails(s, a->why);
+		sim_fails(s, a->why);
 		break;
 	}
 	return a->type == DVMM_ACT_DEFER;
 }
 
-static bool step(struct sim *s, struct event *e)
+static bool execute(struct sim *s, struct event *e, const struct dvmm_actions *out)
+{
+	struct spage *p = sim_page(s, e->node, e->page);
+	bool deferred = false;
+	unsigned int i;
+
+	for (i = 0; i < out->count; i++)
+		deferred |= act(s, e, p, &out->act[i]);
+	p->frame &= dvmm_state_has_frame(p->pg.state);
+	if (p->perm != dvmm_state_perm(p->pg.state))
+		sim_fails(s, "permission differs from the state's");
+	return deferred;
+}
+
+void sim_execute(struct sim *s, struct event *e, const struct dvmm_actions *out)
+{
+	execute(s, e, out);
+}
+
+struct dvmm_ctx sim_context(struct sim *s, unsigned int node, unsigned int page)
+{
+	struct dvmm_ctx ctx = {
+		.self = (u16)node, .home = (u16)node, .nodes = (u16)s->cfg->nodes,
+		.now = (u32)(s->now / 1000), .dir = &sim_page(s, node, page)->dir,
+		.policy = &s->cfg->policy,
+	};
+
+	return ctx;
+}
+
+/* Returns true if the event was deferred. */
+static bool engine(struct sim *s, struct event *e, const struct dvmm_visit *v)
 {
 	struct snode *n = &s->node[e->node];
 	struct spage *p = &n->page[e->page];
-	struct dvmm_ctx ctx = {
-		.self = e->node, .home = (u16)home_of(s, e->page), .nodes = (u16)s->cfg->nodes,
-		.now = (u32)(s->now / 1000), .fresh_id = ++n->ids, .policy = &s->cfg->policy,
-	};
+	struct dvmm_ctx ctx = sim_context(s, e->node, e->page);
+	bool deferred, had = p->frame;
 	struct dvmm_actions out;
-	bool deferred = false, had = p->frame;
-	unsigned int i;
 
-	if (ctx.self == ctx.home)
-		ctx.dir = &s->dir[e->page];
+	ctx.home = v->home;
+	ctx.fresh_id = ++n->ids;
+	if (!v->homed)
+		ctx.dir = NULL;
 	/* Only what came for this node's own request is on its way. */
 	if (e->hops > p->bill.hops && e->ev.msg.requester == e->node)
 		p->bill.hops = e->hops;
 	dvmm_step(&ctx, &p->pg, &p->txn, &e->ev, &out);
-	for (i = 0; i < out.count; i++)
-		deferred |= act(s, e, p, &out.act[i]);
-	p->frame &= dvmm_state_has_frame(p->pg.state);
-	if (!ctx.dir)
+	deferred = execute(s, e, &out);
+	if (!v->homed)
 		n->cached += p->frame - had;
 	if (p->frame > had)
 		make_room(s, e->node);
 	return deferred;
 }
 
-static void offer_again(struct sim *s, struct spage *p)
+/* Returns the queue that the event is to wait in; else it is done with. */
+static struct queue *step(struct sim *s, struct event *e)
 {
-	while (p->deferred && !s->res->error) {
-		struct event *e = p->deferred;
+	struct spage *p = sim_page(s, e->node, e->page);
+	struct dvmm_chunk *c = homes_chunk(s, e->node, e->page);
+	struct dvmm_actions out;
+	struct dvmm_visit v;
+	bool deferred;
 
-		if (step(s, e))
+	switch (dvmm_rehome_enter(c, e->node, homes_at(s, e->page), &p->pg, &p->txn, &e->ev, &v)) {
+	case DVMM_GATE_WAIT:
+		return &p->gated;
+	case DVMM_GATE_DROP:
+		return NULL;
+	default:
+		break;
+	}
+	deferred = engine(s, e, &v);
+	dvmm_rehome_leave(c, &v, &p->txn, &out);
+	execute(s, e, &out);
+	return deferred ? &p->deferred : NULL;
+}
+
+void sim_offer_again(struct sim *s, struct spage *p)
+{
+	while (p->deferred.first && !s->res->error) {
+		struct event *e = p->deferred.first;
+		struct queue *q = step(s, e);
+
+		if (q == &p->deferred)
 			return;
-		p->deferred = e->next;
-		if (!p->deferred)
-			p->last = NULL;
-		free(e);
+		drop_first(&p->deferred);
+		if (q)
+			sim_keep(q, e);
+		else
+			free(e);
 	}
 }
 
-static void happen(struct sim *s, struct event *e)
+void sim_happen(struct sim *s, struct event *e)
 {
-	struct spage *p = page_of(s, e->node, e->page);
+	struct spage *p = sim_page(s, e->node, e->page);
+	struct queue *q = step(s, e);
 
-	if (!step(s, e)) {
+	if (q) {
+		sim_keep(q, e);
+	} else {
 		free(e);
-		offer_again(s, p);
-		return;
+		sim_offer_again(s, p);
 	}
-	e->next = NULL;
-	if (p->last)
-		*p->last = e;
-	else
-		p->deferred = e;
-	p->last = &e->next;
+}
+
+bool sim_flies(const struct spage *p)
+{
+	return p->deferred.first || p->gated.first || !dvmm_state_stable(p->pg.state);
 }
 
 /* A node does one thing at a time; what comes meanwhile waits in order. */
@@ -429,73 +407,117 @@ static bool must_wait(struct sim *s, struct event *e)
 {
 	struct snode *n = &s->node[e->node];
 
-	if (e->served || e->turn)
+	if (e->served)
 		return false;
 	e->served = true;
 	n->received++;
 	n->busy = (n->busy > s->now ? n->busy : s->now) + s->cfg->service_ns;
-	push(s, e, n->busy);
+	sim_push(s, e, n->busy);
 	return true;
 }
 
 static void one_event(struct sim *s, struct event *e)
 {
 	s->now = e->at;
-	if (dead(s, e->node)) {
+	if (dead(s, e->node))
 		free(e);
-	} else if (e->turn) {
-		unsigned int node = e->node;
-		struct snode *n = &s->node[node];
-		bool stale = e->served && (!n->waiting || s->ops[n->todo[n->next]].page != e->page);
+	else if (!must_wait(s, e))
+		e->act(s, e);
+}
 
+/* Changes. */
+
+static bool change(struct sim *s, const struct sim_order *o)
+{
+	switch (o->change) {
+	case SIM_JOIN:
+		return churn_join(s, o->what);
+	case SIM_LEAVE:
+		return churn_leave(s, o->what);
+	case SIM_REHOME:
+		return !churn_in(s, o->to) || homes_move(s, o->what, o->to);
+	case SIM_MOVE:
+		return !churn_in(s, o->to) || vcpu_move(s, &s->vcpu[o->what], o->to);
+	}
+	return cut_make(s);
+}
+
+static void obey(struct sim *s, struct event *e)
+{
+	if (change(s, &s->cfg->orders[e->what])) {
 		free(e);
-		if (!stale)
-			take_turn(s, node);
-	} else if (!must_wait(s, e)) {
-		happen(s, e);
+		return;
+	}
+	s->res->again++;
+	if (++e->version == 10000)
+		sim_fails(s, "a change never ends");
+	sim_push(s, e, s->now + ORDER_NS + sim_random(&s->rnd) % ORDER_NS);
+}
+
+static void give_orders(struct sim *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < s->cfg->order_count; i++) {
+		struct event *e = sim_event(0, 0, 0, obey);
+
+		e->what = (u16)i;
+		e->served = true;
+		sim_push(s, e, s->cfg->orders[i].at_ns);
 	}
 }
 
 /* At rest the directory must agree with every cache. */
-static void check_rest(struct sim *s, unsigned int page)
+static void check_copy(struct sim *s, unsigned int page, unsigned int node, unsigned int home)
 {
-	unsigned int home = home_of(s, page), node;
-	const struct dvmm_dir *dir = &s->dir[page];
-	const struct spage *h = page_of(s, home, page);
+	const struct spage *p = sim_page(s, node, page), *h = sim_page(s, home, page);
+	bool known = h->dir.sharers & dvmm_set_bit(node, s->cfg->nodes);
 
-	for (node = 0; node < s->cfg->nodes; node++) {
-		const struct spage *p = page_of(s, node, page);
-		bool known = dir->sharers & dvmm_set_bit(node, s->cfg->nodes);
+	if (sim_flies(p))
+		sim_fails(s, "something waits for ever");
+	if (p->frame && p->version != s->version[page])
+		sim_fails(s, "an old copy at rest");
+	if (node == home)
+		return;
+	if (p->pg.state == DVMM_ST_M && (h->pg.state != DVMM_ST_H_R || h->pg.peer != node))
+		sim_fails(s, "an owner that the directory does not know");
+	if (p->pg.state == DVMM_ST_S && (h->pg.state != DVMM_ST_H_S || !known))
+		sim_fails(s, "a sharer that the directory does not know");
+}
 
-		if (p->deferred || !dvmm_state_stable(p->pg.state))
-			fails(s, "something waits for ever");
-		if (node == home)
-			continue;
-		if (p->pg.state == DVMM_ST_M && (h->pg.state != DVMM_ST_H_R || h->pg.peer != node))
-			fails(s, "an owner that the directory does not know");
-		if (p->pg.state == DVMM_ST_S && (h->pg.state != DVMM_ST_H_S || !known))
-			fails(s, "a sharer that the directory does not know");
-		if (p->frame && p->version != s->version[page])
-			fails(s, "an old copy at rest");
+static void check_rest(struct sim *s)
+{
+	unsigned int page, node, i;
+
+	for (i = 0; i < s->chunks && !s->res->error; i++)
+		homes_check(s, i);
+	for (page = 0; page < s->cfg->pages && !s->res->error; page++) {
+		unsigned int home = homes_of(s, page);
+
+		for (node = 0; node < s->cfg->nodes; node++)
+			check_copy(s, page, node, home);
 	}
+	for (i = 0; i < s->cfg->nodes; i++)
+		if (s->vcpu[i].next < s->vcpu[i].count)
+			sim_fails(s, "a vCPU waits for ever");
+	if (cut_runs(s))
+		sim_fails(s, "a checkpoint never ends");
 }
 
 static void finish(struct sim *s)
 {
 	unsigned int node, page;
 
-	for (page = 0; page < s->cfg->pages && !s->cfg->lose_at_ns && !s->res->error; page++)
-		check_rest(s, page);
+	if (!s->cfg->lose_at_ns)
+		check_rest(s);
 	for (node = 0; node < s->cfg->nodes; node++) {
 		struct snode *n = &s->node[node];
 
-		if (n->next < n->count && !s->cfg->lose_at_ns)
-			fails(s, "a vCPU waits for ever");
 		s->res->mean += n->received;
 		if (n->received > s->res->busiest)
 			s->res->busiest = n->received;
 		for (page = 0; page < s->cfg->pages; page++)
-			close_bill(s, &n->page[page].bill);
+			vcpu_close_bill(s, &n->page[page].bill);
 	}
 	s->res->mean /= s->cfg->nodes;
 	s->res->ns = s->now;
@@ -505,47 +527,58 @@ static void setup(struct sim *s, unsigned int count)
 {
 	unsigned int n = s->cfg->nodes, i;
 
-	s->node = zalloc(n, sizeof(*s->node));
-	s->dir = zalloc(s->cfg->pages, sizeof(*s->dir));
-	s->version = zalloc(s->cfg->pages, sizeof(*s->version));
-	s->lane = zalloc((size_t)n * n * DVMM_LANES, sizeof(*s->lane));
+	s->node = sim_zalloc(n, sizeof(*s->node));
+	s->version = sim_zalloc(s->cfg->pages, sizeof(*s->version));
+	s->lane = sim_zalloc((size_t)n * n * DVMM_LANES, sizeof(*s->lane));
 	for (i = 0; i < n; i++)
-		s->node[i].page = zalloc(s->cfg->pages, sizeof(*s->node[i].page));
-	for (i = 0; i < count; i++)
-		s->node[s->ops[i].node].count++;
-	for (i = 0; i < n; i++) {
-		s->node[i].todo = zalloc(s->node[i].count, sizeof(*s->node[i].todo));
-		s->node[i].count = 0;
-	}
-	for (i = 0; i < count; i++) {
-		struct snode *node = &s->node[s->ops[i].node];
+		s->node[i].page = sim_zalloc(s->cfg->pages, sizeof(*s->node[i].page));
+	homes_init(s);
+	churn_init(s);
+	cut_init(s);
+	vcpu_init(s, count);
+	give_orders(s);
+}
 
-		node->todo[node->count++] = i;
+static void release_queue(struct queue *q)
+{
+	while (q->first) {
+		struct event *e = q->first;
+
+		drop_first(q);
+		free(e);
 	}
-	for (i = 0; i < n; i++)
-		next_turn(s, i);
+}
+
+static void release_node(struct sim *s, struct snode *n)
+{
+	unsigned int page;
+
+	for (page = 0; page < s->cfg->pages; page++) {
+		release_queue(&n->page[page].deferred);
+		release_queue(&n->page[page].gated);
+	}
+	free(n->page);
+	free(n->chunk);
+	free(n->told);
 }
 
 static void release(struct sim *s)
 {
-	unsigned int node, page;
 	struct event *e;
+	unsigned int i;
 
 	while ((e = pop(s)))
 		free(e);
-	for (node = 0; node < s->cfg->nodes; node++) {
-		for (page = 0; page < s->cfg->pages; page++)
-			while ((e = s->node[node].page[page].deferred)) {
-				s->node[node].page[page].deferred = e->next;
-				free(e);
-			}
-		free(s->node[node].page);
-		free(s->node[node].todo);
+	for (i = 0; i < s->cfg->nodes; i++) {
+		release_node(s, &s->node[i]);
+		free(s->vcpu[i].todo);
 	}
+	cut_end(s);
 	free(s->node);
-	free(s->dir);
+	free(s->vcpu);
 	free(s->version);
 	free(s->lane);
+	free(s->moved);
 	free(s->heap);
 }
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * simulate				the tests
+ * simulate homes			those of one change, on few nodes: sim_orders_names
  * simulate WORKLOAD NODES [SEED]	one run, told in full
- * simulate --csv			cost against nodes, for plots
+ * simulate --csv			cost of accesses against nodes, for plots
+ * simulate --changes			the same of changes
  */
 #include <stdlib.h>
 #include "../engine/tap.h"
@@ -12,13 +14,14 @@
 #define MAX_OPS 200000
 
 static struct sim_op ops[MAX_OPS];
+static struct sim_order orders[256];
 
 static struct sim_config config(unsigned int nodes, unsigned int seed)
 {
 	return (struct sim_config) {
 		.nodes = nodes, .pages = nodes < 32 ? 64 : 2 * nodes, .latency_ns = 1000,
 		.jitter_ns = 400, .bytes_per_us = 12500, .service_ns = 150, .seed = seed,
-		.policy.hold_us = 10,
+		.policy.hold_us = 10, .state_bytes = 16384, .save_ns = 4000,
 	};
 }
 
@@ -100,10 +103,10 @@ static bool run(const struct sim_config *c, unsigned int which, unsigned int per
 	sim_run(c, ops, n, res);
 	if (!res->error)
 		return true;
-	printf("# %s: %s\n", sim_workloads[which], res->error);
 	/* One counterexample is enough to read. */
 	if (shown++)
 		return false;
+	printf("# %s: %s\n", sim_workloads[which], res->error);
 	n = shrink(c, ops, n);
 	print_program(c, ops, n);
 	return false;
@@ -157,6 +160,77 @@ static void test_upgrade(unsigned int nodes)
 		fine = fine && up->messages == 2 + 2 * k && up->pages == 1;
 	tap(fine, "upgrade with %u other sharers: %lu messages, %lu with a page, %u hops, %.1f us",
 	    k, up->messages, up->pages, up->max_hops, (double)up->ns / 1e3);
+}
+
+/*
+ * Homes and vCPUs move, nodes leave and come back, checkpoints are made, while every
+ * workload goes on.  A quarter of the nodes is to come.
+ */
+static struct sim_config changing(unsigned int which, unsigned int nodes, unsigned int seed)
+{
+	struct sim_config c = config(nodes, seed);
+
+	c.policy.hold_us = seed & 1 ? 0 : 10;
+	c.policy.migratory = seed >> 1 & 1;
+	c.policy.history = seed >> 2 & 1;
+	c.limit = seed % 5 ? 0 : 8;
+	c.chunk = nodes < 32 ? 8 : 4;
+	c.present = which == SIM_LEAVE || which > SIM_MOVE ? nodes - nodes / 4 : nodes;
+	c.spread = seed % 2;
+	if (seed % 3 == 0)
+		c.jitter_ns = 20000;
+	c.orders = orders;
+	c.order_count = sim_orders(which, &c, 200000, orders, 256);
+	return c;
+}
+
+static unsigned long ended(const struct sim_result *sum, unsigned int change)
+{
+	return sum->change[change].count;
+}
+
+/* Of what was to change, has each kind? */
+static bool happened(const struct sim_result *sum, unsigned int which)
+{
+	static const u8 changes[] = { SIM_REHOME, SIM_MOVE, SIM_LEAVE, SIM_CHECKPOINT };
+	bool all = true;
+	unsigned int i;
+
+	for (i = 0; i < sizeof(changes); i++)
+		all &= (which < 4 && i != which) || ended(sum, changes[i]);
+	return all && (which < 4 || ended(sum, SIM_JOIN));
+}
+
+static void add(struct sim_result *sum, const struct sim_result *r)
+{
+	unsigned int i;
+
+	sum->done += r->done;
+	sum->saved += r->saved;
+	sum->copies += r->copies;
+	for (i = 0; i < SIM_CHANGES; i++)
+		sum->change[i].count += r->change[i].count;
+}
+
+static void test_change(unsigned int which, unsigned int nodes, unsigned int seeds,
+			unsigned int per_node)
+{
+	unsigned int load, seed, bad = 0;
+	struct sim_result res, sum = { 0 };
+
+	for (load = 0; sim_workloads[load]; load++)
+		for (seed = 1; seed <= seeds; seed++) {
+			struct sim_config c = changing(which, nodes, seed + 7 * load);
+
+			bad += !run(&c, load, per_node, &res);
+			add(&sum, &res);
+		}
+	printf("# moved: %lu homes, %lu vCPUs; nodes joined: %lu, left: %lu\n",
+	       ended(&sum, SIM_REHOME), ended(&sum, SIM_MOVE), ended(&sum, SIM_JOIN),
+	       ended(&sum, SIM_LEAVE));
+	tap(!bad && happened(&sum, which),
+	    "%u nodes, %s: %lu accesses, %lu checkpoints of %lu pages, %lu of them copied", nodes,
+	    sim_orders_names[which], sum.done, ended(&sum, SIM_CHECKPOINT), sum.saved, sum.copies);
 }
 
 static void test_loss(unsigned int nodes, unsigned int seeds)
@@ -218,6 +292,58 @@ static int csv(void)
 	return 0;
 }
 
+/* One change, in a machine where all nodes use all memory. */
+static void change_row(const char *name, unsigned int nodes, struct sim_order order,
+		       unsigned int pages, unsigned int chunk, bool spread)
+{
+	struct sim_config c = config(nodes, 1);
+	unsigned int per_node = nodes > 64 ? 380 : nodes > 16 ? 1000 : 2000, i;
+	struct sim_cost sum = { 0 };
+	const struct sim_cost *own;
+	struct sim_result r;
+
+	c.pages = pages;
+	c.chunk = chunk;
+	c.spread = spread;
+	c.present = order.change == SIM_JOIN ? nodes - 1 : nodes;
+	c.orders = &order;
+	c.order_count = 1;
+	run(&c, 6, per_node, &r);
+	/* Who leaves moves its homes and vCPU; who joins gets some. */
+	for (i = 0; i < SIM_CHANGES; i++) {
+		sum.messages += r.change[i].messages;
+		sum.bytes += r.change[i].bytes;
+	}
+	own = &r.change[order.change];
+	printf("%s,%u,%lu,%lu,%lu,%.3f,%.3f,%lu,%lu\n", name, nodes, own->count, sum.messages,
+	       sum.bytes, (double)own->ns / (double)(own->count ? own->count : 1) / 1e3,
+	       (double)r.pause_ns / 1e3, r.saved, r.copies);
+}
+
+static int csv_changes(void)
+{
+	static const u16 nodes[] = { 2, 4, 8, 16, 32, 64, 128, 256, 512 };
+	struct sim_order join = { 50000, SIM_JOIN, 0, 0 }, leave = { 50000, SIM_LEAVE, 0, 0 };
+	struct sim_order home = { 50000, SIM_REHOME, 0, 0 };
+	struct sim_order checkpoint = { 1000000, SIM_CHECKPOINT, 0, 0 };
+	unsigned int i;
+
+	puts("change,nodes,count,messages,bytes,us,pause_us,pages,copies");
+	for (i = 0; i < sizeof(nodes) / sizeof(*nodes); i++) {
+		u16 n = nodes[i];
+
+		join.what = n - 1;
+		leave.what = n - 1;
+		home.to = n - 1;
+		change_row("join", n, join, n * 4u, 4, false);
+		change_row("leave", n, leave, n * 4u, 4, false);
+		change_row("home", n, home, 1024, 512, false);
+		change_row("checkpoint", n, checkpoint, 1024, 2, false);
+		change_row("spread", n, checkpoint, 1024, 2, true);
+	}
+	return 0;
+}
+
 static int one_run(char **argv, int argc)
 {
 	unsigned int which, nodes = (unsigned int)atoi(argv[2]);
@@ -236,6 +362,27 @@ static int one_run(char **argv, int argc)
 	return !fine;
 }
 
+static void test_few(unsigned int which)
+{
+	test_change(which, 4, 40, 50);
+	test_change(which, 16, 10, 50);
+	test_change(which, 65, 2, 20);
+}
+
+static int test_named(const char *name)
+{
+	unsigned int which;
+
+	for (which = 0; sim_orders_names[which] && strcmp(sim_orders_names[which], name); which++)
+		;
+	if (!sim_orders_names[which]) {
+		fprintf(stderr, "simulate: there is no test %s: simulate all\n", name);
+		return 2;
+	}
+	test_few(which);
+	return tap_done();
+}
+
 int main(int argc, char **argv)
 {
 	static const unsigned int nodes[] = { 2, 3, 8, 64, 65, 192, 512 };
@@ -243,13 +390,21 @@ int main(int argc, char **argv)
 
 	if (argc > 1 && !strcmp(argv[1], "--csv"))
 		return csv();
+	if (argc > 1 && !strcmp(argv[1], "--changes"))
+		return csv_changes();
 	if (argc > 2)
 		return one_run(argv, argc);
+	if (argc > 1)
+		return test_named(argv[1]);
 	puts("TAP version 13");
 	for (i = 0; i < sizeof(nodes) / sizeof(*nodes); i++) {
 		test_nodes(nodes[i], nodes[i] > 65 ? 3 : 12, nodes[i] > 65 ? 20 : 100);
 		test_upgrade(nodes[i]);
 	}
+	for (i = 0; sim_orders_names[i]; i++)
+		test_few(i);
+	test_change(i - 1, 64, 2, 20);
+	test_change(i - 1, 512, 1, 20);
 	test_loss(4, 100);
 	test_loss(16, 20);
 	test_planted();
