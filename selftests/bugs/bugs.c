@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Plants bugs in copies of the engine and of the explorer's executor, one at a time,
- * and demands that the test named with each fails on it.  The list is in the file
+ * Plants bugs in copies of the engine and of the explorer's and the simulator's executors,
+ * one at a time, and demands that the test named with each fails on it.  The list is in the file
  * "mutants":
  *
  *	bug what is wrong
@@ -20,9 +20,10 @@
 
 #define ENGINE	"../../kmod/dsm/engine"
 #define CC	"cc -std=gnu11 -O1 -w -I../explore -I../engine"
-#define MODEL	"../explore/world.[ch] ../explore/pack.c ../explore/snapshot.c"
+#define MODEL	"../explore/world.[ch] ../explore/pack.c ../explore/snapshot.c " MACHINE
+#define MACHINE	"../sim/sim.[ch] ../sim/machine.h ../sim/[!s]*.c"
 #define TESTS	"explore/explore " EXTRA
-#define EXTRA	"engine/scenario engine/cost engine/unit engine/wire engine/rehome"
+#define EXTRA	"sim/simulate engine/scenario engine/cost engine/unit engine/wire engine/rehome"
 #define MAX	4096
 
 struct bug {
