@@ -122,7 +122,7 @@ def guest(t):
     status, text = on(1, 'dvmm status big', 60)
     t.ok(status == 0 and re.search('node beta', text), 'the other host tells of its node', text)
     status, text = on(0, 'dvmm down big --force; for n in 1 2 3 4 5 6 7 8 9; do ssh beta pidof qemu-system-x86_64 || break; sleep 1; done; '
-                      'ssh beta ! pidof qemu-system-x86_64 && rmmod dvmm_transport_tcp dvmm_ipi dvmm; ! grep ^dvmm /proc/modules', 200)
+                      'ssh beta ! pidof qemu-system-x86_64 && modprobe -r dvmm_tcp dvmm_ipi dvmm && ! grep ^dvmm /proc/modules', 200)
     t.ok(status == 0, 'dvmm down; nothing is left', text)
 
 
