@@ -159,12 +159,12 @@ $uuid
 memory = 64M
 address = x
 END
-bad '5: ' "cpus = 0" 'from 1 to 4096' 'no vCPU' <<END
+bad '5: ' "cpus = 5000" 'from 0 to 4096' 'more vCPUs than there can be' <<END
 [machine]
 $uuid
 [node a]
 address = x
-cpus = 0
+cpus = 5000
 memory = 64M
 END
 bad '3: ' "address is missing" 'add a line' 'an address that is missing' <<END
@@ -244,6 +244,98 @@ prefetch = maybe
 $alpha
 END
 
+# ---- a region that machines share ----
+
+region="[machine]
+$uuid
+[node alpha]
+address = x
+cpus = 0
+memory = 16M"
+beta='[node beta]
+address = y
+cpus = 0'
+printf '%s\n%s\n' "$region" "$beta" > "$dir/region.conf"
+runs 0 check "$dir/region.conf" && grep -q '2 nodes, 0 vCPUs, 16 MiB' "$dir/out" && runs 0 dump "$dir/region.conf" &&
+	cp "$dir/out" "$dir/again.conf" && runs 0 check "$dir/again.conf"
+result $? "a region that is shared: the first node has memory, none has vCPUs"
+bad '9: ' "[node beta] cpus" 'for all nodes' 'a region, and a node with vCPUs' <<END
+$region
+[node beta]
+address = y
+cpus = 1
+memory = 16M
+END
+bad '9: ' "[node beta] cpus" 'or for none' 'a machine, and a node without vCPUs' <<END
+$good
+[node beta]
+address = y
+cpus = 0
+END
+bad '10: ' "[node beta] memory" 'of the first node: remove it' 'a region of two nodes' <<END
+$region
+$beta
+memory = 16M
+END
+bad '6: ' "[node alpha] memory" 'write a power of two' 'a region that is no BAR' <<END
+[machine]
+$uuid
+[node alpha]
+address = x
+cpus = 0
+memory = 24M
+END
+bad '10: ' "[node beta] joins" 'from the start: remove it' 'a region that somebody joins later' <<END
+$region
+$beta
+joins = later
+END
+bad '3: ' "[machine] transport" 'tcp or loop' 'a region over RDMA' <<END
+[machine]
+$uuid
+transport = rdma
+[node alpha]
+address = x
+cpus = 0
+memory = 16M
+END
+bad '7: ' "[guest]" 'remove it' 'a region with a guest' <<END
+$region
+[guest]
+cpu = host
+END
+for verb in run up cmdline pause checkpoint; do
+	test $verb = checkpoint && word=there || word=
+	runs 6 $verb "$dir/region.conf" $word && one_line && grep -qF "region.conf: it has no vCPUs" "$dir/out" &&
+		grep -qF "dvmm share $dir/region.conf" "$dir/out"
+	result $? "$verb of a region: the verb is share"
+done
+runs 6 share "$dir/good.conf" alpha && one_line && grep -qF "good.conf: it has vCPUs: dvmm up" "$dir/out"
+result $? "share of a machine: the verb is up"
+runs 6 share "$dir/region.conf" nobody && one_line && grep -q "no node 'nobody': there are alpha, beta" "$dir/out"
+result $? "share of a node that is not there"
+runs 2 share "$dir/region.conf" alpha --state "/$(printf %090d 0)" && one_line &&
+	grep -q 'region/alpha/ivshmem: too long for a socket: give a shorter --state' "$dir/out"
+result $? "share: a socket's path that is too long"
+# key STATUS TEXT NAME: what share says of region.key; nothing is left of it
+key() {
+	runs "$1" share "$dir/region.conf" beta --state "$dir/state" && one_line && grep -qF "$2" "$dir/out" && test ! -e "$dir/state"
+	result $? "$3"
+}
+key 1 "region.key: it cannot be read: dvmm create makes one" 'share: no key'
+echo 12 > "$dir/region.key"
+chmod 644 "$dir/region.key"
+key 1 "region.key: others may have read it: make a new key" 'share: a key that others read'
+chmod 600 "$dir/region.key"
+key 1 "region.key: it has to hold 64 hexadecimal digits" 'share: a key that is none'
+{ echo "$good"; printf '[guest]\nshare = ../x\n'; } > "$dir/bad.conf"
+runs 6 check "$dir/bad.conf" && grep -qF '[guest] share = ../x: write the name of a region' "$dir/out"
+result $? "share = in [guest] is a name"
+{ echo "$good"; printf '[guest]\nshare = region\n'; } > "$dir/more.conf"
+runs 0 cmdline "$dir/more.conf" alpha &&
+	grep -qF -- '-chardev socket,id=share,path=/run/dvmm/region/alpha/ivshmem -device ivshmem-doorbell,chardev=share,vectors=1' "$dir/out"
+result $? "with it the guest has the device"
+
 printf '[machine]\nname = \377\n' > "$dir/binary"
 bad '2: ' 'not UTF-8' 'machine file?' 'what is no text' < "$dir/binary"
 runs 6 check "$dir/none.conf" && grep -q 'none.conf: No such file.*: is it' "$dir/out"
@@ -260,7 +352,7 @@ cp "$dir/etc/big.key" "$dir/before"
 runs 1 create big --dir "$dir/etc" --node a=192.0.2.1,cpus=2,memory=1G && grep -q 'File exists: remove it' "$dir/out" &&
 	cmp -s "$dir/before" "$dir/etc/big.key"
 result $? "a machine that is there is not overwritten"
-runs 6 create small --dir "$dir/etc" --node a=192.0.2.1,cpus=0,memory=1G && grep -q 'cpus = 0: write a number' "$dir/out" &&
+runs 6 create small --dir "$dir/etc" --node a=192.0.2.1,cpus=5000,memory=1G && grep -q 'cpus = 5000: write a number' "$dir/out" &&
 	test "$(ls "$dir/etc" | tr '\n' ' ')" = "big.conf big.key "
 result $? "a wrong node leaves no file"
 runs 2 create small --dir "$dir/etc" --node a && grep -q 'write NAME=ADDRESS' "$dir/out"

@@ -6,9 +6,9 @@ _dvmm()
 
 	case $before in
 	dvmm)
-		mapfile -t COMPREPLY < <(compgen -W "list status is-active top hot trace events metrics clock topology version doctor create check dump cmdline push diff up down run wait pause resume reset move spread pack vcpus balance rehome nodes add remove evacuate checkpoint fork console hosts machines define undefine start stop fenced" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "list status is-active top hot trace events metrics clock topology version doctor create check dump cmdline push diff up down run share wait pause resume reset move spread pack vcpus balance rehome nodes add remove evacuate checkpoint fork console hosts machines define undefine start stop fenced" -- "$word")
 		;;
-	check | dump | cmdline | push | diff | up | down | run | wait | pause | resume | reset | move | spread | pack | vcpus | balance | rehome | nodes | add | remove | evacuate | checkpoint | fork | console | define | undefine | start | stop | status | is-active | top | hot | trace | events | metrics | clock | topology)
+	check | dump | cmdline | push | diff | up | down | run | share | wait | pause | resume | reset | move | spread | pack | vcpus | balance | rehome | nodes | add | remove | evacuate | checkpoint | fork | console | define | undefine | start | stop | status | is-active | top | hot | trace | events | metrics | clock | topology)
 		mapfile -t COMPREPLY < <(compgen -W "$(dvmm list 2>/dev/null | cut -d" " -f1)" -- "$word"; compgen -f -- "$word")
 		;;
 	--firmware)
@@ -24,7 +24,7 @@ _dvmm()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --mac --console --args --cpu --firmware --count --delay --timeout --page --symbols --since --from --restart --every --replace --force --detach --once --dry-run --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --mac --console --share --args --cpu --firmware --count --delay --timeout --page --symbols --since --from --restart --every --replace --force --detach --once --dry-run --help" -- "$word")
 		;;
 	esac
 }

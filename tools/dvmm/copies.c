@@ -90,7 +90,7 @@ int copies_compare(const struct options *o, const struct file *f, unsigned int n
 
 int verb_diff(const struct options *o, int argc, char **argv)
 {
-	struct file *f = machine_file(o, argv[1]);
+	struct file *f = place_file(o, argv[1]);
 	int status, worst = 0;
 	unsigned int i;
 
@@ -136,7 +136,7 @@ static char *parcel(const struct file *f)
 
 int verb_push(const struct options *o, int argc, char **argv)
 {
-	struct file *f = machine_file(o, argv[1]);
+	struct file *f = place_file(o, argv[1]);
 	char *text = f ? parcel(f) : NULL;
 	int status, worst = f ? text ? 0 : EXIT_DENIED : EXIT_FILE;
 	const char *words[] = { "receive", argv[1], o->force ? "--force" : NULL, NULL };

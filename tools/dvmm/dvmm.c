@@ -52,6 +52,7 @@ static const char *const usage =
 	"       dvmm wait MACHINE [NODE] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm run MACHINE [NODE] [--from CHECKPOINT [--force] [--replace]] [--detach] [--dir DIR]\n"
 	"                [--state DIR]\n"
+	"       dvmm share NAME [NODE] [--detach] [--dir DIR] [--state DIR]\n"
 	"       dvmm hosts|machines [--json] [--state DIR]\n"
 	"       dvmm define|undefine MACHINE [--dir DIR] [--state DIR]\n"
 	"       dvmm start MACHINE [--from CHECKPOINT] [--restart CHECKPOINT [--every SECONDS]]\n"
@@ -60,12 +61,6 @@ static const char *const usage =
 	"       dvmm fenced HOST [--state DIR]\n"
 	"MACHINE is a file (with a slash), the name of one in /etc/dvmm, or, where it has to run,\n"
 	"the beginning of its UUID.\n";
-
-int verb_fail(int status, const char *what, const char *remedy)
-{
-	fprintf(stderr, "dvmm: %s: %s\n", what, remedy);
-	return status;
-}
 
 static int verb_version(const struct options *o, int argc, char **argv)
 {
@@ -109,6 +104,7 @@ static const struct {
 	{ "dump", verb_dump, 1, 1 },
 	{ "cmdline", verb_cmdline, 1, 2 },
 	{ "run", verb_run, 1, 2 },
+	{ "share", verb_share, 1, 2 },
 	{ "wait", verb_wait, 1, 2 },
 	{ "up", verb_up, 1, 1 },
 	{ "down", verb_down, 1, 2 },
@@ -238,7 +234,8 @@ static int parse(int argc, char **argv, struct options *o)
 		GUEST_OPTION("disk"), GUEST_OPTION("disk2"), GUEST_OPTION("disk3"),
 		GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"),
 		GUEST_OPTION("mac"), GUEST_OPTION("console"), GUEST_OPTION("kernel"),
-		GUEST_OPTION("initrd"), GUEST_OPTION("append"), GUEST_OPTION("args"),
+		GUEST_OPTION("initrd"), GUEST_OPTION("append"), GUEST_OPTION("share"),
+		GUEST_OPTION("args"),
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{}

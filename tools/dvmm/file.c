@@ -313,8 +313,8 @@ static bool read_node(struct reader *r, struct file *f, const char *group)
 	n->address = value(r, group, "address", strcmp(transport, "loop"));
 	n->ssh = value(r, group, "ssh", false);
 	return !r->error && number(r, group, "port", 1, 65535, &n->port) &&
-	       number(r, group, "cpus", 1, 4096, &n->cpus) &&
-	       size(r, group, "memory", true, 2 * MIB, &n->memory) &&
+	       number(r, group, "cpus", 0, 4096, &n->cpus) &&
+	       size(r, group, "memory", n->cpus || f->nodes->len == 1, 2 * MIB, &n->memory) &&
 	       size(r, group, "cache", false, 4096, &n->cache);
 }
 
@@ -356,6 +356,30 @@ static bool check_place(struct reader *r, struct file *f, const char *group)
 	return true;
 }
 
+/* Without vCPUs it is a region to share: the memory of the first node. */
+static bool check_share(struct reader *r, struct file *f, const char *group)
+{
+	struct file_node *n = file_node(f, f->nodes->len - 1);
+	const char *key = "cpus", *remedy = NULL;
+
+	if (!n->cpus != !file_node(f, 0)->cpus) {
+		remedy = "write 0 for all nodes, which then share a region, or for none";
+	} else if (!n->cpus && !strcmp(f->transport, "rdma")) {
+		group = "machine";
+		key = "transport";
+		remedy = "a region is shared by tcp or loop: write one of them";
+	} else if (!n->cpus) {
+		key = n->later ? "joins" : "memory";
+		remedy = n->later ? "who shares a region is there from the start: remove it" :
+			 f->nodes->len > 1 && n->memory ?
+			 "a region that is shared is the memory of the first node: remove it" :
+			 n->memory & (n->memory - 1) ?
+			 "guests see a region that is shared as a BAR: write a power of two" :
+			 NULL;
+	}
+	return !remedy || wrong(r, line_of(r, group, key), "[%s] %s: %s", group, key, remedy);
+}
+
 static bool read_nodes(struct reader *r, struct file *f)
 {
 	char **groups = g_key_file_get_groups(r->keys, NULL);
@@ -366,7 +390,7 @@ static bool read_nodes(struct reader *r, struct file *f)
 		if (keys_of(groups[i]) != node_keys)
 			continue;
 		if (!read_node(r, f, groups[i]) || !read_joins(r, f, groups[i]) ||
-		    !check_place(r, f, groups[i]))
+		    !check_place(r, f, groups[i]) || !check_share(r, f, groups[i]))
 			break;
 		n = file_node(f, f->nodes->len - 1);
 		f->cpus += n->cpus;
@@ -385,6 +409,9 @@ static bool read_guest(struct reader *r, struct file *f)
 	unsigned int i;
 
 	f->has_guest = line_of(r, "guest", NULL);
+	if (f->has_guest && file_is_share(f))
+		return wrong(r, line_of(r, "guest", NULL),
+			     "[guest]: a region that is shared has none: remove it");
 	for (i = 0; f->has_guest && i < GUEST_KEYS && !r->error; i++) {
 		f->guest[i] = value(r, "guest", guest_keys[i], false);
 		remedy = f->guest[i] ? guest_wrong(i, f->guest[i]) : NULL;
@@ -469,6 +496,11 @@ void file_free(struct file *f)
 struct file_node *file_node(const struct file *f, unsigned int index)
 {
 	return g_ptr_array_index(f->nodes, index);
+}
+
+bool file_is_share(const struct file *f)
+{
+	return !f->cpus;
 }
 
 char *file_stem(const struct file *f)

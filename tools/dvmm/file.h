@@ -37,6 +37,7 @@ enum guest_key {
 	GUEST_KERNEL,
 	GUEST_INITRD,
 	GUEST_APPEND,
+	GUEST_SHARE,
 	GUEST_ARGS,
 	GUEST_KEYS
 };
@@ -87,6 +88,8 @@ struct file_node *file_node(const struct file *f, unsigned int index);
 /** file_disk - the path of an image, and the node on whose host it is; -1: there is no such node */
 const char *file_disk(const struct file *f, enum guest_key disk, int *node);
 
+/** file_is_share - whether it has no vCPUs: a region that machines share */
+bool file_is_share(const struct file *f);
 /** file_stem - the machine's name in its directory: that of the file without .conf; to be freed */
 char *file_stem(const struct file *f);
 

@@ -23,6 +23,7 @@ const char *const guest_keys[GUEST_KEYS + 1] = {
 	[GUEST_KERNEL] = "kernel",
 	[GUEST_INITRD] = "initrd",
 	[GUEST_APPEND] = "append",
+	[GUEST_SHARE] = "share",
 	[GUEST_ARGS] = "args",
 };
 
@@ -72,6 +73,8 @@ const char *guest_wrong(enum guest_key key, const char *value)
 	case GUEST_CONSOLE:
 		return strcmp(value, "serial") && !has_more(value, "vnc:") ?
 		       "write serial or vnc:ADDRESS:DISPLAY" : NULL;
+	case GUEST_SHARE:
+		return strpbrk(value, "/,") ? "write the name of a region: see dvmm share" : NULL;
 	case GUEST_ARGS:
 		return are_words(value) ? NULL : "close the quote; words are as in a shell";
 	case GUEST_DISK ... GUEST_DISK4:
@@ -204,6 +207,17 @@ static void add_net(GPtrArray *argv, const struct file *f)
 	add(argv, "virtio-net-pci,netdev=net%s%s", mac ? ",mac=" : "", mac ? mac : "");
 }
 
+/* Of the node that is on the same host as this one */
+static void add_share(GPtrArray *argv, const struct file *f, const struct place *p)
+{
+	char *path = place_share(p, f->guest[GUEST_SHARE]);
+
+	option(argv, "-chardev", "socket,id=share,path=", path, "");
+	add(argv, "-device");
+	add(argv, "ivshmem-doorbell,chardev=share,vectors=1");
+	g_free(path);
+}
+
 static void add_boot(GPtrArray *argv, const struct file *f)
 {
 	static const struct {
@@ -304,6 +318,8 @@ char **guest_argv(const struct file *f, const struct place *p, const char *from)
 		add_console(argv, f, p);
 		add_storage(argv, f, p);
 		add_net(argv, f);
+		if (f->guest[GUEST_SHARE])
+			add_share(argv, f, p);
 		add_boot(argv, f);
 		add_genid(argv, f);
 		if (from)

@@ -12,7 +12,7 @@
 #include "place.h"
 
 /* A word with a slash is a path, any other one a machine's name. */
-struct file *machine_file(const struct options *o, const char *word)
+struct file *place_file(const struct options *o, const char *word)
 {
 	char *path = strchr(word, '/') ? g_canonicalize_filename(word, NULL) :
 		     g_strdup_printf("%s/%s.conf", o->dir, word), *error = NULL;
@@ -23,6 +23,18 @@ struct file *machine_file(const struct options *o, const char *word)
 	g_free(error);
 	g_free(path);
 	return f;
+}
+
+struct file *machine_file(const struct options *o, const char *word)
+{
+	struct file *f = place_file(o, word);
+
+	if (!f || !file_is_share(f))
+		return f;
+	fprintf(stderr, "dvmm: %s: it has no vCPUs but a region that machines share: "
+		"dvmm share %s\n", f->path, word);
+	file_free(f);
+	return NULL;
 }
 
 int place_node(const struct file *f, const char *name)
@@ -115,6 +127,18 @@ char *place_path(const struct place *p, const char *name)
 	return g_build_filename(p->dir, name, NULL);
 }
 
+char *place_share(const struct place *p, const char *name)
+{
+	char *node = g_path_get_basename(p->dir), *machine = g_path_get_dirname(p->dir);
+	char *state = g_path_get_dirname(machine);
+	char *path = g_build_filename(state, name, node, SHARE_SOCKET, NULL);
+
+	g_free(state);
+	g_free(machine);
+	g_free(node);
+	return path;
+}
+
 char *place_read(const struct place *p, const char *name)
 {
 	char *path = place_path(p, name), *text = NULL;
@@ -140,6 +164,31 @@ bool place_write(const struct place *p, const char *name, const char *text)
 }
 
 /* ---- who runs it ---- */
+
+bool place_write_pid(const struct place *p)
+{
+	char *text = g_strdup_printf("%d\n", getpid());
+	bool ok = place_write(p, "pid", text);
+
+	g_free(text);
+	return ok;
+}
+
+bool place_go_behind(const struct place *p)
+{
+	pid_t pid = fork();
+	int null;
+
+	if (pid)
+		_exit(pid > 0 ? 0 : verb_fail(EXIT_FAILED, "no process", "end some"));
+	setsid();
+	null = open("/dev/null", O_RDWR);
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(null, STDERR_FILENO);
+	close(null);
+	return place_write_pid(p);
+}
 
 static int open_lock(const struct place *p, int flags)
 {

@@ -8,6 +8,7 @@
 
 #define STATE_DIR	"/run/dvmm"
 #define VARS_DIR	"/var/lib/dvmm"
+#define SHARE_SOCKET	"ivshmem"
 
 /**
  * struct place - a node of a machine on this host
@@ -23,7 +24,9 @@ struct place {
 	char *vars;
 };
 
-/** machine_file - of a word of the command line; NULL after a line on stderr */
+/** place_file - of a word of the command line; NULL after a line on stderr */
+struct file *place_file(const struct options *o, const char *word);
+/** machine_file - the same, of a machine that has vCPUs */
 struct file *machine_file(const struct options *o, const char *word);
 
 /** place_node - number of a node by its name; -1 after a line on stderr */
@@ -42,6 +45,8 @@ void place_free(struct place *p);
 
 /** place_path - DIR/NAME, to be freed */
 char *place_path(const struct place *p, const char *name);
+/** place_share - the socket of a shared region's node that has the name of this one; to be freed */
+char *place_share(const struct place *p, const char *name);
 /** place_read - content of DIR/NAME without its last end of line; NULL if there is none */
 char *place_read(const struct place *p, const char *name);
 /** place_write - false after a line on stderr */
@@ -51,6 +56,10 @@ bool place_write(const struct place *p, const char *name, const char *text);
 bool place_lock(const struct place *p);
 /** place_runner - the process that runs the node, 0: none */
 int place_runner(const struct place *p);
+/** place_write_pid - this process does; false after a line on stderr */
+bool place_write_pid(const struct place *p);
+/** place_go_behind - a child goes on, without a terminal and out of whoever's way who has asked */
+bool place_go_behind(const struct place *p);
 /** place_in_child - a program of whoever runs a node begins: it does not outlive that one */
 void place_in_child(gpointer parent);
 /** place_unit - the service that runs the node here, to be freed; NULL: there is no systemd */

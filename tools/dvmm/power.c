@@ -85,7 +85,7 @@ static int wait_for(const struct options *o, const struct place *p, const char *
 
 int verb_wait(const struct options *o, int argc, char **argv)
 {
-	struct file *f = machine_file(o, argv[1]);
+	struct file *f = place_file(o, argv[1]);
 	struct place p;
 	int node, ret;
 
@@ -170,22 +170,22 @@ static int forward(const struct options *o, const struct file *f, const char *ve
 
 int verb_down(const struct options *o, int argc, char **argv)
 {
-	struct file *f = machine_file(o, argv[1]);
+	struct file *f = place_file(o, argv[1]);
 	struct place p;
 	char *unit;
 	int node, ret;
 
 	if (!f)
 		return EXIT_FILE;
-	node = argc > 2 ? place_node(f, argv[2]) : 0;
+	node = argc > 2 || file_is_share(f) ? place_pick(f, argc > 2 ? argv[2] : NULL) : 0;
 	if (node < 0)
 		return EXIT_FILE;
 	place_make(&p, o, f, node);
-	unit = argc > 2 ? place_unit(o, f, node) : NULL;
+	unit = argc > 2 && !file_is_share(f) ? place_unit(o, f, node) : NULL;
 	if (unit)
 		ret = stop_unit(argv[2], unit);
-	else if (argc > 2)
-		ret = end_node(&p, argv[2]);
+	else if (argc > 2 || file_is_share(f))
+		ret = end_node(&p, file_node(f, node)->name);
 	else if (place_is_served(o, f, &p))
 		ret = power_off(o, &p, argv[1]);
 	else

@@ -353,32 +353,6 @@ static bool prepare(struct run *r)
 	return ok;
 }
 
-static bool write_pid(const struct place *p)
-{
-	char *text = g_strdup_printf("%d\n", getpid());
-	bool ok = place_write(p, "pid", text);
-
-	g_free(text);
-	return ok;
-}
-
-/* Without a terminal, and out of the way of whoever has asked for it. */
-static bool go_behind(struct run *r)
-{
-	pid_t pid = fork();
-	int null;
-
-	if (pid)
-		_exit(pid > 0 ? 0 : verb_fail(EXIT_FAILED, "no process", "end some"));
-	setsid();
-	null = open("/dev/null", O_RDWR);
-	dup2(null, STDIN_FILENO);
-	dup2(null, STDOUT_FILENO);
-	dup2(null, STDERR_FILENO);
-	close(null);
-	return write_pid(&r->p);
-}
-
 /* With systemd the machine is a unit of its own; what an earlier one left is not its. */
 static int start_unit(const struct place *p, const char *unit)
 {
@@ -393,9 +367,9 @@ static int start_unit(const struct place *p, const char *unit)
 
 static int run(struct run *r)
 {
-	if (!prepare(r) || !write_pid(&r->p))
+	if (!prepare(r) || !place_write_pid(&r->p))
 		return EXIT_FAILED;
-	if (r->o->detach && !go_behind(r))
+	if (r->o->detach && !place_go_behind(&r->p))
 		return EXIT_FAILED;
 	return watch(r);
 }

@@ -12,7 +12,7 @@
 
 int verb_check(const struct options *o, int argc, char **argv)
 {
-	struct file *f = machine_file(o, argv[1]);
+	struct file *f = place_file(o, argv[1]);
 	char *digest;
 
 	(void)argc;
@@ -81,7 +81,7 @@ static struct json_object *file_object(const struct file *f)
 
 int verb_dump(const struct options *o, int argc, char **argv)
 {
-	struct file *f = machine_file(o, argv[1]);
+	struct file *f = place_file(o, argv[1]);
 	struct json_object *json;
 	char *text;
 

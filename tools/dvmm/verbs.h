@@ -49,6 +49,7 @@ int verb_check(const struct options *o, int argc, char **argv);
 int verb_dump(const struct options *o, int argc, char **argv);
 int verb_cmdline(const struct options *o, int argc, char **argv);
 int verb_run(const struct options *o, int argc, char **argv);
+int verb_share(const struct options *o, int argc, char **argv);
 int verb_wait(const struct options *o, int argc, char **argv);
 int verb_up(const struct options *o, int argc, char **argv);
 int verb_down(const struct options *o, int argc, char **argv);
