@@ -1,0 +1,267 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: GPL-2.0
+"""A region that two machines on two hosts share, with its doorbell: clients and guests, strangers, and a host that is lost."""
+import re
+import shlex
+import subprocess
+import time
+
+from desk import PATIENCE, Desk, load, main, must, on, unload
+
+CLIENT = '/dvmm/selftests/tools/ivshmem'
+LIBRARIES = 'LD_LIBRARY_PATH=/qemu/lib'     # of QEMU, among them GnuTLS
+FAR = 64                                    # the first client of the second node
+
+
+def until(node, script, bound=30):
+    """Until a script succeeds on a node; whether it did, and its last words."""
+    text = on(node, f'for i in $(seq {bound * PATIENCE * 10}); do t=$({script} 2>&1) && echo "$t" && exit 0; usleep 100000; done; '
+              'echo "$t"; exit 1', (bound + 20) * PATIENCE)
+    return text[0] == 0, text[1]
+
+
+class Sharer:
+    """dvmm share of a node, in the foreground of a shell that keeps what it says."""
+
+    def __init__(self, desk, node, name):
+        self.node, self.out = node, f'/tmp/share-{name}-{time.monotonic_ns()}'
+        words = f'{LIBRARIES} dvmm share {name} {" ".join(desk.places)}'
+        must(node, f'setsid sh -c "{words} > {self.out} 2>&1; echo status \\$? >> {self.out}" > /log/none 2>&1 < /dev/zero &')
+
+    def says(self, text, bound=30):
+        """Waits for that."""
+        return until(self.node, f'grep -m 1 -F {shlex.quote(text)} {self.out} || {{ cat {self.out}; false; }}', bound)
+
+    def text(self):
+        """All that it has said."""
+        return must(self.node, f'cat {self.out}')
+
+
+class Client:
+    """A client of the region on a host, that lives until it is ended."""
+
+    def __init__(self, desk, node, name):
+        self.node, self.path = node, f'/tmp/client-{name}'
+        must(node, f'rm -f {self.path}.*; mkfifo {self.path}.in; setsid sh -c "exec {CLIENT} {desk.dir}/run/pool/node{node}/ivshmem '
+             f'<> {self.path}.in > {self.path}.out 2>&1" > /log/none 2>&1 < /dev/zero & echo $! > {self.path}.pid')
+
+    def says(self, line, bound=20):
+        """Waits for a line; whether it came, and all lines."""
+        return until(self.node, f'cat {self.path}.out; grep -qx "{line}" {self.path}.out', bound)
+
+    def does(self, line):
+        """Has it do that: what it has said since."""
+        before = len(must(self.node, f'cat {self.path}.out'))
+        must(self.node, f'echo {line} > {self.path}.in')
+        good, text = until(self.node, f'tail -c +{before + 1} {self.path}.out; tail -c +{before + 1} {self.path}.out | grep -qx "did {line}"')
+        return text if good else f'nothing: {text}'
+
+    def end(self):
+        """As a crash would."""
+        must(self.node, f'kill -9 $(cat {self.path}.pid)')
+
+
+class Guest:
+    """A machine of its own on one host, which has the region as a device."""
+
+    def __init__(self, desk, node):
+        self.desk, self.node, self.name = desk, node, f'm{node}'
+        self.bars = None
+        must(node, 'mkdir -p /tmp/extra; cp $(find /lib/modules -name dvmm-doorbell.ko) /tmp/extra/doorbell.ko; cd /tmp/extra; '
+             '{ cat /images/guest.cpio; echo doorbell.ko | cpio -o -H newc; } > /tmp/share.initrd 2> /tmp/cpio.out')
+        args = (f'-device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tmp/agent.{self.name},server=on,wait=off '
+                '-device virtserialport,chardev=agent,name=dvmm.agent')
+        words = ['create', self.name, '--node', f'node{node}=10.77.0.{node + 1},cpus=1,memory=96M', '--kernel', '/images/vmlinuz',
+                 '--initrd', '/tmp/share.initrd', '--machine', 'q35,smm=off,hpet=off', '--share', 'pool', '--args', args, '--append',
+                 f'console=ttyS0 loglevel=5 panic=-1 tsc=reliable net.ifnames=0 {must(node, "guest words").strip()}']
+        self.must_there(*map(shlex.quote, words))
+        self.must_there('run', self.name, '--detach')
+
+    def must_there(self, *words):
+        """The command on its host."""
+        status, text = self.desk.there(self.node, *words)
+        if status:
+            raise ValueError(f'{words}: {text}')
+
+    def run(self, script, bound=60):
+        """A shell script in the guest."""
+        return must(self.node, f'agentctl -w {bound * PATIENCE} -t {bound * PATIENCE} /tmp/agent.{self.name} sh -c {shlex.quote(script)}',
+                    (bound + 20) * PATIENCE)
+
+    def up(self):
+        """Waits for it, and for the device to be enabled, and finds its BARs."""
+        self.run('insmod /doorbell.ko', 200)
+        text = self.run('cat $(dirname $(grep -l 0x1110 /sys/bus/pci/devices/*/device))/resource')
+        self.bars = [int(line.split()[0], 16) for line in text.splitlines()]
+
+    def read(self, offset):
+        """A word of the region."""
+        return int(self.run(f'devmem {self.bars[2] + offset:#x} 32'), 16)
+
+    def write(self, offset, value):
+        """Another one."""
+        self.run(f'devmem {self.bars[2] + offset:#x} 32 {value:#x}')
+
+    def ring(self, peer):
+        """By its Doorbell register."""
+        self.run(f'devmem {self.bars[0] + 12:#x} 32 {peer << 16:#x}')
+
+    def rung(self, at_least):
+        """How often it was interrupted, once it was that often."""
+        return int(self.run(f'for i in $(seq 200); do n=$(cat /sys/module/dvmm_doorbell/parameters/rung); test $n -ge {at_least} && break; '
+                            'done; echo $n'))
+
+
+def strangers(t, desk):
+    """Who has another key, none, another machine or another file is refused while a node waits, and told why."""
+    first = Sharer(desk, 0, 'other')
+    etc = f'{desk.dir}/etc'
+    right = must(1, f'cat {etc}/other.conf')
+    must(1, f'umask 077; tr 0-9 1-90 < {etc}/other.key > {etc}/wrong.key')
+    for what, change, at_home, away in (
+            ('another key', ('uuid', 'key = wrong.key\nuuid'), 'no TLS by the key: An illegal parameter', "no TLS with node 'node0'"),
+            ('no key', ('uuid', 'security = none\nuuid'), 'no TLS by the key: An unexpected TLS packet', "node 'node0' hung up"),
+            ('another machine', ('uuid = ........', 'key = other.key\nuuid = 12345678'), 'a machine with another UUID',
+             "node 'node0' refused: a machine with another UUID"),
+            ('another file', ('uuid', 'key = other.key\nstall = 7\nuuid'), 'its machine file is another',
+             "node 'node0' refused: its machine file is another one: dvmm push")):
+        must(1, f'printf %s {shlex.quote(re.sub(*change, right, count=1))} > {etc}/stranger.conf')
+        status, text = on(1, f'{LIBRARIES} dvmm share stranger {" ".join(desk.places)}', 60)
+        t.ok(status == 1 and away in text, f'a stranger with {what}: it is told', (status, text))
+        good, text = first.says(f'a caller from 10.77.0.2 is refused: {at_home}')
+        t.ok(good, f'a stranger with {what}: it is refused, by its address', text)
+        t.diag(text)
+    t.ok('status' not in first.text(), 'the node waits on', first.text())
+    return first
+
+
+def clients(t, near, far):
+    """Two clients: memory and doorbells both ways."""
+    for client, number, other in ((near, 0, FAR), (far, FAR, 0)):
+        good, text = client.says(f'id {number}')
+        t.ok(good and client.says('memory 2097152')[0], f'client {number} has the region', text)
+        good, text = client.says(f'peer {other}')
+        t.ok(good, f'and knows of {other}', text)
+    near.does('write 8192 hello')
+    text = far.does('read 8192')
+    t.ok('hello\n' in text, 'what one host writes the other reads', text)
+    far.does('write 8192 world')
+    text = near.does('read 8192')
+    t.ok('world\n' in text, 'and the other way', text)
+    near.does(f'ring {FAR} 5')
+    good, text = far.says('rung 5')
+    t.ok(good, 'five rings come as five', text)
+    far.does('ring 0 1000')
+    good, text = near.says('rung 1000')
+    t.ok(good, 'a thousand come as a thousand, the other way', text)
+
+
+def third(t, desk, near, far, number):
+    """A client that joins and is killed."""
+    client = Client(desk, 0, 'third')
+    for what, other in (('its own host', near), ('the other host', far)):
+        good, text = other.says(f'peer {number}')
+        t.ok(good, f'a third client is told to {what}', text)
+    far.does(f'ring {number} 1')
+    good, text = client.says('rung 1')
+    t.ok(good, 'and is rung from there', text)
+    client.end()
+    for what, other in (('its own host', near), ('the other host', far)):
+        good, text = other.says(f'gone {number}')
+        t.ok(good, f'that it is gone is told to {what}', text)
+
+
+def guests(t, first, second, near, far):
+    """What they see of each other and of clients."""
+    first.up()
+    second.up()
+    near.does('write 0 ABCD')
+    got = [guest.read(0) for guest in (first, second)]
+    t.ok(got == [0x44434241] * 2, 'both guests see what a client wrote', [hex(word) for word in got])
+    first.write(4096, 0x12345678)
+    got = second.read(4096)
+    t.ok(got == 0x12345678, 'one guest sees what the other wrote', hex(got))
+    second.write(4096, 0x45464748)
+    text = near.does('read 4096')
+    t.ok('HGFE\n' in text, 'and a client does', text)
+    second.ring(0)
+    good, text = near.says('rung 1001')
+    t.ok(good, "a guest rings the other host's client", text)
+    first.ring(FAR)
+    good, text = far.says('rung 6')
+    t.ok(good, 'so does the other guest', text)
+    far.does('ring 1 1')
+    got = first.rung(1)
+    t.ok(got == 1, 'a client interrupts the guest of the other host, once', got)
+    first.ring(FAR + 1)
+    got = second.rung(1)
+    t.ok(got == 1, 'a guest interrupts the other one', got)
+    first.ring(FAR + 1)
+    got = second.rung(2)
+    t.ok(got == 2, 'and again', got)
+
+
+def lost(t, sharer, near, far, guest):
+    """The other host is switched off, with a page that nobody else has."""
+    far.does('write 12288 far')
+    subprocess.run(['cluster', 'kill', '1'], check=True, timeout=30)
+    begin = time.monotonic()
+    good, text = sharer.says('status 1', 20)
+    t.ok(good and re.search(r'^dvmm: node0: .*node ?.?1', sharer.text(), re.M), 'a host is lost: the other one says so: 1', sharer.text())
+    t.diag(f'{time.monotonic() - begin:.1f} s: {sharer.text()}')
+    good, text = near.says('closed')
+    t.ok(good, 'its client sees the end', text)
+    text = on(0, f'agentctl -w 10 -t 10 /tmp/agent.{guest.name} devmem {guest.bars[2] + 12288:#x} 32')[1]
+    t.ok('0x' not in text, 'what was only there its guest does not read', text)
+    t.ok('on' in guest.run('echo on'), 'and goes on', text)
+
+
+def ends(t, desk, sharers):
+    """One is told to."""
+    status, text = desk.there(1, 'down', 'other')
+    t.ok(status == 0 and sharers[1].says('status 0')[0], 'down ends one of them', (status, text, sharers[1].text()))
+    good, text = sharers[0].says('status 1')
+    t.ok(good and "node 'node1' was told to end" in sharers[0].text(), 'and the other one says why', sharers[0].text())
+
+
+def share_both(t, desk, name, first=None):
+    """Both nodes, ready."""
+    sharers = [first or Sharer(desk, 0, name), Sharer(desk, 1, name)]
+    for sharer in sharers:
+        good, text = sharer.says('shares 2 MiB: ')
+        t.ok(good, f'host {sharer.node} shares the region', text)
+    return sharers
+
+
+def create(t, desk):
+    """A region for guests and clients, and one for strangers, which is short of time."""
+    for name, port in (('pool', 7400), ('other', 7500)):
+        status = [desk.dvmm('create', name, '--node', f'node0=10.77.0.1,port={port},cpus=0,memory=2M,ssh=0',
+                            '--node', f'node1=10.77.0.2,port={port},cpus=0,ssh=1'), desk.dvmm('push', name)]
+        t.ok(not any(s for s, _ in status), f'{name}: create and push', status)
+
+
+def test(t):
+    """Everything. Guests boot while strangers try."""
+    desk = Desk()
+    load(range(2))
+    create(t, desk)
+    try:
+        sharers = share_both(t, desk, 'pool')
+        near, far = Client(desk, 0, 'near'), Client(desk, 1, 'far')
+        clients(t, near, far)
+        pair = [Guest(desk, node) for node in range(2)]
+        for number in (1, FAR + 1):
+            good, text = near.says(f'peer {number}', 60)
+            t.ok(good, f'guest {number} is a peer', text)
+        third(t, desk, near, far, 2)
+        ends(t, desk, share_both(t, desk, 'other', strangers(t, desk)))
+        guests(t, *pair, near, far)
+        lost(t, sharers[0], near, far, pair[0])
+    finally:
+        on(0, 'kill -9 $(pidof ivshmem qemu-system-x86_64)')
+    subprocess.run(['cluster', 'restart', '1'], check=True, timeout=120)
+    t.ok(unload(0)[0] == 0, 'the modules of host 0 unload')
+
+
+main(test)
