@@ -190,7 +190,7 @@ on admin 0 up late && has 'late: alpha started' && ! has 'beta started' && ! tes
 result $? "up does not wait for a node that joins later"
 on admin 0 down late && mv hosts/beta hosts/off
 plan alpha absent
-on admin 0 up late && has 'late: alpha started' && ! has cannot && on admin 7 add late beta && one_line &&
+on admin 0 up late && has 'late: alpha started' && ! has cannot && on admin 7 add late beta &&
 	has 'beta: it cannot be reached'
 result $? "nor does its host have to be there, before it is added"
 mv hosts/off hosts/beta
