@@ -32,10 +32,11 @@ check-long:
 		build/debian-host.sh || first=1; \
 	tools/testbed/check --memory 1024 guest/large.py && exit $$first
 
-# make soak MINUTES=n: as long as that, and the time to boot
-MINUTES ?= 30
+# make soak MINUTES=n [CHURN=1]: as long as that, and the time to boot
+MINUTES ?= $(if $(CHURN),60,30)
 soak:
-	@DVMM_SOAK_MINUTES=$(MINUTES) tools/testbed/check --limit $$(($(MINUTES) * 60 + 2400)) soak
+	@DVMM_SOAK_MINUTES=$(MINUTES) tools/testbed/check --limit $$(($(MINUTES) * 60 + 2400)) \
+		$(if $(CHURN),soak/churn.py,"soak/soak.py 2")
 
 fuzz:
 	@tools/testbed/setup packages tree
