@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/uio.h>
@@ -312,6 +313,58 @@ static void silent_peers(void)
 	}
 }
 
+/* ---- a clock that answers late ---- */
+
+#define ASK		1	/* of the clock's channel */
+#define ANSWER		2
+#define ROUNDS		3
+
+static pid_t compare_clocks(const struct peer *p)
+{
+	struct dvmm_clock arg = { .size = sizeof(arg), .peer = p->self, .rounds = ROUNDS };
+	pid_t pid = fork();
+
+	if (pid < 0)
+		tap_bail("fork: %s", strerror(errno));
+	if (!pid)
+		_exit(ioctl(p->machine, DVMM_GET_CLOCK, &arg) ? errno : 0);
+	return pid;
+}
+
+/* Questions answered, with as many after the first left open, until @pid is content. */
+static int answer_all_but(struct peer *p, int open, pid_t pid, int *status)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_CHANNEL, ANSWER, sizeof(__le64));
+	__le64 tsc = cpu_to_le64(1);
+	struct peer_frame f;
+	int asked = 0;
+
+	h.index = cpu_to_le16(DVMM_CHANNEL_CLOCK);
+	while (waitpid(pid, status, WNOHANG) != pid) {
+		if (peer_recv(p, DVMM_LANE_CTL, &f, 100) != 1 || f.hdr.type != ASK)
+			continue;
+		if (++asked > 1 && asked <= open + 1)
+			continue;
+		h.id = f.hdr.id;
+		peer_send(p, DVMM_LANE_CTL, &h, &tsc, sizeof(tsc));
+	}
+	return asked;
+}
+
+static void late_clock(int open, int err)
+{
+	struct peer p;
+	int asked, status;
+
+	if (peer_open(&p) || peer_join(&p))
+		tap_bail("a peer: %s", strerror(errno));
+	asked = answer_all_but(&p, open, compare_clocks(&p), &status);
+	tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == err,
+	       "clocks are compared with %d of %d questions left open: %s", open, asked,
+	       strerror(WEXITSTATUS(status)));
+	peer_close(&p);
+}
+
 int main(void)
 {
 	tap_start(110);
@@ -323,6 +376,8 @@ int main(void)
 	pinned("tcp");
 	withheld();
 	silent_peers();
+	late_clock(1, 0);
+	late_clock(100, ETIMEDOUT);
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();
 }

@@ -183,7 +183,7 @@ def all_of_it(t, m):
     registers(t, m)
     under_moves(t, m, 'litmus', lambda t, m: checks.litmus(t, m, 10))
     under_moves(t, m, 'clocks', checks.warps)
-    under_moves(t, m, 'a disk', checks.disk_write)
+    under_moves(t, m, 'a disk', lambda t, m: checks.disk_write(t, m, 1))
     paused(t, m)
     offline(t, m)
     quiet(t, m)

@@ -283,6 +283,9 @@ struct dvmm_place_vcpu {
  * @offset: peer's TSC minus this node's TSC at one instant, in cycles
  * @error: half of the fastest round trip, in cycles: bound of the error of @offset
  * @tsc_khz: this kernel's TSC frequency
+ *
+ * An exchange that has no answer after a second is made again, ten times in all.
+ * ETIMEDOUT: the peer answers no more.  ENOTCONN: no link to it.
  */
 struct dvmm_clock {
 	__u32 size;
