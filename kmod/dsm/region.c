@@ -383,6 +383,14 @@ static long region_ioctl(struct file *file, unsigned int cmd, unsigned long uarg
 	return region_snapshot(file->private_data, (void __user *)uarg);
 }
 
+/* /proc/PID/fdinfo: which one it is, for who takes it over by pidfd_getfd(2) */
+static void region_show_fdinfo(struct seq_file *s, struct file *file)
+{
+	const struct dvmm_region *r = file->private_data;
+
+	seq_printf(s, "dvmm-region:\t%u\n", r->id);
+}
+
 static int region_release(struct inode *inode, struct file *file)
 {
 	dvmm_region_put(file->private_data);
@@ -395,6 +403,7 @@ static const struct file_operations region_fops = {
 	.fadvise = region_fadvise,
 	.unlocked_ioctl = region_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
+	.show_fdinfo = region_show_fdinfo,
 	.release = region_release,
 	.llseek = generic_file_llseek,
 };

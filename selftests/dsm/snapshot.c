@@ -4,6 +4,7 @@
  * node that reads, of others, untouched ones, and blocks of 2 MiB.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -325,6 +326,26 @@ static void once(void)
 	cluster_close(&c);
 }
 
+/* Who finds a descriptor of another process knows by it which region it is. */
+static void named(void)
+{
+	char path[64], text[512] = "", want[64];
+	struct cluster c;
+	int region, fd;
+
+	open_three(&c, "loop", 0);
+	for (region = 0; region < REGIONS; region++) {
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", c.region[0][region]);
+		snprintf(want, sizeof(want), "dvmm-region:\t%d\n", region);
+		fd = open(path, O_RDONLY);
+		if (fd < 0 || read(fd, text, sizeof(text) - 1) <= 0)
+			tap_bail("%s: %s", path, strerror(errno));
+		close(fd);
+		tap_ok(strstr(text, want), "fdinfo says that it is region %d", region);
+	}
+	cluster_close(&c);
+}
+
 /* errno of DVMM_CREATE_SNAPSHOT, or of another number, on region 0. */
 static int asked(const struct cluster *c, unsigned long number, uint32_t size, uint32_t flags)
 {
@@ -410,6 +431,7 @@ int main(void)
 	touched_later();
 	just_gone();
 	leaves_its_block();
+	named();
 	once();
 	refused();
 	no_room();
