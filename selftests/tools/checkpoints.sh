@@ -41,7 +41,7 @@ altered() {
 # broken_off SIGNAL COMMAND: dvmm checkpoint gets the signal when QEMU has got the command; its status
 broken_off() {
 	"$tool" checkpoint big "$dir/two" --here --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1 &
-	for i in $(seq 100); do grep -qsx "$2" hosts/alpha/commands && break; sleep 0.05; done
+	for i in $(seq 400); do grep -qsx "$2" hosts/alpha/commands && break; sleep 0.05; done
 	kill -"$1" $!
 	wait $!
 }
@@ -108,6 +108,12 @@ plan copying
 broken_off INT query-jobs
 test $? = 1 && has 'it was broken off' && ! has canceled && ! ls | grep -q two
 result $? "broken off while disks are copied: there is no checkpoint"
+plan
+: > hosts/alpha/commands
+admin 1 checkpoint big "$dir/two" --parts && has 'shows no memory of it' && ! ls | grep -q two && ! grep -qx stop hosts/alpha/commands
+result $? "in parts: a node whose memory cannot be had is named, before the guest stands still"
+admin 2 checkpoint big "$dir/two" --parts --since "$dir/one" && one_line && has 'no increments'
+result $? "in parts there is no increment: 2"
 plan copying
 broken_off KILL cont
 rm -r two.part

@@ -23,6 +23,7 @@
 #include "json.h"
 #include "manifest.h"
 #include "move.h"
+#include "parts.h"
 #include "qmp.h"
 #include "remote.h"
 #include "rotate.h"
@@ -38,7 +39,9 @@
  * @of: the manifest of the one before, NULL: it does not matter
  * @vcpus: where they were
  * @running: whether the guest was
- * @cut: whether it goes on while its memory is written
+ * @cut: whether it goes on while QEMU writes its memory
+ * @parts: who writes it instead, each node's host what is its; NULL: nobody
+ * @written: what they say of that
  * @genid: whether it has the device that tells a guest that it is another one now
  * @begin: when it began to stand still, us
  */
@@ -53,6 +56,8 @@ struct checkpoint {
 	struct json_object *vcpus;
 	bool running;
 	bool cut;
+	struct parts *parts;
+	struct json_object *written;
 	bool genid;
 	gint64 begin;
 };
@@ -96,14 +101,6 @@ static struct json_object *one(const char *key, struct json_object *value)
 	struct json_object *o = json_object_new_object();
 
 	json_object_object_add(o, key, value);
-	return o;
-}
-
-static struct json_object *list(struct json_object *element)
-{
-	struct json_object *o = json_object_new_array();
-
-	json_object_array_add(o, element);
 	return o;
 }
 
@@ -192,21 +189,14 @@ static int go_on(struct checkpoint *c)
 
 /* ---- vCPUs, devices, memory ---- */
 
-static int set_capability(const struct checkpoint *c, const char *name, bool on)
-{
-	struct json_object *o = json_object_new_object();
-
-	json_text(o, "capability", name);
-	json_object_object_add(o, "state", json_object_new_boolean(on));
-	return ask(c, "migrate-set-capabilities", one("capabilities", list(o)), NULL);
-}
-
-/* Pages have their place in the file, and those without content have none. */
+/* Each page has its place in the file, those of zeroes take none; or pages are not in it. */
 static int set_capabilities(const struct checkpoint *c, bool on)
 {
-	int ret = set_capability(c, "mapped-ram", on);
+	int ret = qmp_set_capability(&c->p, "mapped-ram", on && !c->parts);
 
-	return ret ? ret : set_capability(c, "background-snapshot", on && c->cut);
+	if (!ret)
+		ret = qmp_set_capability(&c->p, QMP_WITHOUT_REGIONS, on && c->parts);
+	return ret ? ret : qmp_set_capability(&c->p, "background-snapshot", on && c->cut);
 }
 
 /* Pages are written as soon as all of them are kept as they are. */
@@ -290,8 +280,10 @@ static int save_state(struct checkpoint *c)
 {
 	int ret;
 
-	c->cut = true;
+	c->cut = !c->parts;
 	ret = begin_state(c);
+	if (!ret && c->parts && !parts_cut(c->parts))
+		ret = EXIT_FAILED;
 	if (ret == -2) {
 		c->cut = false;
 		ret = begin_state(c);
@@ -299,11 +291,19 @@ static int save_state(struct checkpoint *c)
 	return ret;
 }
 
+static int checkpoint_take_parts(struct checkpoint *c)
+{
+	c->written = parts_written(c->parts);
+	return c->written ? 0 : EXIT_FAILED;
+}
+
 /* @ret: of what came before */
-static int end_state(const struct checkpoint *c, int ret)
+static int end_state(struct checkpoint *c, int ret)
 {
 	if (ret)
 		break_off(c);
+	else if (c->parts)
+		ret = checkpoint_take_parts(c);
 	else if (c->cut)
 		ret = await_saved(c, false);
 	set_capabilities(c, false);
@@ -437,8 +437,10 @@ static int commit(const struct checkpoint *c)
 		if (is_copied(c, i))
 			ok = checkpoint_keep(c, guest_keys[i], names);
 	g_ptr_array_add(names, NULL);
-	ok = ok && manifest_write(c->f, c->part, (const char *const *)names->pdata, c->genid) &&
-	     draft_commit(c->part, c->dir) && (!c->link || rotate_to(c->link, c->dir));
+	ok = ok && manifest_write(c->f, c->part, (const char *const *)names->pdata, c->genid,
+				  c->written) &&
+	     (!c->parts || parts_name(c->parts)) && draft_commit(c->part, c->dir) &&
+	     (!c->link || rotate_to(c->link, c->dir));
 	g_ptr_array_unref(names);
 	return ok ? 0 : EXIT_FAILED;
 }
@@ -464,8 +466,13 @@ static int make(struct checkpoint *c)
 	/* of a command that was killed */
 	end_copies(c, EXIT_FAILED);
 	break_off(c);
-	if (c->running)
+	if (c->o->parts) {
+		c->parts = parts_begin(c->o, c->f, c->dir, c->link);
+		if (!c->parts)
+			return EXIT_FAILED;
+	} else if (c->running) {
 		gather(&c->p, &interrupted);
+	}
 	if (interrupted)
 		return verb_fail(EXIT_FAILED, c->dir, "it was broken off: begin again");
 	ret = stop_and_pack(c);
@@ -492,6 +499,9 @@ static bool checkpoint_read_before(struct checkpoint *c)
 	if (!since)
 		return true;
 	c->of = manifest_read(c->f, since, false);
+	if (c->of && manifest_has_parts(c->of))
+		return verb_fail(0, since, "parts have no increments: make a whole one, without "
+				 "--since");
 	return c->of && (increment_layers(c->of, CHECKPOINT_STATE) < INCREMENT_MAX ||
 			 verb_fail(0, since, "it has as many layers as it may: make a whole one, "
 				   "without --since"));
@@ -518,6 +528,9 @@ static int checkpoint(struct checkpoint *c)
 	catch_signals();
 	c->vcpus = json_object_new_array();
 	ret = make(c);
+	if (c->parts)
+		parts_end(c->parts, !ret);
+	json_object_put(c->written);
 	if (ret)
 		draft_drop(c->part);
 	else
@@ -531,18 +544,29 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 {
 	struct checkpoint c = { .o = o, .f = machine_file(o, argv[1]) };
 	const char *since = o->since;
-	const char *words[] = { "checkpoint", argv[1], argv[2], "--here",
-				o->replace ? "--replace" : since ? "--since" : NULL, since, NULL };
+	const char *words[8] = { "checkpoint", argv[1], argv[2], "--here" };
+	unsigned int n = 4;
 	int ret;
 
 	(void)argc;
 	if (!c.f)
 		return EXIT_FILE;
+	if (o->parts)
+		words[n++] = "--parts";
+	if (o->replace)
+		words[n++] = "--replace";
+	if (since) {
+		words[n++] = "--since";
+		words[n++] = since;
+	}
 	place_make(&c.p, o, c.f, 0);
 	c.dir = g_canonicalize_filename(argv[2], NULL);
 	if (since && o->replace)
 		ret = verb_fail(EXIT_USAGE, "--since", "with --replace the one before goes: leave "
 				"one of both out");
+	else if (since && o->parts)
+		ret = verb_fail(EXIT_USAGE, "--since", "parts have no increments: leave one of "
+				"both out");
 	else if (*argv[2] != '/' || (since && *since != '/'))
 		ret = verb_fail(EXIT_USAGE, *argv[2] != '/' ? argv[2] : since,
 				"write a path that begins with /: the boot host's");

@@ -36,7 +36,8 @@ static const char *const usage =
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
 	"       dvmm up MACHINE [--from CHECKPOINT [--force] [--replace]] [-t SECONDS] [--dir DIR]\n"
 	"               [--state DIR]\n"
-	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT | --replace] [--dir DIR] [--state DIR]\n"
+	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT | [--parts] [--replace]]\n"
+	"                       [--dir DIR] [--state DIR]\n"
 	"       dvmm fork MACHINE CHECKPOINT NAME... [--node NODE=ADDRESS...] [--net NET] ... [--dir DIR]\n"
 	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
@@ -122,6 +123,9 @@ static const struct {
 	{ "remove", verb_remove, 2, 3 },
 	{ "evacuate", verb_evacuate, 2, 3 },
 	{ "checkpoint", verb_checkpoint, 2, 2 },
+	{ "keep", verb_keep, 4, 5 },
+	{ "fill", verb_fill, 3, 4 },
+	{ "load", verb_load, 2, 2 },
 	{ "fork", verb_fork, 3, 64 },
 	{ "console", verb_console, 1, 1 },
 	{ "push", verb_push, 1, 1 },
@@ -165,7 +169,7 @@ static bool *flag_of(struct options *o, int c)
 {
 	return c == 'j' ? &o->json : c == 'b' ? &o->detach : c == 'H' ? &o->here :
 	       c == 'f' ? &o->force : c == 'o' ? &o->once : c == 'y' ? &o->dry_run :
-	       c == 'r' ? &o->replace : NULL;
+	       c == 'r' ? &o->replace : c == 'p' ? &o->parts : NULL;
 }
 
 static const char **text_of(struct options *o, int c)
@@ -222,6 +226,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "restart", required_argument, NULL, 'R' },
 		{ "keep", required_argument, NULL, 'K' },
 		{ "every", required_argument, NULL, 'E' },
+		{ "parts", no_argument, NULL, 'p' },
 		{ "replace", no_argument, NULL, 'r' },
 		{ "once", no_argument, NULL, 'o' },
 		{ "dry-run", no_argument, NULL, 'y' },

@@ -414,7 +414,13 @@ int verb_fork(const struct options *o, int argc, char **argv)
 	(void)argc;
 	if (!ret) {
 		k.origin = manifest_read(f, from, o->force);
-		ret = k.origin ? fork_all(&k, argv[1], argv + 3) : EXIT_FAILED;
+		if (!k.origin)
+			ret = EXIT_FAILED;
+		else if (manifest_has_parts(k.origin))
+			ret = verb_fail(EXIT_FAILED, from, "its memory is in parts, on several "
+					"hosts: make one without --parts");
+		else
+			ret = fork_all(&k, argv[1], argv + 3);
 	}
 	json_object_put(k.origin);
 	g_free(from);

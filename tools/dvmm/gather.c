@@ -4,7 +4,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/pidfd.h>
-#include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -13,20 +12,6 @@
 
 #define REGION	"/dvmm-region"		/* as the kernel calls what is mapped */
 #define SLICE	(16UL << 20)		/* bytes, between two looks at whether to go on */
-
-/* Who listens at its socket; 0: nobody */
-static int gather_qemu(const struct place *p)
-{
-	struct ucred who = { 0 };
-	socklen_t size = sizeof(who);
-	int fd = qmp_connect(p, "qmp");
-
-	if (fd < 0)
-		return 0;
-	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
-	close(fd);
-	return who.pid;
-}
 
 static void gather_mapping(int pidfd, char *at, char *end, const volatile sig_atomic_t *stop)
 {
@@ -57,7 +42,7 @@ static void gather_all(int pid, int pidfd, const volatile sig_atomic_t *stop)
 
 void gather(const struct place *p, const volatile sig_atomic_t *stop)
 {
-	int pid = gather_qemu(p), pidfd = pid ? pidfd_open(pid, 0) : -1;
+	int pid = qmp_process(p), pidfd = pid ? pidfd_open(pid, 0) : -1;
 	gint64 took = G_MAXINT64, before, begin;
 
 	if (pidfd < 0)

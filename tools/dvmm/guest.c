@@ -288,12 +288,18 @@ static void add_genid(GPtrArray *argv, const struct file *f)
 	add(argv, "vmgenid,guid=auto,id=genid");
 }
 
-static void add_state(GPtrArray *argv, const char *from)
+/* What is read by the nodes' hosts has to be there before devices are, which look at it. */
+static void add_state(GPtrArray *argv, const char *from, bool waits)
 {
-	add(argv, "-global");
-	add(argv, "migration.mapped-ram=on");
+	if (!waits) {
+		add(argv, "-global");
+		add(argv, "migration.mapped-ram=on");
+	}
 	add(argv, "-incoming");
-	add(argv, "file:%s/%s", from, CHECKPOINT_STATE);
+	if (waits)
+		add(argv, "defer");
+	else
+		add(argv, "file:%s/%s", from, CHECKPOINT_STATE);
 }
 
 /* It has one caller at a time: dvmm's verbs come and go. */
@@ -305,7 +311,7 @@ static void add_monitor(GPtrArray *argv, const struct place *p)
 	g_free(path);
 }
 
-char **guest_argv(const struct file *f, const struct place *p, const char *from)
+char **guest_argv(const struct file *f, const struct place *p, const char *from, bool waits)
 {
 	GPtrArray *argv = g_ptr_array_new();
 	char **more = NULL;
@@ -323,7 +329,7 @@ char **guest_argv(const struct file *f, const struct place *p, const char *from)
 		add_boot(argv, f);
 		add_genid(argv, f);
 		if (from)
-			add_state(argv, from);
+			add_state(argv, from, waits);
 	}
 	if (f->guest[GUEST_ARGS])
 		g_shell_parse_argv(f->guest[GUEST_ARGS], &n, &more, NULL);

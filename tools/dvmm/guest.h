@@ -12,10 +12,11 @@ const char *guest_image_format(const char *path);
 /**
  * guest_argv - program and arguments
  * @from: the checkpoint that the boot node begins with, or NULL
+ * @waits: its state is not loaded before QEMU is told to
  *
  * Return: to be freed by g_strfreev()
  */
-char **guest_argv(const struct file *f, const struct place *p, const char *from);
+char **guest_argv(const struct file *f, const struct place *p, const char *from, bool waits);
 
 /** guest_program - the QEMU to be used: $DVMM_QEMU, the packaged one, or that of the path */
 const char *guest_program(void);

@@ -11,6 +11,7 @@
 #include "increment.h"
 #include "json.h"
 #include "manifest.h"
+#include "memory.h"
 
 /* All of it or nothing, and on the disk */
 #define MANIFEST_FLAGS	(G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE)
@@ -27,11 +28,6 @@ static bool wrong(const char *path, const char *what, const char *remedy)
 
 /* ---- write ---- */
 
-static bool is_zero(const guchar *data, size_t len)
-{
-	return !data[0] && !memcmp(data, data + 1, len - 1);
-}
-
 /*
  * SHA-256 in hex, and the size, of all that can be read from @fd; NULL with errno.  What is summed
  * are blocks behind their places, without those of zeroes: much of a guest's memory is a hole.
@@ -45,7 +41,7 @@ static char *digest_of(int fd, uint64_t *bytes)
 	ssize_t len;
 
 	for (*bytes = 0; (len = pread(fd, data, sizeof(data), *bytes)) > 0; *bytes += len) {
-		if (is_zero(data, len))
+		if (memory_is_zero(data, len))
 			continue;
 		place = GUINT64_TO_LE(*bytes);
 		g_checksum_update(sum, (guchar *)&place, sizeof(place));
@@ -70,8 +66,7 @@ static const char *manifest_image(const struct file *f, const char *name)
 	return NULL;
 }
 
-/* What is said of a file; NULL after a line on stderr.  It is on the disk then. */
-static struct json_object *describe(const struct file *f, const char *dir, const char *name)
+struct json_object *manifest_describe(const struct file *f, const char *dir, const char *name)
 {
 	char *path = g_build_filename(dir, name, NULL), *digest = NULL;
 	const char *image = manifest_image(f, name);
@@ -167,19 +162,24 @@ static bool manifest_put(const char *dir, struct json_object *o)
 	return ok;
 }
 
-bool manifest_write(const struct file *f, const char *dir, const char *const *names, bool genid)
+bool manifest_write(const struct file *f, const char *dir, const char *const *names, bool genid,
+		    struct json_object *parts)
 {
 	struct json_object *o = manifest_begin(f), *files = json_object_new_array(), *one;
 	bool ok = true;
 
 	for (; ok && *names; names++) {
-		one = describe(f, dir, *names);
+		one = manifest_describe(f, dir, *names);
 		ok = one;
 		if (one)
 			json_object_array_add(files, one);
 	}
 	json_object_object_add(o, "genid", json_object_new_boolean(genid));
 	json_object_object_add(o, "files", files);
+	if (parts) {
+		json_number(o, "format", MANIFEST_PARTS);
+		json_object_object_add(o, "parts", json_object_get(parts));
+	}
 	ok = ok && manifest_put(dir, o);
 	json_object_put(o);
 	return ok;
@@ -202,29 +202,36 @@ bool manifest_fork(const struct file *f, const char *dir, struct json_object *of
 
 /* ---- read ---- */
 
-static bool is_whole(const char *dir, struct json_object *said)
+bool manifest_compare(const char *path, uint64_t bytes, const char *sum)
 {
-	const char *name = json_text_of(said, "name");
-	char *path = g_build_filename(dir, name, NULL), *digest = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint64_t bytes = 0;
+	uint64_t its = 0;
+	char *digest = fd >= 0 ? digest_of(fd, &its) : NULL;
 	bool ok;
 
-	if (fd >= 0)
-		digest = digest_of(fd, &bytes);
 	if (!digest)
 		ok = wrong(path, strerror(errno), "take another checkpoint");
-	else if (strchr(name, '/'))
-		ok = wrong(path, "its manifest has no right to name it", "take another checkpoint");
-	else if (bytes != json_number_of(said, "bytes"))
+	else if (its != bytes)
 		ok = wrong(path, "its size is not that of the manifest", "take another checkpoint");
 	else
-		ok = !strcmp(digest, json_text_of(said, "sha256")) ||
+		ok = !strcmp(digest, sum) ||
 		     wrong(path, "it is damaged: its sum is not that of the manifest",
 			   "take another checkpoint");
 	if (fd >= 0)
 		close(fd);
 	g_free(digest);
+	return ok;
+}
+
+static bool is_whole(const char *dir, struct json_object *said)
+{
+	const char *name = json_text_of(said, "name");
+	char *path = g_build_filename(dir, name, NULL);
+	bool ok = !strchr(name, '/') ||
+		  wrong(path, "its manifest has no right to name it", "take another checkpoint");
+
+	ok = ok && manifest_compare(path, json_number_of(said, "bytes"),
+				    json_text_of(said, "sha256"));
 	g_free(path);
 	return ok;
 }
@@ -260,7 +267,8 @@ static bool manifest_is_sealed(const char *path, struct json_object *o, const ch
 	char *sum;
 	bool ok;
 
-	if (json_number_of(o, "format") != MANIFEST_FORMAT)
+	if (json_number_of(o, "format") != (manifest_has_parts(o) ? MANIFEST_PARTS :
+					    MANIFEST_FORMAT))
 		return wrong(path, "it is of a version that is not known here",
 			     "use the dvmm that has made it");
 	sum = manifest_sum(text);
@@ -305,17 +313,32 @@ struct json_object *manifest_read(const struct file *f, const char *dir, bool fo
 
 /* ---- what it says ---- */
 
-struct json_object *manifest_file(struct json_object *o, const char *name)
+static struct json_object *manifest_named(struct json_object *list, const char *name)
 {
-	struct json_object *files = json_list_of(o, "files"), *file;
-	size_t i, n = files ? json_object_array_length(files) : 0;
+	size_t i, n = list ? json_object_array_length(list) : 0;
+	struct json_object *o;
 
 	for (i = 0; i < n; i++) {
-		file = json_object_array_get_idx(files, i);
-		if (!strcmp(json_text_of(file, "name"), name))
-			return file;
+		o = json_object_array_get_idx(list, i);
+		if (!strcmp(json_text_of(o, "name"), name))
+			return o;
 	}
 	return NULL;
+}
+
+struct json_object *manifest_file(struct json_object *o, const char *name)
+{
+	return manifest_named(json_list_of(o, "files"), name);
+}
+
+struct json_object *manifest_part(struct json_object *o, const char *name)
+{
+	return manifest_named(json_list_of(o, "parts"), name);
+}
+
+bool manifest_has_parts(struct json_object *o)
+{
+	return json_list_of(o, "parts");
 }
 
 bool manifest_has_genid(struct json_object *o)
@@ -328,4 +351,19 @@ bool manifest_has_genid(struct json_object *o)
 bool manifest_is_fork(struct json_object *o)
 {
 	return json_object_object_get_ex(o, "origin", NULL);
+}
+
+bool manifest_in_parts(const char *dir)
+{
+	char *path = g_build_filename(dir, MANIFEST_NAME, NULL), *text = NULL;
+	struct json_object *o = NULL;
+	bool parts;
+
+	if (g_file_get_contents(path, &text, NULL, NULL))
+		o = json_tokener_parse(text);
+	parts = o && manifest_has_parts(o);
+	json_object_put(o);
+	g_free(text);
+	g_free(path);
+	return parts;
 }

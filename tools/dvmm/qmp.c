@@ -8,9 +8,10 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
-
+#include "json.h"
 #include "qmp.h"
+
+#define ANSWER_SECONDS	60
 
 int qmp_connect(const struct place *p, const char *name)
 {
@@ -29,6 +30,19 @@ int qmp_connect(const struct place *p, const char *name)
 		close(fd);
 	errno = error;
 	return -1;
+}
+
+int qmp_process(const struct place *p)
+{
+	struct ucred who = { 0 };
+	socklen_t size = sizeof(who);
+	int fd = qmp_connect(p, "qmp");
+
+	if (fd < 0)
+		return 0;
+	getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size);
+	close(fd);
+	return who.pid;
 }
 
 /* The next line within the time left; false if there is none */
@@ -118,5 +132,21 @@ int qmp_command(const struct place *p, const char *command, double seconds)
 	int ret = qmp_call(p, command, NULL, &answer, seconds);
 
 	json_object_put(answer);
+	return ret;
+}
+
+int qmp_set_capability(const struct place *p, const char *name, bool on)
+{
+	struct json_object *arguments = json_object_new_object(), *answer;
+	struct json_object *list = json_object_new_array(), *o = json_object_new_object();
+	int ret;
+
+	json_text(o, "capability", name);
+	json_object_object_add(o, "state", json_object_new_boolean(on));
+	json_object_array_add(list, o);
+	json_object_object_add(arguments, "capabilities", list);
+	ret = qmp_call(p, "migrate-set-capabilities", arguments, &answer, ANSWER_SECONDS);
+	json_object_put(answer);
+	json_object_put(arguments);
 	return ret;
 }

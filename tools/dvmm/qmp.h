@@ -7,6 +7,8 @@
 
 /** qmp_connect - a socket in DIR, "qmp" or "console"; -1 with errno */
 int qmp_connect(const struct place *p, const char *name);
+/** qmp_process - who listens there; 0: nobody */
+int qmp_process(const struct place *p);
 struct json_object;
 
 /**
@@ -18,6 +20,10 @@ struct json_object;
  */
 int qmp_call(const struct place *p, const char *command, struct json_object *arguments,
 	     struct json_object **answer, double seconds);
+/** qmp_set_capability - of a migration stream; 0, or as qmp_call() */
+int qmp_set_capability(const struct place *p, const char *name, bool on);
+/* Nodes' memory is not in it. */
+#define QMP_WITHOUT_REGIONS	"x-ignore-shared"
 /** qmp_command - 0; or 1 or 7 (no answer within @seconds) after a line on stderr */
 int qmp_command(const struct place *p, const char *command, double seconds);
 

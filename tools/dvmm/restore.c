@@ -11,6 +11,7 @@
 #include "increment.h"
 #include "json.h"
 #include "manifest.h"
+#include "parts.h"
 
 /* The format of a copy of a disk; NULL: there is none */
 static const char *restore_image(struct json_object *manifest, const char *disk)
@@ -116,19 +117,20 @@ static bool restore_switch(const char *image, bool replace)
 }
 
 /* Names change only when all disks are whole. */
-bool checkpoint_restore(const struct file *f, const char *dir, bool force, bool replace)
+bool checkpoint_restore(const struct options *o, const struct file *f, const char *dir)
 {
-	struct json_object *manifest = manifest_read(f, dir, force);
-	bool ok = manifest;
+	struct json_object *manifest = manifest_read(f, dir, o->force);
+	bool ok = manifest && (!manifest_has_parts(manifest) ||
+			       parts_compare(o, f, manifest, dir));
 	unsigned int i;
 
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
-		ok = !f->guest[i] || restore_may(f, manifest, i, replace);
+		ok = !f->guest[i] || restore_may(f, manifest, i, o->replace);
 	ok = ok && restore_state(dir, manifest);
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
 		ok = !f->guest[i] || restore_prepare(dir, manifest, i, f->guest[i]);
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)
-		ok = !f->guest[i] || restore_switch(f->guest[i], replace);
+		ok = !f->guest[i] || restore_switch(f->guest[i], o->replace);
 	json_object_put(manifest);
 	return ok;
 }

@@ -28,8 +28,20 @@ static unsigned long rotate_number(const char *link, const char *entry)
 	return n;
 }
 
-/* Those with a number below that are removed.  Return: the highest that was there */
-static unsigned long rotate_visit(const char *link, unsigned long below)
+static bool rotate_has(const char *dir, const char *name)
+{
+	char *path = name ? g_build_filename(dir, name, NULL) : NULL;
+	bool has = !path || !access(path, F_OK);
+
+	g_free(path);
+	return has;
+}
+
+/*
+ * Those with a number below that are removed if they have a file of that name, NULL: any.
+ * Return: the highest that was there
+ */
+static unsigned long rotate_visit(const char *link, unsigned long below, const char *having)
 {
 	char *parent = g_path_get_dirname(link), *path;
 	GDir *d = g_dir_open(parent, 0, NULL);
@@ -42,7 +54,8 @@ static unsigned long rotate_visit(const char *link, unsigned long below)
 		if (!n || n >= below)
 			continue;
 		path = g_build_filename(parent, entry, NULL);
-		draft_drop(path);
+		if (rotate_has(path, having))
+			draft_drop(path);
 		g_free(path);
 	}
 	if (d)
@@ -59,7 +72,15 @@ char *rotate_next(const char *link)
 		verb_fail(0, link, "it is there, and no link to a checkpoint: name another one");
 		return NULL;
 	}
-	return g_strdup_printf("%s.%lu", link, rotate_visit(link, 0) + 1);
+	return g_strdup_printf("%s.%lu", link, rotate_visit(link, 0, NULL) + 1);
+}
+
+void rotate_forget(const char *link, const char *dir, const char *having)
+{
+	char *base = g_path_get_basename(dir);
+
+	rotate_visit(link, rotate_number(link, base), having);
+	g_free(base);
 }
 
 bool rotate_to(const char *link, const char *dir)
@@ -72,7 +93,7 @@ bool rotate_to(const char *link, const char *dir)
 	ok = (!symlink(to, new) && !rename(new, link) && draft_sync(parent)) ||
 	     verb_fail(0, link, strerror(errno));
 	if (ok)
-		rotate_visit(link, rotate_number(link, to));
+		rotate_forget(link, dir, NULL);
 	g_free(parent);
 	g_free(to);
 	g_free(new);

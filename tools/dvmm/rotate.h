@@ -21,4 +21,7 @@ char *rotate_next(const char *link);
  */
 bool rotate_to(const char *link, const char *dir);
 
+/** rotate_forget - those before @dir are removed; only such as have a file @having, if not NULL */
+void rotate_forget(const char *link, const char *dir, const char *having);
+
 #endif

@@ -16,6 +16,7 @@
 #include "export.h"
 #include "guest.h"
 #include "kernel.h"
+#include "manifest.h"
 #include "qmp.h"
 
 #define LOOK_MS	250
@@ -23,6 +24,7 @@
 /**
  * struct run - QEMU and what is known of it
  * @from: the checkpoint that it begins with, NULL: none
+ * @loads: its state is loaded by dvmm load, when memory is there
  * @log: all that it has said
  * @line: the last of it
  * @qmp: connection that waits for QEMU to be ready, -1: none
@@ -32,6 +34,7 @@ struct run {
 	struct file *f;
 	struct place p;
 	char *from;
+	bool loads;
 	GMainLoop *loop;
 	GPid pid;
 	int status;
@@ -149,7 +152,7 @@ static bool qemu_answers(struct run *r)
 		return false;
 	text[len] = 0;
 	/* A state is being loaded: ask again. */
-	if (strstr(text, "\"inmigrate\"")) {
+	if (strstr(text, "\"inmigrate\"") && !r->loads) {
 		close(r->qmp);
 		r->qmp = -1;
 	}
@@ -215,7 +218,7 @@ static void on_end(GPid pid, gint status, gpointer arg)
 
 static bool spawn(struct run *r, int out)
 {
-	char **argv = guest_argv(r->f, &r->p, r->from);
+	char **argv = guest_argv(r->f, &r->p, r->from, r->loads);
 	GError *error = NULL;
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
@@ -310,7 +313,7 @@ static bool leave_from(const struct run *r)
 	else if (place_runner(&r->p))
 		ok = verb_fail(0, r->f->name, "it runs already: dvmm down");
 	else
-		ok = checkpoint_restore(r->f, dir, r->o->force, r->o->replace) &&
+		ok = checkpoint_restore(r->o, r->f, dir) &&
 		     !g_mkdir_with_parents(r->p.dir, 0700) && place_write(&r->p, "from", dir);
 	g_free(dir);
 	return ok;
@@ -322,6 +325,7 @@ static void take_from(struct run *r)
 	char *path = place_path(&r->p, "from");
 
 	r->from = place_read(&r->p, "from");
+	r->loads = r->from && manifest_in_parts(r->from);
 	unlink(path);
 	g_free(path);
 }

@@ -115,7 +115,7 @@ int verb_cmdline(const struct options *o, int argc, char **argv)
 	if (node < 0)
 		return EXIT_FILE;
 	place_make(&p, o, f, node);
-	words = guest_argv(f, &p, NULL);
+	words = guest_argv(f, &p, NULL, false);
 	for (i = 0; words[i]; i++) {
 		quoted = words[i][strcspn(words[i], " '\"\\$&;|<>()*?#~`\t")] || !*words[i] ?
 			 g_shell_quote(words[i]) : g_strdup(words[i]);

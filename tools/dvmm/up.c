@@ -196,10 +196,18 @@ static int on_machine(struct up *u, const char *verb)
 	return remote_run(file_node(u->f, 0)->name, remote_argv(u->o, u->f, 0, words), NULL, NULL);
 }
 
+/* Of a state in parts all hosts read what is theirs, now that there is memory for it. */
+static int load(struct up *u)
+{
+	const char *words[] = { "load", u->word, u->o->from, "--here", NULL };
+
+	return remote_run(file_node(u->f, 0)->name, remote_argv(u->o, u->f, 0, words), NULL, NULL);
+}
+
 /* A state has all vCPUs on the boot node, and they stand still. */
 static int go_on(struct up *u)
 {
-	int status = on_machine(u, "spread");
+	int status = load(u) ?: on_machine(u, "spread");
 
 	return status ? status : on_machine(u, "resume");
 }

@@ -23,6 +23,7 @@ struct options {
 	bool detach;
 	bool once;
 	bool dry_run;
+	bool parts;		/* each node's host writes its memory */
 	bool replace;		/* what an earlier one has left goes */
 	bool here;		/* asked by another host: ask no further one */
 	const char *dir;	/* of machine files */
@@ -62,6 +63,9 @@ int verb_pack(const struct options *o, int argc, char **argv);
 int verb_vcpus(const struct options *o, int argc, char **argv);
 int verb_balance(const struct options *o, int argc, char **argv);
 int verb_checkpoint(const struct options *o, int argc, char **argv);
+int verb_keep(const struct options *o, int argc, char **argv);
+int verb_fill(const struct options *o, int argc, char **argv);
+int verb_load(const struct options *o, int argc, char **argv);
 int verb_fork(const struct options *o, int argc, char **argv);
 int verb_console(const struct options *o, int argc, char **argv);
 int verb_push(const struct options *o, int argc, char **argv);

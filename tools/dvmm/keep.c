@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * dvmm keep, dvmm fill: a node's memory is written and read by its own host.
+ *
+ * dvmm checkpoint --parts runs "keep" on the host of each node, and speaks with it a line at a
+ * time: it says "ready", "kept", what it has written, and "named"; it is told "cut", when no vCPU
+ * runs, "name" and "done".  Where it is told nothing more nothing is left of it, unless it has
+ * been told "name".
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <linux/dvmm.h>
+
+#include "draft.h"
+#include "guest.h"
+#include "json.h"
+#include "manifest.h"
+#include "memory.h"
+#include "rotate.h"
+
+/**
+ * struct keep - a part of a checkpoint that is being made
+ * @dir: where it is to be; @part: where it is until then
+ * @name: of the file there; @path: all of it
+ * @link: that the boot host has for it instead of the one before; NULL: it has none
+ * @mark: the file by which the boot host's directory is known, while it is made
+ * @own: this host has another one, with a file that has the machine's UUID as its name
+ */
+struct keep {
+	struct file *f;
+	struct place p;
+	uint64_t bytes;
+	char *dir;
+	char *part;
+	char *name;
+	char *path;
+	char *mark;
+	const char *link;
+	bool own;
+	int memory;
+	int snapshot;
+};
+
+static bool keep_hears(const char *word)
+{
+	char line[512];
+
+	return fgets(line, sizeof(line), stdin) && g_str_has_prefix(line, word);
+}
+
+static void keep_says(const char *text)
+{
+	puts(text);
+	fflush(stdout);
+}
+
+/* A part of this machine that the boot host never came to name goes. */
+static bool keep_has_room(const struct keep *k)
+{
+	char *of = g_build_filename(k->dir, k->f->uuid, NULL);
+
+	if (k->link && !access(of, F_OK))
+		draft_drop(k->dir);
+	g_free(of);
+	return access(k->dir, F_OK) || verb_fail(0, k->dir, "it is on this host already: remove "
+						 "it, or name another one");
+}
+
+/* Where the boot host's directory is not seen there is one of our own; nobody else's is touched. */
+static bool keep_begin(struct keep *k)
+{
+	char *of = g_build_filename(k->part, k->f->uuid, NULL);
+	bool ok = true;
+
+	if (access(k->mark, F_OK)) {
+		draft_drop(k->part);
+		ok = keep_has_room(k) && (!mkdir(k->part, 0700) ||
+					  verb_fail(0, k->part, strerror(errno)));
+		k->own = ok;
+		ok = ok && ((g_file_set_contents(k->mark, "", 0, NULL) &&
+			     g_file_set_contents(of, "", 0, NULL)) ||
+			    verb_fail(0, k->part, strerror(errno)));
+	}
+	g_free(of);
+	return ok;
+}
+
+/* What others have written comes here while the guest runs, as for a live migration. */
+static void keep_read_ahead(const struct keep *k)
+{
+	gint64 took = G_MAXINT64, before, begin;
+
+	do {
+		before = took;
+		begin = g_get_monotonic_time();
+		posix_fadvise(k->memory, 0, k->bytes, POSIX_FADV_WILLNEED);
+		took = g_get_monotonic_time() - begin;
+	} while (took < before / 2);
+}
+
+static bool keep_cut(struct keep *k)
+{
+	struct dvmm_create_snapshot arg = { .size = sizeof(arg) };
+
+	k->snapshot = ioctl(k->memory, DVMM_CREATE_SNAPSHOT, &arg);
+	return k->snapshot >= 0 ||
+	       verb_fail(0, file_node(k->f, k->p.node)->name, errno == ENOSPC ?
+			 "its memory cannot be kept as it is, as it has a limit (cache): "
+			 "leave --parts out" : strerror(errno));
+}
+
+static bool keep_copy(const struct keep *k, int to)
+{
+	char data[65536];
+	uint64_t at = 0;
+	ssize_t len = 0;
+
+	while (at < k->bytes && (len = pread(k->snapshot, data, sizeof(data), at)) > 0) {
+		if (!memory_is_zero(data, len) && pwrite(to, data, len, at) != len)
+			return false;
+		at += len;
+	}
+	if (!len)
+		errno = EIO;
+	return at == k->bytes && !ftruncate(to, at);
+}
+
+static bool keep_write(struct keep *k)
+{
+	int fd = open(k->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	bool ok = fd >= 0 && keep_copy(k, fd);
+
+	if (!ok)
+		verb_fail(0, k->path, errno == ENOMEM ?
+			  "the kernel had no memory to keep it as it was: make room" :
+			  strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	close(k->snapshot);
+	return ok;
+}
+
+static bool keep_describe(const struct keep *k)
+{
+	struct json_object *o = manifest_describe(k->f, k->part, k->name);
+	bool ok = o;
+
+	if (o)
+		keep_says(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
+	json_object_put(o);
+	return ok;
+}
+
+static bool keep_name(const struct keep *k)
+{
+	if (!k->own)
+		return true;
+	unlink(k->mark);
+	return draft_commit(k->part, k->dir);
+}
+
+/* Until it has its name */
+static bool keep_make(struct keep *k)
+{
+	if (k->memory < 0 || !keep_begin(k))
+		return false;
+	keep_read_ahead(k);
+	keep_says("ready");
+	if (!keep_hears("cut") || !keep_cut(k))
+		return false;
+	keep_says("kept");
+	return keep_write(k) && keep_describe(k) && keep_hears("name") && keep_name(k);
+}
+
+static int keep(struct keep *k)
+{
+	if (!keep_make(k)) {
+		unlink(k->path);
+		if (k->own)
+			draft_drop(k->part);
+		return EXIT_FAILED;
+	}
+	keep_says("named");
+	if (keep_hears("done") && k->own && k->link)
+		rotate_forget(k->link, k->dir, k->f->uuid);
+	return 0;
+}
+
+/* keep MACHINE NODE DIRECTORY MARK [LINK] */
+int verb_keep(const struct options *o, int argc, char **argv)
+{
+	struct keep k = { .f = machine_file(o, argv[1]), .snapshot = -1 };
+	int node = k.f ? place_node(k.f, argv[2]) : -1, ret;
+
+	if (node < 0)
+		return EXIT_FILE;
+	place_make(&k.p, o, k.f, node);
+	k.bytes = file_node(k.f, node)->memory;
+	k.dir = argv[3];
+	k.part = g_strconcat(k.dir, ".part", NULL);
+	k.name = memory_name(node);
+	k.path = g_build_filename(k.part, k.name, NULL);
+	k.mark = g_build_filename(k.part, argv[4], NULL);
+	k.memory = memory_open(&k.p);
+	k.link = argc > 5 ? argv[5] : NULL;
+	ret = keep(&k);
+	g_free(k.mark);
+	g_free(k.path);
+	g_free(k.name);
+	g_free(k.part);
+	place_free(&k.p);
+	file_free(k.f);
+	return ret;
+}
+
+/* ---- read ---- */
+
+static bool fill(const struct file *f, const struct place *p, const char *path)
+{
+	int memory = memory_open(p), from = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok = memory >= 0 && from >= 0 &&
+		  memory_fill(memory, from, file_node(f, p->node)->memory);
+
+	if (!ok && memory >= 0)
+		verb_fail(0, path, strerror(errno));
+	if (from >= 0)
+		close(from);
+	if (memory >= 0)
+		close(memory);
+	return ok;
+}
+
+/* fill MACHINE NODE DIRECTORY [SUM]: with one the file is only compared */
+int verb_fill(const struct options *o, int argc, char **argv)
+{
+	struct file *f = machine_file(o, argv[1]);
+	int node = f ? place_node(f, argv[2]) : -1;
+	struct place p;
+	char *path, *name;
+	bool ok;
+
+	if (node < 0)
+		return EXIT_FILE;
+	place_make(&p, o, f, node);
+	name = memory_name(node);
+	path = g_build_filename(argv[3], name, NULL);
+	ok = argc > 4 ? manifest_compare(path, file_node(f, node)->memory, argv[4]) :
+	     fill(f, &p, path);
+	g_free(path);
+	g_free(name);
+	place_free(&p);
+	file_free(f);
+	return ok ? 0 : EXIT_FAILED;
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/* dvmm keep and dvmm fill on the hosts of all nodes, at a time. */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "draft.h"
+#include "json.h"
+#include "manifest.h"
+#include "memory.h"
+#include "parts.h"
+#include "remote.h"
+
+#define CUT_MS		60000
+#define NO_END		(-1)
+
+/**
+ * struct part - "dvmm keep" of a node
+ * @in: what it reads
+ * @out: what it says; NULL: it was never begun
+ */
+struct part {
+	const char *name;
+	GPid pid;
+	FILE *in;
+	FILE *out;
+};
+
+/**
+ * struct parts - all of them
+ * @mark: a file in the boot host's directory, by which others know it
+ */
+struct parts {
+	char *mark;
+	unsigned int n;
+	struct part part[FILE_NODES_MAX];
+};
+
+/* Memory of a host that joined later is another node's until it has come there. */
+static bool parts_has(const struct file *f, unsigned int node)
+{
+	return file_node(f, node)->memory && !file_node(f, node)->later;
+}
+
+/* ---- who keeps ---- */
+
+static bool part_begin(struct part *p, char **argv)
+{
+	int in = -1, out = -1;
+	GError *error = NULL;
+
+	if (!g_spawn_async_with_pipes(NULL, argv, NULL, G_SPAWN_SEARCH_PATH |
+				      G_SPAWN_DO_NOT_REAP_CHILD, NULL, NULL, &p->pid, &in, &out,
+				      NULL, &error)) {
+		verb_fail(0, p->name, error->message);
+		g_error_free(error);
+	} else {
+		p->in = fdopen(in, "w");
+		p->out = fdopen(out, "r");
+	}
+	g_strfreev(argv);
+	return p->out;
+}
+
+/* Its next line, to be freed; NULL after one of its own on stderr, or of ours */
+static char *part_says(struct part *p, int ms)
+{
+	struct pollfd fd = { .fd = fileno(p->out), .events = POLLIN };
+	char *line = NULL;
+	size_t room = 0;
+	int status = 0;
+
+	if (poll(&fd, 1, ms) == 1 && getline(&line, &room, p->out) > 0)
+		return g_strchomp(line);
+	free(line);
+	if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
+		remote_status(p->name, status);
+		p->pid = 0;
+	} else {
+		verb_fail(0, p->name, "its part was not made: begin again");
+	}
+	return NULL;
+}
+
+static bool part_says_word(struct part *p, const char *word, int ms)
+{
+	char *line = part_says(p, ms);
+	bool ok = line && (!strcmp(line, word) || verb_fail(0, p->name, line));
+
+	free(line);
+	return ok;
+}
+
+static bool parts_hear(struct parts *parts, const char *word, int ms)
+{
+	unsigned int i;
+	bool ok = true;
+
+	for (i = 0; ok && i < parts->n; i++)
+		ok = part_says_word(&parts->part[i], word, ms);
+	return ok;
+}
+
+static void parts_tell(struct parts *parts, const char *word)
+{
+	unsigned int i;
+
+	for (i = 0; i < parts->n; i++) {
+		fprintf(parts->part[i].in, "%s\n", word);
+		fflush(parts->part[i].in);
+	}
+}
+
+static char *parts_mark(const char *part)
+{
+	char *uuid = g_uuid_string_random(), *path = g_build_filename(part, uuid, NULL);
+
+	if (!g_file_set_contents(path, "", 0, NULL)) {
+		verb_fail(0, path, strerror(errno));
+		g_clear_pointer(&path, g_free);
+	}
+	g_free(uuid);
+	return path;
+}
+
+struct parts *parts_begin(const struct options *o, const struct file *f, const char *dir,
+			  const char *link)
+{
+	struct parts *parts = g_new0(struct parts, 1);
+	char *part = g_strconcat(dir, ".part", NULL);
+	char *mark;
+	bool ok;
+	unsigned int i;
+
+	signal(SIGPIPE, SIG_IGN);	/* whoever ends is missed by what it does not say */
+	parts->mark = parts_mark(part);
+	mark = parts->mark ? g_path_get_basename(parts->mark) : NULL;
+	ok = mark;
+	for (i = 0; ok && i < f->nodes->len; i++) {
+		const char *name = file_node(f, i)->name;
+		const char *words[] = { "keep", f->path, name, dir, mark, link, NULL };
+		struct part *p = &parts->part[parts->n];
+
+		if (!parts_has(f, i))
+			continue;
+		p->name = name;
+		ok = part_begin(p, remote_argv(o, f, i, words));
+		parts->n += ok;
+	}
+	g_free(mark);
+	g_free(part);
+	if (ok && parts_hear(parts, "ready", NO_END))
+		return parts;
+	parts_end(parts, false);
+	return NULL;
+}
+
+bool parts_cut(struct parts *parts)
+{
+	parts_tell(parts, "cut");
+	return parts_hear(parts, "kept", CUT_MS);
+}
+
+struct json_object *parts_written(struct parts *parts)
+{
+	struct json_object *list = json_object_new_array(), *o;
+	unsigned int i;
+	char *line;
+
+	for (i = 0; i < parts->n; i++) {
+		line = part_says(&parts->part[i], NO_END);
+		o = line ? json_tokener_parse(line) : NULL;
+		if (line && !o)
+			verb_fail(0, parts->part[i].name, line);
+		free(line);
+		if (!o) {
+			json_object_put(list);
+			return NULL;
+		}
+		json_object_array_add(list, o);
+	}
+	return list;
+}
+
+bool parts_name(struct parts *parts)
+{
+	parts_tell(parts, "name");
+	return parts_hear(parts, "named", NO_END) && !unlink(parts->mark);
+}
+
+void parts_end(struct parts *parts, bool whole)
+{
+	unsigned int i;
+
+	if (whole)
+		parts_tell(parts, "done");
+	for (i = 0; i < parts->n; i++) {
+		fclose(parts->part[i].in);
+		fclose(parts->part[i].out);
+		if (parts->part[i].pid)
+			waitpid(parts->part[i].pid, NULL, 0);
+	}
+	g_free(parts->mark);
+	g_free(parts);
+}
+
+/* ---- who reads ---- */
+
+/**
+ * struct reader - "dvmm fill" of a node
+ * @sum: that its file is to have; NULL: it is loaded
+ */
+struct reader {
+	const struct options *o;
+	const struct file *f;
+	unsigned int node;
+	const char *dir;
+	const char *sum;
+	GThread *thread;
+};
+
+static gpointer parts_read_one(gpointer arg)
+{
+	const struct reader *r = arg;
+	const char *name = file_node(r->f, r->node)->name;
+	const char *words[] = { "fill", r->f->path, name, r->dir, r->sum, NULL };
+	char **argv = remote_argv(r->o, r->f, r->node, words);
+
+	return GINT_TO_POINTER(remote_run(name, argv, NULL, NULL));
+}
+
+/* @sums: of each node that has a part; NULL: they are loaded */
+static bool parts_read(const struct options *o, const struct file *f, const char *dir,
+		       const char *const *sums)
+{
+	struct reader r[FILE_NODES_MAX] = { 0 };
+	char *real = realpath(dir, NULL);	/* other hosts have no link to it */
+	unsigned int i;
+	bool ok = true;
+
+	for (i = 0; i < f->nodes->len; i++) {
+		r[i] = (struct reader){ o, f, i, real ?: dir, sums ? sums[i] : NULL, NULL };
+		if (parts_has(f, i))
+			r[i].thread = g_thread_new("part", parts_read_one, &r[i]);
+	}
+	for (i = 0; i < f->nodes->len; i++)
+		if (r[i].thread)
+			ok = !g_thread_join(r[i].thread) && ok;
+	free(real);
+	return ok;
+}
+
+bool parts_compare(const struct options *o, const struct file *f, struct json_object *manifest,
+		   const char *dir)
+{
+	const char *sums[FILE_NODES_MAX] = { NULL };
+	struct json_object *part;
+	unsigned int i;
+	char *name;
+
+	for (i = 0; i < f->nodes->len; i++) {
+		if (!parts_has(f, i))
+			continue;
+		name = memory_name(i);
+		part = manifest_part(manifest, name);
+		g_free(name);
+		if (!part)
+			return verb_fail(0, dir, "its manifest lacks a node's memory: "
+					 "take another checkpoint");
+		sums[i] = json_text_of(part, "sha256");
+	}
+	return parts_read(o, f, dir, sums);
+}
+
+bool parts_load(const struct options *o, const struct file *f, const char *dir)
+{
+	return parts_read(o, f, dir, NULL);
+}
