@@ -241,7 +241,7 @@ static int await_saved(const struct checkpoint *c, bool cut)
 	while ((ret = saved(c, cut)) == -1) {
 		if (interrupted)
 			ask(c, "migrate_cancel", NULL, NULL);
-		usleep(cut ? CUT_STEP_US : STEP_US);
+		usleep(cut || c->parts ? CUT_STEP_US : STEP_US);
 	}
 	return ret;
 }
@@ -265,10 +265,7 @@ static void break_off(const struct checkpoint *c)
 static int begin_state(const struct checkpoint *c)
 {
 	char *uri = g_strdup_printf("file:%s/%s", c->part, CHECKPOINT_STATE);
-	int ret = set_capabilities(c, true);
-
-	if (!ret)
-		ret = ask(c, "migrate", one("uri", json_object_new_string(uri)), NULL);
+	int ret = ask(c, "migrate", one("uri", json_object_new_string(uri)), NULL);
 	if (!ret)
 		ret = await_saved(c, c->cut);
 	g_free(uri);
@@ -278,15 +275,13 @@ static int begin_state(const struct checkpoint *c)
 /* Until the guest may go on. */
 static int save_state(struct checkpoint *c)
 {
-	int ret;
+	int ret = begin_state(c);
 
-	c->cut = !c->parts;
-	ret = begin_state(c);
 	if (!ret && c->parts && !parts_cut(c->parts))
 		ret = EXIT_FAILED;
 	if (ret == -2) {
 		c->cut = false;
-		ret = begin_state(c);
+		ret = set_capabilities(c, true) ?: begin_state(c);
 	}
 	return ret;
 }
@@ -475,6 +470,10 @@ static int make(struct checkpoint *c)
 	}
 	if (interrupted)
 		return verb_fail(EXIT_FAILED, c->dir, "it was broken off: begin again");
+	c->cut = !c->parts;
+	ret = set_capabilities(c, true);
+	if (ret)
+		return ret;
 	ret = stop_and_pack(c);
 	if (!ret)
 		ret = save_state(c);
