@@ -98,6 +98,8 @@ def refused(t, desk):
         t.ok(status and says in text and part in text, f'a part that is {what} is named', text)
         t.ok(not desk.runs(0) and not desk.runs(1), f'{what}: nothing runs')
         must(1, mend)
+    status, text = there(desk, 'run', 'big', 'node0', '--from', f'{DIR}/cp', '--detach')
+    t.ok(status and 'by dvmm up --from' in text and not desk.runs(0), 'dvmm run does not begin with parts', text)
     status, text = there(desk, 'fork', 'big', f'{DIR}/cp', 'twin')
     t.ok(status and 'without --parts' in text, 'no fork of parts', text)
 

@@ -11,8 +11,8 @@
 
 /**
  * checkpoint_restore - a machine that does not run will begin with it
- * @o: with force it may be another machine's; with replace IMAGE.before may be there, from an
- *	earlier time, and goes
+ * @o: with parts memory may be on the hosts of the nodes; with force it may be another
+ *	machine's; with replace IMAGE.before may be there, from an earlier time, and goes
  *
  * Disks of [guest] become those of the checkpoint.  What was there stays as IMAGE.before; where
  * there is one already, nothing is done.  Of disks that the checkpoint has and [guest] does not

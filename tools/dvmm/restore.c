@@ -116,12 +116,21 @@ static bool restore_switch(const char *image, bool replace)
 	return ok || verb_fail(0, image, strerror(errno));
 }
 
+/* Who begins nodes one by one has nobody who lets all hosts load what is theirs. */
+static bool restore_may_parts(const struct options *o, const struct file *f,
+			      struct json_object *manifest, const char *dir)
+{
+	if (!o->parts)
+		return verb_fail(0, dir, "its memory is in parts: begin with it by dvmm up --from");
+	return parts_compare(o, f, manifest, dir);
+}
+
 /* Names change only when all disks are whole. */
 bool checkpoint_restore(const struct options *o, const struct file *f, const char *dir)
 {
 	struct json_object *manifest = manifest_read(f, dir, o->force);
 	bool ok = manifest && (!manifest_has_parts(manifest) ||
-			       parts_compare(o, f, manifest, dir));
+			       restore_may_parts(o, f, manifest, dir));
 	unsigned int i;
 
 	for (i = GUEST_DISK; ok && i <= GUEST_DISK4; i++)

@@ -61,16 +61,17 @@ static void end_all(struct up *u, unsigned int nodes)
 			on_node(u, nodes, "down");
 }
 
-/* Only the boot node loads a state. */
+/* Only the boot node loads a state; parts of it are seen to when all nodes run. */
 static int start(struct up *u, unsigned int node)
 {
 	const char *name = file_node(u->f, node)->name;
-	const char *words[9] = { "run", u->word, name, "--detach" };
+	const char *words[10] = { "run", u->word, name, "--detach" };
 	unsigned int n = 4;
 
 	if (!node && u->o->from) {
 		words[n++] = "--from";
 		words[n++] = u->o->from;
+		words[n++] = "--parts";
 		if (u->o->force)
 			words[n++] = "--force";
 		if (u->o->replace)

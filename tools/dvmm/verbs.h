@@ -23,7 +23,7 @@ struct options {
 	bool detach;
 	bool once;
 	bool dry_run;
-	bool parts;		/* each node's host writes its memory */
+	bool parts;		/* each node's host writes or reads its memory */
 	bool replace;		/* what an earlier one has left goes */
 	bool here;		/* asked by another host: ask no further one */
 	const char *dir;	/* of machine files */
