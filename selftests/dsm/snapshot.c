@@ -128,12 +128,13 @@ static void end_spoilers(const pid_t pid[NODES])
 		waitpid(pid[node], NULL, 0);
 }
 
-static void take(const struct cluster *c, int fd[REGIONS])
+/* By node 0, or each by its home: @apart */
+static void take(const struct cluster *c, int fd[REGIONS], bool apart)
 {
 	int region;
 
 	for (region = 0; region < REGIONS; region++) {
-		fd[region] = snapshot_create(c->region[0][region]);
+		fd[region] = snapshot_create(c->region[apart ? region : 0][region]);
 		if (fd[region] < 0)
 			tap_bail("DVMM_CREATE_SNAPSHOT: %s", strerror(errno));
 	}
@@ -161,12 +162,12 @@ static int differ(int fd, const uint64_t was[PAGES])
 
 /* While all nodes write: @was is what was there when they did not. */
 static void read_while_spoilt(const struct cluster *c, uint64_t was[REGIONS][PAGES],
-			      const char *what)
+			      const char *what, bool apart)
 {
 	int region, wrong, fd[REGIONS];
 	pid_t pid[NODES];
 
-	take(c, fd);
+	take(c, fd, apart);
 	spoil(c, pid);
 	for (region = 0; region < REGIONS; region++) {
 		wrong = differ(fd[region], was[region]);
@@ -190,6 +191,15 @@ static unsigned long copies(const struct cluster *c)
 	return strtoul(strchr(at, ' '), NULL, 10);
 }
 
+/* What node 0 finds when nobody writes */
+static void look(word *m[NODES][REGIONS], uint64_t was[REGIONS][PAGES])
+{
+	int i;
+
+	for (i = 0; i < REGIONS * PAGES; i++)
+		was[i / PAGES][i % PAGES] = *word_of(m[0][i / PAGES], i % PAGES);
+}
+
 static void as_it_was(const char *transport)
 {
 	static uint64_t was[REGIONS][PAGES];
@@ -204,11 +214,13 @@ static void as_it_was(const char *transport)
 	for (i = 0; i < REGIONS * PAGES; i++)
 		was[i / PAGES][i % PAGES] = value(i / PAGES, i % PAGES);
 	snprintf(what, sizeof(what), "%s: memory", transport);
-	read_while_spoilt(&c, was, what);
-	for (i = 0; i < REGIONS * PAGES; i++)
-		was[i / PAGES][i % PAGES] = *word_of(m[0][i / PAGES], i % PAGES);
+	read_while_spoilt(&c, was, what, false);
+	look(m, was);
 	snprintf(what, sizeof(what), "%s: memory that all have written", transport);
-	read_while_spoilt(&c, was, what);
+	read_while_spoilt(&c, was, what, false);
+	look(m, was);
+	snprintf(what, sizeof(what), "%s: memory that its home saves", transport);
+	read_while_spoilt(&c, was, what, true);
 	tap_ok(copies(&c), "%s: %lu pages were copied", transport, copies(&c));
 	cluster_close(&c);
 }
