@@ -24,7 +24,7 @@ check-debug:
 # What is too long for every check: some hours; the large guest on small hosts
 check-long:
 	@tools/testbed/setup packages trials debian
-	@first=0; tools/testbed/check --limit 25000 dsm/faults.py "dsm/vms.py 4 2" "dsm/torn 500" guest/two-machines.py \
+	@first=0; tools/testbed/check --limit 25000 dsm/faults.py "dsm/vms.py 4 2" "dsm/torn 500" "dsm/rdma.py litmus" guest/two-machines.py \
 		"guest/two-nodes.py one reboot" "guest/two-nodes.py one quick small rdma" \
 		"guest/two-nodes.py two quick rdma" "guest/two-nodes.py two stock reboot" "guest/drift.py 600" \
 		"guest/boots.py 10 1" "guest/boots.py 10 2" guest/four-nodes.py guest/trials.py ipi/ipi_traced.sh "ipi/ipi_move.sh 5000" \
