@@ -21,13 +21,7 @@ def create(desk):
         '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=96M,ssh={i}')), '--kernel', '/images/vmlinuz',
         '--disk', DISK, '--disk2', f'node1:{FAR_DISK}', '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--append',
         f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'),
-            packed(desk), desk.dvmm('push', 'big')]
-
-
-def packed(desk):
-    """So that it can begin with a checkpoint."""
-    path = f'{desk.dir}/etc/big.conf'
-    return subprocess.run(['sed', '-i', 's/^uuid/start = packed\\nuuid/', path], check=False).returncode, path
+            desk.packed('big'), desk.dvmm('push', 'big')]
 
 
 def booting(desk, bound):

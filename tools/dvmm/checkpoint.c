@@ -266,6 +266,7 @@ static int begin_state(const struct checkpoint *c)
 {
 	char *uri = g_strdup_printf("file:%s/%s", c->part, CHECKPOINT_STATE);
 	int ret = ask(c, "migrate", one("uri", json_object_new_string(uri)), NULL);
+
 	if (!ret)
 		ret = await_saved(c, c->cut);
 	g_free(uri);
@@ -539,25 +540,32 @@ static int checkpoint(struct checkpoint *c)
 	return ret;
 }
 
+/* The boot host makes it. */
+static int checkpoint_forward(const struct checkpoint *c, char **argv)
+{
+	const char *words[8] = { "checkpoint", argv[1], argv[2], "--here" };
+	unsigned int n = 4;
+
+	if (c->o->parts)
+		words[n++] = "--parts";
+	if (c->o->replace)
+		words[n++] = "--replace";
+	if (c->o->since) {
+		words[n++] = "--since";
+		words[n++] = c->o->since;
+	}
+	return remote_forward(c->o, c->f, 0, words, false);
+}
+
 int verb_checkpoint(const struct options *o, int argc, char **argv)
 {
 	struct checkpoint c = { .o = o, .f = machine_file(o, argv[1]) };
 	const char *since = o->since;
-	const char *words[8] = { "checkpoint", argv[1], argv[2], "--here" };
-	unsigned int n = 4;
 	int ret;
 
 	(void)argc;
 	if (!c.f)
 		return EXIT_FILE;
-	if (o->parts)
-		words[n++] = "--parts";
-	if (o->replace)
-		words[n++] = "--replace";
-	if (since) {
-		words[n++] = "--since";
-		words[n++] = since;
-	}
 	place_make(&c.p, o, c.f, 0);
 	c.dir = g_canonicalize_filename(argv[2], NULL);
 	if (since && o->replace)
@@ -570,7 +578,7 @@ int verb_checkpoint(const struct options *o, int argc, char **argv)
 		ret = verb_fail(EXIT_USAGE, *argv[2] != '/' ? argv[2] : since,
 				"write a path that begins with /: the boot host's");
 	else if (!place_is_served(o, c.f, &c.p))
-		ret = remote_forward(o, c.f, 0, words, false);
+		ret = checkpoint_forward(&c, argv);
 	else
 		ret = checkpoint(&c);
 	json_object_put(c.of);

@@ -209,42 +209,43 @@ static int option(struct options *o, int c)
 
 #define GUEST_OPTION(key) { key, required_argument, NULL, 'G' }
 
+static const struct option options[] = {
+	{ "json", no_argument, NULL, 'j' },
+	{ "dir", required_argument, NULL, 'D' },
+	{ "node", required_argument, NULL, 'N' },
+	{ "transport", required_argument, NULL, 'T' },
+	{ "state", required_argument, NULL, 'S' },
+	{ "detach", no_argument, NULL, 'b' },
+	{ "symbols", required_argument, NULL, 'Y' },
+	{ "page", required_argument, NULL, 'P' },
+	{ "from", required_argument, NULL, 'F' },
+	{ "since", required_argument, NULL, 'I' },
+	{ "restart", required_argument, NULL, 'R' },
+	{ "keep", required_argument, NULL, 'K' },
+	{ "every", required_argument, NULL, 'E' },
+	{ "parts", no_argument, NULL, 'p' },
+	{ "replace", no_argument, NULL, 'r' },
+	{ "once", no_argument, NULL, 'o' },
+	{ "dry-run", no_argument, NULL, 'y' },
+	{ "here", no_argument, NULL, 'H' },
+	{ "force", no_argument, NULL, 'f' },
+	{ "timeout", required_argument, NULL, 't' },
+	{ "count", required_argument, NULL, 'n' },
+	{ "delay", required_argument, NULL, 'd' },
+	GUEST_OPTION("machine"), GUEST_OPTION("cpu"), GUEST_OPTION("firmware"),
+	GUEST_OPTION("disk"), GUEST_OPTION("disk2"), GUEST_OPTION("disk3"),
+	GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"),
+	GUEST_OPTION("mac"), GUEST_OPTION("console"), GUEST_OPTION("kernel"),
+	GUEST_OPTION("initrd"), GUEST_OPTION("append"), GUEST_OPTION("share"),
+	GUEST_OPTION("args"),
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{}
+};
+
 /* Options may stand anywhere.  Return: as option() */
 static int parse(int argc, char **argv, struct options *o)
 {
-	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },
-		{ "dir", required_argument, NULL, 'D' },
-		{ "node", required_argument, NULL, 'N' },
-		{ "transport", required_argument, NULL, 'T' },
-		{ "state", required_argument, NULL, 'S' },
-		{ "detach", no_argument, NULL, 'b' },
-		{ "symbols", required_argument, NULL, 'Y' },
-		{ "page", required_argument, NULL, 'P' },
-		{ "from", required_argument, NULL, 'F' },
-		{ "since", required_argument, NULL, 'I' },
-		{ "restart", required_argument, NULL, 'R' },
-		{ "keep", required_argument, NULL, 'K' },
-		{ "every", required_argument, NULL, 'E' },
-		{ "parts", no_argument, NULL, 'p' },
-		{ "replace", no_argument, NULL, 'r' },
-		{ "once", no_argument, NULL, 'o' },
-		{ "dry-run", no_argument, NULL, 'y' },
-		{ "here", no_argument, NULL, 'H' },
-		{ "force", no_argument, NULL, 'f' },
-		{ "timeout", required_argument, NULL, 't' },
-		{ "count", required_argument, NULL, 'n' },
-		{ "delay", required_argument, NULL, 'd' },
-		GUEST_OPTION("machine"), GUEST_OPTION("cpu"), GUEST_OPTION("firmware"),
-		GUEST_OPTION("disk"), GUEST_OPTION("disk2"), GUEST_OPTION("disk3"),
-		GUEST_OPTION("disk4"), GUEST_OPTION("cdrom"), GUEST_OPTION("net"),
-		GUEST_OPTION("mac"), GUEST_OPTION("console"), GUEST_OPTION("kernel"),
-		GUEST_OPTION("initrd"), GUEST_OPTION("append"), GUEST_OPTION("share"),
-		GUEST_OPTION("args"),
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{}
-	};
 	int c, ret = 0, nodes = 0, lines = 0, which = 0;
 
 	while (!ret && (c = getopt_long(argc, argv, "jhn:d:t:", options, &which)) != -1) {
