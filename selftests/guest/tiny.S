@@ -14,10 +14,12 @@
  *	w	CPU 1 writes bytes to the serial port
  *	o	both write to it in turns, then CPU 0 reads each time what CPU 1 has written there
  *	k	CPU 1 kicks ioeventfds of a pci-testdev in slot 16, CPU 0 ends them, CPU 1 counts
+ *	e	CPU 1 loads segments that there are not, one after the other; CPU 0 writes to the page of CPU 1's stack
  *	t	both compare their TSC; CPU 1 sets its own to 0 and resets the machine; they compare again
  *
  * Letters: B, A: CPU 0, CPU 1 has begun; =: the TSC of CPU 1 lies between two of CPU 0; <, >: it does not;
  * w, k: it is done; o: it is, and all bytes were right; x: one was not;
+ * e: 64 exceptions, or 65,536 more, have come; x: one had another one's error code;
  * r, d: the hypercall was refused, done; m: the memory is written; s, w: the segments were loaded and the image is as it was, or has changed.
  */
 #define OPERATION	0x500	/* in RAM, for CPU 1 */
@@ -28,6 +30,11 @@
 #define THERE		0x518
 #define NEXT		0x520	/* the byte that is written next */
 #define TURN		0x524	/* the CPU that does it */
+#define IDT		0x3000
+#define STACK		0x4000	/* a page of its own */
+#define STACK_TOP	0x4ff0
+#define GP_VECTOR	13
+#define FIRST_SELECTOR	0x18	/* behind the last of the table's */
 #define NMI_VECTOR	(2 * 4)
 #define TRAMPOLINE	0x8000
 #define NODE_1		0x08000000	/* its memory, with nodes of 128 MiB */
@@ -166,6 +173,8 @@ start:
 	je	turns
 	cmpb	$'k', OPERATION
 	je	unkick
+	cmpb	$'e', OPERATION
+	je	disturb
 	cmpb	$'t', OPERATION
 	jne	rest
 	rdtsc
@@ -221,6 +230,9 @@ unkick:
 	outb	%al, %dx
 	movb	$2, TURN
 	jmp	rest
+disturb:
+	lock incl STACK
+	jmp	disturb
 woken:	iretw
 
 /* CPU 1, from here on at TRAMPOLINE */
@@ -241,6 +253,8 @@ trampoline:
 	cmpb	$'s', %bl
 	je	segments
 	cmpb	$'m', %bl
+	je	segments
+	cmpb	$'e', %bl
 	je	segments
 	cmpb	$'v', %bl
 	je	hypercall
@@ -279,6 +293,8 @@ segments:
 	.code32
 6:	movw	$16, %ax
 	movw	%ax, %ds
+	cmpb	$'e', %bl
+	je	exceptions
 	cmpb	$'m', %bl
 	je	9f
 	movb	$0, IMAGE_ROM
@@ -296,6 +312,30 @@ segments:
 	jb	10b
 	say	'm'
 	jmp	8b
+exceptions:
+	movw	%ax, %ss
+	movl	$STACK_TOP, %esp
+	movl	$(8 << 16 | (excepted - trampoline + TRAMPOLINE)), IDT + GP_VECTOR * 8
+	movl	$0x8e00, IDT + GP_VECTOR * 8 + 4
+	lidtl	gates - trampoline + TRAMPOLINE
+	xorl	%ebx, %ebx
+15:	movzbl	%bl, %edx
+	leal	FIRST_SELECTOR(, %edx, 8), %edx
+	movl	%edx, %fs
+16:	incl	%ebx
+	cmpw	$64, %bx
+	jne	15b
+	say	'e'
+	jmp	15b
+excepted:
+	popl	%ecx
+	cmpl	%edx, %ecx
+	je	17f
+	say	'x'
+17:	movl	$(16b - trampoline + TRAMPOLINE), (%esp)
+	iretl
+gates:	.word	GP_VECTOR * 8 + 7
+	.long	IDT
 	.code16
 table:
 	.word	23

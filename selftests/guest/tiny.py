@@ -194,6 +194,27 @@ def kicks(t):
         m.end()
 
 
+def exceptions(t):
+    """
+    A CPU moves while it waits for the page that an exception's frame goes to: whoever has the CPU then delivers the exception, with
+    its error code. Each has another one, so that none is right because it was left there.
+    """
+    m = Tiny('e')
+    try:
+        m.start()
+        m.wait_for('BAe', m.letters)
+        for _ in range(10):
+            m.move((1, 'node0'))
+            m.move((1, 'node1'))
+        m.move((1, 'node0'))
+        letters, more = m.letters(), ''
+        more = m.wait_for('e', lambda: m.letters()[len(letters):])
+        t.ok('e' in more and 'x' not in letters + more, 'the error code of an exception moves with its CPU',
+             f'{letters} {more}\n{m.errors()}')
+    finally:
+        m.end()
+
+
 class Small(Tiny):
     """A satellite in a cgroup that holds less than the satellite's memory."""
 
@@ -249,7 +270,7 @@ def left_terminal(t):
         m.end()
 
 
-PARTS = (panicked, stuck, clock, hypercall, firmware, serial, in_turns, kicks, confined, unanswered, lost, left_terminal)
+PARTS = (panicked, stuck, clock, hypercall, firmware, serial, in_turns, kicks, exceptions, confined, unanswered, lost, left_terminal)
 
 
 def test(t):
