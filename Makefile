@@ -87,7 +87,7 @@ dkms-remove:
 	rm -rf $(DKMS_TREE)
 
 sparse: | kdir
-	sh selftests/build/sparse.sh
+	sh selftests/build/warnings.sh
 
 lint:
 	sh selftests/build/includes.sh

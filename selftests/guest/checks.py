@@ -10,7 +10,7 @@ import time
 
 from guestlib import must, on
 
-DATA = 1 << 20
+DATA = 1 << 18
 SYS_CPU = '/sys/devices/system/cpu'
 SYS_NODE = '/sys/devices/system/node'
 
@@ -247,7 +247,7 @@ def level_affinity(t, m):
         t.ok(_grew(m, pattern, before, cpu) >= 8, f'its interrupts do arrive on CPU {cpu}', _irqs(m, pattern))
 
 
-def disk_write(t, m, megabytes=4):
+def disk_write(t, m, megabytes=1):
     """Written from a CPU of the last node, read on the first: its checksum."""
     cpu = m.far()
     m.must(f'dd if=/dev/urandom of=/tmp/data bs=64k count={16 * megabytes} 2>/dev/null', 120)
@@ -257,27 +257,27 @@ def disk_write(t, m, megabytes=4):
     return want
 
 
-def disk_sum(m, cpu, megabytes=4):
+def disk_sum(m, cpu, megabytes=1):
     """Checksum of the disk's beginning, read on a CPU."""
     m.must('echo 3 > /proc/sys/vm/drop_caches')
     return m.must(f'dd if=/dev/vda bs=64k count={16 * megabytes} 2>/dev/null | md5sum', 180, cpu).split()[0]
 
 
 def serial_transfer(t, m):
-    """1 MB over virtio-serial in, on a remote CPU, and out again."""
+    """256 KiB over virtio-serial in, on a remote CPU, and out again."""
     host, cpu = m.hosts[0], m.far()
     want = must(host, f'head -c {DATA} /dev/urandom > /tmp/sent && md5sum < /tmp/sent').split()[0]
     port = m.must("for p in /sys/class/virtio-ports/*; do test $(cat $p/name) = data && basename $p; done").strip()
     begin = time.monotonic()
     must(host, f'setsid sh -c "cat /tmp/sent > /tmp/{m.name}.pipe.in" > /dev/null 2>&1 < /dev/null &')
     got = m.must(f'head -c {DATA} /dev/{port} > /tmp/sent && md5sum < /tmp/sent', 300, cpu).split()[0]
-    t.ok(got == want, f'1 MB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
+    t.ok(got == want, f'256 KiB through virtio-serial into CPU {cpu} are intact', f'{got}, not {want}')
     middle = time.monotonic()
     must(host, f'setsid sh -c "head -c {DATA} /tmp/{m.name}.pipe.out | md5sum > /tmp/sent.sum" > /dev/null 2>&1 < /dev/null &')
     m.must(f'cat /tmp/sent > /dev/{port}; rm /tmp/sent', 300, cpu)
     got = must(host, 'for i in $(seq 300); do test -s /tmp/sent.sum && break; usleep 100000; done; cat /tmp/sent.sum', 60)
-    t.ok(got.split()[:1] == [want], f'1 MB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
-    t.diag(f'virtio-serial: 1 MB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
+    t.ok(got.split()[:1] == [want], f'256 KiB through virtio-serial out of CPU {cpu} are intact', f'{got}, not {want}')
+    t.diag(f'virtio-serial: 256 KiB in {middle - begin:.0f} s in, {time.monotonic() - middle:.0f} s out')
 
 
 def vcpu_seconds(m, node):

@@ -29,7 +29,7 @@ runs() {
 echo "TAP version 13"
 make -C "$selftests" install INSTALL_PATH="$dir/there" > "$dir/out" 2>&1
 result $? "make install"
-runs 0 -l && grep -qx 'dsm:litmus 6' "$dir/out" && grep -qx engine:unit "$dir/out" && ! grep -q bench "$dir/out" &&
+runs 0 -l && grep -qx 'dsm:litmus 3' "$dir/out" && grep -qx engine:unit "$dir/out" && ! grep -q bench "$dir/out" &&
 	for program in $(sed 's/:/\//; s/ .*//' "$dir/out"); do
 		test -x "$dir/there/$program" || { echo "no $program" >> "$dir/out"; false; break; }
 	done
