@@ -15,11 +15,13 @@
  *	o	both write to it in turns, then CPU 0 reads each time what CPU 1 has written there
  *	k	CPU 1 kicks ioeventfds of a pci-testdev in slot 16, CPU 0 ends them, CPU 1 counts
  *	e	CPU 1 loads segments that there are not, one after the other; CPU 0 writes to the page of CPU 1's stack
+ *	h	CPU 1 has an interrupt and an STI before it writes to a page; CPU 0 writes there as well
  *	t	both compare their TSC; CPU 1 sets its own to 0 and resets the machine; they compare again
  *
  * Letters: B, A: CPU 0, CPU 1 has begun; =: the TSC of CPU 1 lies between two of CPU 0; <, >: it does not;
  * w, k: it is done; o: it is, and all bytes were right; x: one was not;
  * e: 64 exceptions, or 65,536 more, have come; x: one had another one's error code;
+ * h: 64 interrupts, or 4,096 more, have come; x: one came before the instruction behind STI;
  * r, d: the hypercall was refused, done; m: the memory is written; s, w: the segments were loaded and the image is as it was, or has changed.
  */
 #define OPERATION	0x500	/* in RAM, for CPU 1 */
@@ -33,7 +35,9 @@
 #define IDT		0x3000
 #define STACK		0x4000	/* a page of its own */
 #define STACK_TOP	0x4ff0
+#define OWN_STACK_TOP	0x6ff0
 #define GP_VECTOR	13
+#define IPI_VECTOR	64
 #define FIRST_SELECTOR	0x18	/* behind the last of the table's */
 #define NMI_VECTOR	(2 * 4)
 #define TRAMPOLINE	0x8000
@@ -43,10 +47,12 @@
 
 #define MSR_TSC		0x10
 #define MSR_APICBASE	0x1b
+#define MSR_X2APIC_EOI	0x80b
 #define MSR_X2APIC_SVR	0x80f
 #define MSR_X2APIC_ICR	0x830
 #define ICR_INIT	0x4500
 #define ICR_NMI		0x4400
+#define ICR_FIXED	0x4000
 #define KVM_HC_SEND_IPI	10
 #define KVM_ENOSYS	1000
 #define SERIAL		0x3f8
@@ -109,6 +115,12 @@
 	movw	$\count, %cx
 1:	outb	%al, %dx
 	loop	1b
+.endm
+
+.macro gate vector, handler
+	movl	$(8 << 16 | (\handler - trampoline + TRAMPOLINE)), IDT + \vector * 8
+	movl	$0x8e00, IDT + \vector * 8 + 4
+	lidtl	gates - trampoline + TRAMPOLINE
 .endm
 
 .macro await_turn mine
@@ -174,6 +186,8 @@ start:
 	cmpb	$'k', OPERATION
 	je	unkick
 	cmpb	$'e', OPERATION
+	je	disturb
+	cmpb	$'h', OPERATION
 	je	disturb
 	cmpb	$'t', OPERATION
 	jne	rest
@@ -256,6 +270,8 @@ trampoline:
 	je	segments
 	cmpb	$'e', %bl
 	je	segments
+	cmpb	$'h', %bl
+	je	segments
 	cmpb	$'v', %bl
 	je	hypercall
 	cmpb	$'t', %bl
@@ -295,6 +311,8 @@ segments:
 	movw	%ax, %ds
 	cmpb	$'e', %bl
 	je	exceptions
+	cmpb	$'h', %bl
+	je	shadow
 	cmpb	$'m', %bl
 	je	9f
 	movb	$0, IMAGE_ROM
@@ -315,9 +333,7 @@ segments:
 exceptions:
 	movw	%ax, %ss
 	movl	$STACK_TOP, %esp
-	movl	$(8 << 16 | (excepted - trampoline + TRAMPOLINE)), IDT + GP_VECTOR * 8
-	movl	$0x8e00, IDT + GP_VECTOR * 8 + 4
-	lidtl	gates - trampoline + TRAMPOLINE
+	gate	GP_VECTOR, excepted
 	xorl	%ebx, %ebx
 15:	movzbl	%bl, %edx
 	leal	FIRST_SELECTOR(, %edx, 8), %edx
@@ -334,7 +350,33 @@ excepted:
 	say	'x'
 17:	movl	$(16b - trampoline + TRAMPOLINE), (%esp)
 	iretl
-gates:	.word	GP_VECTOR * 8 + 7
+shadow:
+	movw	%ax, %ss
+	movl	$OWN_STACK_TOP, %esp
+	gate	IPI_VECTOR, interrupted
+	enable_x2apic
+	xorl	%ebx, %ebx
+18:	cli
+	ipi	1, ICR_FIXED | IPI_VECTOR
+	sti
+19:	lock incl STACK
+	nop
+	incl	%ebx
+	andw	$4095, %bx
+	cmpw	$64, %bx
+	jne	18b
+	say	'h'
+	jmp	18b
+interrupted:
+	cmpl	$(19b - trampoline + TRAMPOLINE), (%esp)
+	jne	20f
+	say	'x'
+20:	movl	$MSR_X2APIC_EOI, %ecx
+	xorl	%eax, %eax
+	xorl	%edx, %edx
+	wrmsr
+	iretl
+gates:	.word	IPI_VECTOR * 8 + 7
 	.long	IDT
 	.code16
 table:

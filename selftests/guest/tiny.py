@@ -194,25 +194,31 @@ def kicks(t):
         m.end()
 
 
-def exceptions(t):
-    """
-    A CPU moves while it waits for the page that an exception's frame goes to: whoever has the CPU then delivers the exception, with
-    its error code. Each has another one, so that none is right because it was left there.
-    """
-    m = Tiny('e')
+def midway(t, operation, what):
+    """A CPU moves while it is in the midst of something: it waits for a page that CPU 0 writes to."""
+    m = Tiny(operation)
     try:
         m.start()
-        m.wait_for('BAe', m.letters)
+        m.wait_for(f'BA{operation}', m.letters)
         for _ in range(10):
             m.move((1, 'node0'))
             m.move((1, 'node1'))
         m.move((1, 'node0'))
-        letters, more = m.letters(), ''
-        more = m.wait_for('e', lambda: m.letters()[len(letters):])
-        t.ok('e' in more and 'x' not in letters + more, 'the error code of an exception moves with its CPU',
-             f'{letters} {more}\n{m.errors()}')
+        letters = m.letters()
+        more = m.wait_for(operation, lambda: m.letters()[len(letters):])
+        t.ok(operation in more and 'x' not in letters + more, what, f'{letters} {more}\n{m.errors()}')
     finally:
         m.end()
+
+
+def exceptions(t):
+    """It delivers an exception, each with another error code, so that none is right because it was left there."""
+    midway(t, 'e', 'the error code of an exception moves with its CPU')
+
+
+def shadow(t):
+    """An interrupt may come after the instruction behind STI, not before: STI and HLT would miss a wake-up."""
+    midway(t, 'h', 'an interrupt that waits for the instruction behind STI does so when its CPU moves')
 
 
 class Small(Tiny):
@@ -270,7 +276,7 @@ def left_terminal(t):
         m.end()
 
 
-PARTS = (panicked, stuck, clock, hypercall, firmware, serial, in_turns, kicks, exceptions, confined, unanswered, lost, left_terminal)
+PARTS = (panicked, stuck, clock, hypercall, firmware, serial, in_turns, kicks, exceptions, shadow, confined, unanswered, lost, left_terminal)
 
 
 def test(t):
