@@ -2,7 +2,7 @@
 /*
  * Shared memory of nodes in one kernel: every value that is read is checked.
  *
- * usage: mem [SECONDS-PER-WORKLOAD]
+ * usage: mem [SECONDS-PER-WORKLOAD [WORKLOAD]]	that one alone, on machines of every kind
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -55,7 +55,7 @@ static bool elsewhere(const struct workload *w)
 	return w->run == work_litmus || w->run == work_bench || w->run == work_stream;
 }
 
-static void run_all(unsigned int seconds)
+static void run_all(unsigned int seconds, const char *only)
 {
 	static const struct { int nodes; const char *transport; } on[] = {
 		{ 1, "loop" }, { 2, "loop" }, { 4, "loop" }, { 2, "tcp" }, { 4, "tcp" },
@@ -65,7 +65,7 @@ static void run_all(unsigned int seconds)
 
 	for (i = 0; i < sizeof(on) / sizeof(on[0]); i++) {
 		for (w = 0; w < workload_count; w++) {
-			if (elsewhere(&workloads[w]))
+			if (elsewhere(&workloads[w]) || (only && strcmp(only, workloads[w].name)))
 				continue;
 			run(&workloads[w], on[i].nodes, on[i].transport, seconds);
 		}
@@ -212,13 +212,16 @@ static void one_machine(const char *transport)
 int main(int argc, char **argv)
 {
 	unsigned int seconds = argc > 1 ? atoi(argv[1]) : 2;
+	const char *only = argc > 2 ? argv[2] : NULL;
 
 	tap_start(120 + 80 * 3 * seconds);
 	klog_open();
 	close(dev_open());
-	one_machine("loop");
-	one_machine("tcp");
-	run_all(seconds);
+	if (!only) {
+		one_machine("loop");
+		one_machine("tcp");
+	}
+	run_all(seconds, only);
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();
 }
