@@ -26,7 +26,8 @@ check-long:
 	@tools/testbed/setup packages trials debian
 	@first=0; tools/testbed/check --limit 25000 dsm/faults.py "dsm/vms.py 4 2" "dsm/torn 500" "dsm/rdma.py litmus" guest/two-machines.py \
 		"guest/two-nodes.py one reboot" "guest/two-nodes.py one quick small rdma" \
-		"guest/two-nodes.py two quick rdma" "guest/two-nodes.py two stock reboot" "guest/checkpoint.py fewer" "guest/drift.py 600" "dsm/lost.py 4" "explore/explore --big" \
+		"guest/two-nodes.py two quick rdma" "guest/two-nodes.py two stock reboot" "guest/checkpoint.py fewer" \
+		"guest/drift.py 600" "dsm/lost.py 4" "explore/explore --big" \
 		"guest/boots.py 10 1" "guest/boots.py 10 2" guest/four-nodes.py guest/trials.py ipi/ipi_traced.sh "ipi/ipi_move.sh 5000" \
 		"member/members.py 1000" "member/machines.py 1000" member/planted.py member/fence.py member/lost-host.sh \
 		tools/forked.py "tools/forked.py since twin" build/debian-host.sh build/two-hosts.py || first=1; \
