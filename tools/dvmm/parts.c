@@ -62,6 +62,8 @@ static bool part_begin(struct part *p, char **argv)
 	} else {
 		p->in = fdopen(in, "w");
 		p->out = fdopen(out, "r");
+		/* poll() does not see a line that stdio has read already */
+		setvbuf(p->out, NULL, _IONBF, 0);
 	}
 	g_strfreev(argv);
 	return p->out;
