@@ -276,7 +276,8 @@ def left_terminal(t):
         m.end()
 
 
-PARTS = (panicked, stuck, clock, hypercall, firmware, serial, in_turns, kicks, exceptions, shadow, confined, unanswered, lost, left_terminal)
+PARTS = (panicked, stuck, clock, hypercall, firmware, serial, in_turns, kicks, exceptions, shadow, confined, unanswered, lost,
+         left_terminal)
 
 
 def test(t):
