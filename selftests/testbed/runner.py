@@ -9,7 +9,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../tools/testbed'))
 sys.dont_write_bytecode = True
 from testbed import config  # noqa: E402
-from testbed.runner import Runner  # noqa: E402
+from testbed.runner import Runner, Totals  # noqa: E402
 from testbed.tests import Test  # noqa: E402
 
 FAKE = '''#!/bin/sh
@@ -31,7 +31,8 @@ def main():
     """Runs the planted tests and looks at what the runner says."""
     work = tempfile.mkdtemp()
     said = []
-    runner = Runner(work, lambda: config.Config(512, share=work), 1, said.append)
+    totals = Totals(work, said.append)
+    runner = Runner(totals, lambda: config.Config(512, share=work), 1)
     print('TAP version 13')
     print(f'1..{len(PLANTED)}')
     bad = 0
@@ -40,11 +41,11 @@ def main():
         with open(path, 'w') as f:
             f.write(FAKE % body)
         os.chmod(path, 0o755)
-        before, heard = runner.failed, len(said)
+        before, heard = totals.failed, len(said)
         test = Test('testbed', 'node', 1, bound, ['../../../share/planted'])
         runner.run(test)
         news = '\n'.join(said[heard:])
-        good = (runner.failed > before) == bool(failures) and words in news
+        good = (totals.failed > before) == bool(failures) and words in news
         bad += not good
         if not good:
             print('# ' + news.replace('\n', '\n# '))

@@ -79,17 +79,50 @@ def _pump(stream, kind, sink):
         sink.data(kind, data)
 
 
-class Runner:
-    """Owns the logs, the cluster and the totals."""
+class Totals:
+    """What all tests of a check came to."""
 
-    def __init__(self, logs, make_config, nodes, say, patience=1):
-        self.logs, self.make_config, self.nodes, self.say = logs, make_config, nodes, say
-        self.patience = patience
-        self.cluster = self.control = None
-        self.boots = self.programs = 0
-        self.passed = self.failed = self.skipped = 0
+    def __init__(self, logs, say):
+        self.logs, self.say = logs, say
+        self.programs = self.passed = self.failed = self.skipped = 0
         self.bad = []
         self.lock = threading.Lock()
+
+    def count(self, test, tap, seconds):
+        """A test is over, in any thread."""
+        with self.lock:
+            self._count_locked(test, tap, seconds)
+
+    def _count_locked(self, test, tap, seconds):
+        self.programs += 1
+        self.passed += tap.passed
+        self.failed += len(tap.failures)
+        self.skipped += tap.skipped
+        parts = [f'{tap.passed} passed']
+        parts += [f'{len(tap.failures)} failed'] if tap.failures else []
+        parts += [f'{tap.skipped} skipped'] if tap.skipped else []
+        self.say(f'{"FAILED" if tap.failures else "ok":6} {test.name}: {", ".join(parts)} ({seconds:.1f} s)')
+        for text in tap.skips[:3]:
+            self.say(f'         {text}')
+        for text in tap.failures[:10]:
+            self.say(f'         {text}')
+        if tap.failures:
+            self.bad.append((test.name, tap.failures[0]))
+            self.say(f'         log: {os.path.join(self.logs, test.file_name() + ".log")}')
+
+    def text(self):
+        """The last line."""
+        return f'{self.passed} passed, {self.failed} failed' + (f', {self.skipped} skipped' if self.skipped else '')
+
+
+class Runner:
+    """Owns a cluster; others may run beside it under the same logs and totals."""
+
+    def __init__(self, totals, make_config, nodes, patience=1, name='cluster'):
+        self.totals, self.make_config, self.nodes, self.patience, self.name = totals, make_config, nodes, patience, name
+        self.logs, self.say = totals.logs, totals.say
+        self.cluster = self.control = None
+        self.boots = 0
 
     def run(self, test):
         """Runs one test and says how it went."""
@@ -105,7 +138,7 @@ class Runner:
             status = None
         if test.where != 'host':
             self._after(tap, test, status)
-        self._count(test, tap, time.monotonic() - start)
+        self.totals.count(test, tap, time.monotonic() - start)
 
     def _status(self, test, sink):
         if test.where == 'host':
@@ -135,7 +168,7 @@ class Runner:
         conf = self.make_config()
         self.say(f'  booting {nodes} nodes: {conf.describe()}')
         start = time.monotonic()
-        self.cluster = Cluster(nodes, conf, os.path.join(self.logs, f'cluster{self.boots}'))
+        self.cluster = Cluster(nodes, conf, os.path.join(self.logs, f'{self.name}{self.boots}'))
         self.cluster.boot()
         self.cluster.reports()
         self.control = control.Control(self.cluster, os.path.join(self.cluster.sockets, 'control'))
@@ -177,27 +210,6 @@ class Runner:
         self.say(f'  nodes are booted anew after {test.name}')
         self.close(at_once=True)
 
-    def _count(self, test, tap, seconds):
-        with self.lock:
-            self._count_locked(test, tap, seconds)
-
-    def _count_locked(self, test, tap, seconds):
-        self.programs += 1
-        self.passed += tap.passed
-        self.failed += len(tap.failures)
-        self.skipped += tap.skipped
-        parts = [f'{tap.passed} passed']
-        parts += [f'{len(tap.failures)} failed'] if tap.failures else []
-        parts += [f'{tap.skipped} skipped'] if tap.skipped else []
-        self.say(f'{"FAILED" if tap.failures else "ok":6} {test.name}: {", ".join(parts)} ({seconds:.1f} s)')
-        for text in tap.skips[:3]:
-            self.say(f'         {text}')
-        for text in tap.failures[:10]:
-            self.say(f'         {text}')
-        if tap.failures:
-            self.bad.append((test.name, tap.failures[0]))
-            self.say(f'         log: {os.path.join(self.logs, test.file_name() + ".log")}')
-
     def close(self, at_once=False):
         """Ends the nodes."""
         if self.control:
@@ -205,7 +217,3 @@ class Runner:
         if self.cluster:
             self.cluster.kill() if at_once else self.cluster.stop()
         self.control = self.cluster = None
-
-    def total(self):
-        """The last line."""
-        return f'{self.passed} passed, {self.failed} failed' + (f', {self.skipped} skipped' if self.skipped else '')
