@@ -38,5 +38,8 @@ before=$(date +%s)
 SAY_EVERY=20 sh -euc ". '$here/../../tools/testbed/lib/say.sh'; quietly $dir/log true" | cat > "$dir/out" 2>&1
 test $(($(date +%s) - before)) -lt 10
 result $? "nobody waits for the one who tells"
+"$here/../../tools/testbed/setup" packages pianos > "$dir/out" 2>&1
+test $? = 1 && grep -q "there is no piece 'pianos'" "$dir/out" && ! grep -q '1 of 2' "$dir/out"
+result $? "a piece that there is not is named before anything is set up"
 echo "1..$n"
 exit $fail
