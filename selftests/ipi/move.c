@@ -91,8 +91,11 @@ static void finish_eoi(struct mover *m)
 {
 	uint32_t vector = route(m, m->cpu->node, m->cpu->node);
 
-	if (vector != DVMM_NO_VECTOR && m->fault != FAULT_NO_EOI)
-		__atomic_fetch_add(&m->cpu->eois[vector], 1, __ATOMIC_SEQ_CST);
+	if (vector == DVMM_NO_VECTOR)
+		return;
+	m->ends++;
+	if (m->fault != FAULT_NO_EOI)
+		vcpu_ended(m->cpu, vector);
 }
 
 /* Every node has heard all others' marks behind their last interrupts. */

@@ -26,6 +26,7 @@ enum fault {
  * @last: vector of an interrupt that a device of node 0 sends the vCPU in each move, once
  *	nothing runs any more; 0: none does
  * @moves: how many there were
+ * @ends: how many ends of interrupts the mover had to report, as KVM had not
  */
 struct mover {
 	struct guest *g;
@@ -38,6 +39,7 @@ struct mover {
 	volatile unsigned int last;
 	volatile unsigned int lasts;
 	volatile unsigned int moves;
+	volatile unsigned int ends;
 };
 
 /** mover_start - the first move is from where the vCPU is to the next node */

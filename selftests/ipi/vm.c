@@ -209,6 +209,13 @@ static int next_command(struct vcpu *cpu)
 	return command;
 }
 
+void vcpu_ended(struct vcpu *cpu, unsigned int vector)
+{
+	__atomic_fetch_add(&cpu->eois[vector], 1, __ATOMIC_SEQ_CST);
+	if (cpu->ended)
+		cpu->ended(cpu);
+}
+
 static bool handle_exit(struct vcpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
@@ -220,7 +227,7 @@ static bool handle_exit(struct vcpu *cpu)
 		*(uint32_t *)((char *)run + run->io.data_offset) = next_command(cpu);
 		return true;
 	case KVM_EXIT_IOAPIC_EOI:
-		__atomic_fetch_add(&cpu->eois[run->eoi.vector], 1, __ATOMIC_SEQ_CST);
+		vcpu_ended(cpu, run->eoi.vector);
 		return true;
 	case KVM_EXIT_INTR:
 	case KVM_EXIT_IRQ_WINDOW_OPEN:

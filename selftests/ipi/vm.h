@@ -19,6 +19,8 @@ struct guest;
  * struct vcpu - a vCPU and the thread that runs it
  * @fd: its KVM vCPU of @node, where it runs; @run likewise
  * @fds: those of all nodes, -1 where it has not been
+ * @eois: ends of level-triggered interrupts that were reported, by vector
+ * @ended: called after each of them; NULL: nobody asks
  */
 struct vcpu {
 	struct guest *g;
@@ -39,7 +41,11 @@ struct vcpu {
 	bool asking;
 	volatile bool quit;
 	unsigned int eois[256];
+	void (*ended)(struct vcpu *cpu);
 };
+
+/** vcpu_ended - somebody reports the end of a level-triggered interrupt */
+void vcpu_ended(struct vcpu *cpu, unsigned int vector);
 
 /** struct guest - @machine, @link: descriptors of /dev/dvmm, -1 where there is none */
 struct guest {
