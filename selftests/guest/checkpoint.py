@@ -141,6 +141,8 @@ def again(t, m, where, before):
         t.diag(f'{where}: loaded and spread after {time.monotonic() - begin:.1f} s')
         t.ok(n == m.total - m.cpus, f'{where}: its vCPUs move to their memory', n)
         goes_on(t, m, where, before)
+        if not m.one_kernel:
+            checks.warps(t, m)
         checks.power_off(t, m)
     finally:
         m.end()
