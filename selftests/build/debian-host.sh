@@ -1,6 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# The packages on a Debian host that is a directory: installed, upgraded, removed and purged.
+# The packages on a Debian host that is a directory: installed, built by DKMS for its kernel, upgraded, removed and purged.
+#
+# usage: debian-host.sh [RELEASE]	by its codename; this machine's own without one
 
 . "$(dirname "$0")/lib.sh"
 command -v dh_dkms >/dev/null || skip_all "debhelper and dh-dkms are not installed"
@@ -20,7 +22,7 @@ build()
 }
 
 echo "TAP version 13"
-echo "1..7"
+echo "1..8"
 fail=0
 build "$tmp/old" && build "$tmp/new" "$(sed -n '1s/.*(\(.*\)).*/\1/p' "$top/debian/changelog")+later"
 result $? 1 "two versions are built" "$tmp/log"
@@ -39,8 +41,12 @@ status=0
 in_root dvmm version || status=$?
 test $status = 5
 in_root dvmm create big --node alpha=192.0.2.1,cpus=1,memory=1G
-in_root dkms status dvmm | grep -q added
+test -n "$(in_root dkms status dvmm)"
 echo install >>"$shared/done"
+kernel=$(ls "$root/lib/modules")
+in_root dkms status dvmm -k "$kernel" | grep installed || in_root dkms install dvmm -k "$kernel"
+in_root dkms status dvmm -k "$kernel" | grep installed | tee "$shared/built"
+echo dkms >>"$shared/done"
 rm "$root"/tmp/*.deb
 packages new
 in_root sh -c 'apt-get install -y --no-install-recommends /tmp/*.deb'
@@ -56,22 +62,30 @@ echo remove >>"$shared/done"
 in_root apt-get purge -y dvmm dvmm-dkms
 all_files >"$shared/left" || true
 echo purge >>"$shared/done"
+# What packages have started keeps the host's file systems mounted until it has ended.
+for i in $(seq 300); do
+	ls -l /proc/[0-9]*/root /proc/[0-9]*/fd 2>/dev/null | grep -q " $root" || break
+	sleep 0.1
+done
 END
 
-release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+here=$(. /etc/os-release && echo "$VERSION_CODENAME")
+release=${1:-$here}
 apt-get indextargets --format '$(ORIGIN) $(CREATED_BY) $(REPO_URI) $(RELEASE) $(COMPONENT)' |
-	awk '$1 == "Debian" && $2 == "Packages" && $5 == "main" {print "deb", $3, $4, $5}' | sort -u >"$tmp/sources.list"
-touch "$tmp/done" "$tmp/left"
-mmdebstrap --variant=apt --include=udev,kmod,systemd --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/locale/*' \
+	awk '$1 == "Debian" && $2 == "Packages" && $5 == "main" {print "deb", $3, $4, $5}' | sort -u | grep -v -e -backports |
+	sed "s/\<$here\>/$release/" >"$tmp/sources.list"
+touch "$tmp/done" "$tmp/left" "$tmp/built"
+mmdebstrap --variant=apt --include=udev,kmod,systemd,linux-headers-amd64 --aptopt='Acquire::Languages "none"' --dpkgopt='path-exclude=/usr/share/locale/*' \
 	--customize-hook="sh $tmp/in-host \"\$1\" $tmp" "$release" /dev/null "$tmp/sources.list" >"$tmp/log" 2>&1
 result $? 2 "a Debian $release host" "$tmp/log"
+sed 's/^/# /' "$tmp/built"
 i=2
-for step in install upgrade remove purge; do
+for step in install dkms upgrade remove purge; do
 	i=$((i + 1))
 	grep -qx $step "$tmp/done"
 	result $? $i "$step"
 done
 grep -vx -e etc/dvmm -e 'etc/dvmm/big\.\(conf\|key\)' "$tmp/left" >"$tmp/log"
 [ ! -s "$tmp/log" ]
-result $? 7 "nothing is left but the machine that was made" "$tmp/log"
+result $? 8 "nothing is left but the machine that was made" "$tmp/log"
 exit $fail
