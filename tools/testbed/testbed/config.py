@@ -139,9 +139,10 @@ def make_initrd(set_up, modules, out):
         for path in modules.values():
             subprocess.run(['objcopy', '-g', path, os.path.join(ours, os.path.basename(path))], check=True)
         subprocess.run(['depmod', '-b', work, set_up['VERSION']], check=True)
-        subprocess.run(f'cp {set_up["INITRAMFS"]}/node.cpio {out}.tmp && cd {work} && '
+        mine = f'{out}.{os.path.basename(work)}'    # another lane may make the same
+        subprocess.run(f'cp {set_up["INITRAMFS"]}/node.cpio {mine} && cd {work} && '
                        f'find lib/modules/*/modules.* lib/modules/*/updates | cpio --quiet -o -H newc -R 0:0 '
-                       f'>> {out}.tmp && mv {out}.tmp {out}', shell=True, check=True)
+                       f'>> {mine} && mv {mine} {out}', shell=True, check=True)
 
 
 def joined(first, second):
