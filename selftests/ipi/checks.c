@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -158,18 +159,31 @@ static unsigned int takers(struct guest *g, unsigned int vector, uint32_t *set)
 	return n;
 }
 
+/* KVM keeps to itself how logical destinations are read in xAPIC mode (ipi.rst). */
+static bool mode_unclear(void)
+{
+	struct utsname u;
+	int major, minor;
+
+	return !uname(&u) && sscanf(u.release, "%d.%d", &major, &minor) == 2 &&
+	       (major > 7 || (major == 7 && minor >= 3));
+}
+
 void lowest(struct guest *g, uint32_t set, uint32_t dest, const char *what)
 {
-	unsigned int vector, wrong = 0;
+	bool once = dest < MAX_IDS || !mode_unclear();
+	unsigned int vector, n, wrong = 0;
 	uint32_t used = 0;
 
 	for (vector = 0xc0; vector < 0xd0; vector++)
 		cpu_send(g, vector & 3, vector | 0x4000 | 0x100 | 0x800, dest);
 	pause_ms(SETTLE_MS * 4);
-	for (vector = 0xc0; vector < 0xd0; vector++)
-		wrong += takers(g, vector, &used) != 1;
-	if (!tap_ok(!wrong && used == set, "%s, lowest priority: 16 messages, each taken once",
-		    what))
+	for (vector = 0xc0; vector < 0xd0; vector++) {
+		n = takers(g, vector, &used);
+		wrong += once ? n != 1 : !n;
+	}
+	if (!tap_ok(!wrong && used == set, "%s, lowest priority: 16 messages, each taken %s",
+		    what, once ? "once" : "by one or more"))
 		tap_diag("%u taken wrongly; CPUs 0x%x of 0x%x took some", wrong, used, set);
 	clear_counts(g);
 }

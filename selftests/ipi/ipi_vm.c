@@ -66,9 +66,12 @@ static void bad_attachments(struct guest *g)
 	attach_fails(g, 0, empty, EINVAL, "a VM without vCPUs");
 	attach_fails(g, 0, plain, EINVAL, "a VM without a split irqchip");
 	attach_fails(g, 0, g->vm[1], EINVAL, "a VM with another node's vCPUs");
-	set_ftrace("0");
-	attach_fails(g, 0, g->vm[0], ENODEV, "while ftrace is switched off");
-	set_ftrace("1");
+	if (set_ftrace("0")) {
+		attach_fails(g, 0, g->vm[0], ENODEV, "while ftrace is switched off");
+		set_ftrace("1");
+	} else {
+		tap_skip("attach while ftrace is switched off", "a kernel of 7.x stays on");
+	}
 	close(plain);
 	close(empty);
 	close(kvm);

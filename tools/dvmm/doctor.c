@@ -112,7 +112,8 @@ static void check_cpu(struct doctor *d)
 /* As dkms.conf has it. */
 static bool made_for(const char *release)
 {
-	return g_str_has_prefix(release, "6.1.") || g_str_has_prefix(release, "6.12.");
+	return g_str_has_prefix(release, "6.1.") || g_str_has_prefix(release, "6.12.") ||
+	       g_str_has_prefix(release, "7.3.");
 }
 
 static void check_kernel(struct doctor *d)
@@ -126,8 +127,21 @@ static void check_kernel(struct doctor *d)
 			u.release);
 	else
 		verdict(d, "kernel", made_for(u.release) ? PASS : FAIL,
-			"boot Linux 6.1 or 6.12", "Linux %s", u.release);
+			"boot Linux 6.1, 6.12 or 7.3", "Linux %s", u.release);
 	g_free(rt);
+}
+
+/* From 7 on no module may forbid it to a VM. */
+static bool avic_stays(void)
+{
+	char *avic = content("/sys/module/kvm_amd/parameters/avic");
+	struct utsname u;
+	bool stays;
+
+	uname(&u);
+	stays = is_true(avic) && atoi(u.release) >= 7;
+	g_free(avic);
+	return stays;
 }
 
 static void check_kvm(struct doctor *d)
@@ -144,6 +158,9 @@ static void check_kvm(struct doctor *d)
 	else if (!is_true(nested) || !is_true(tdp))
 		verdict(d, "kvm", FAIL, "load kvm with tdp_mmu=1, kvm_amd npt=1, kvm_intel ept=1",
 			"there is no nested paging by the TDP MMU");
+	else if (avic_stays())
+		verdict(d, "kvm", FAIL, "load kvm_amd with avic=0",
+			"AMD's AVIC would deliver interrupts past dvmm");
 	else
 		verdict(d, "kvm", PASS, "", "kvm_%s, nested paging", amd ? "amd" : "intel");
 	g_free(nested);
