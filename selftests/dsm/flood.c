@@ -108,8 +108,7 @@ static void unread_channels(void)
 		if (peer_send(&p, DVMM_LANE_CTL, &h, junk, sizeof(junk)))
 			break;
 	}
-	/* 31 MiB with the stock kernel, 119 with KASAN, where each is a larger object. */
-	judge(what, tap_patience() > 1 ? FLOOD_MIB : FLOOD_MIB / 2);
+	judge(what, FLOOD_MIB / 2);
 	ended(&p, what, "does not read its channels");
 	close_all(channel, 8);
 	peer_close(&p);
