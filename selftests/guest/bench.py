@@ -13,6 +13,7 @@ from guestlib import Machine, Plain, load, main, unload_all
 
 HOTTEST = 20
 CPUS = 2                # of the guest, on each host
+MEMORY = 512            # MiB on each host; a guest of less than 512 in all turns huge pages off
 # of the kernels of all guests
 WORDS = f'{hotpages.WORDS} {os.environ.get("DVMM_BENCH_WORDS", "")}'
 TRACED = os.environ.get('DVMM_BENCH_TRACE', '').split()         # jobs to record as well
@@ -141,7 +142,7 @@ def two_hosts(t, m, one):
 
 def test(t):
     """One host, then a machine of one node, then two hosts."""
-    m = Machine([0, 1], cpus=CPUS)
+    m = Machine([0, 1], cpus=CPUS, memory=MEMORY)
     one = plain(t, m)
     load({0, 1})
     try:

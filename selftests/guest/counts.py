@@ -5,6 +5,7 @@
 $DVMM_BENCH_JOBS: which, as NAME or NAME=SIZE; $DVMM_BENCH_TRACE: which to record as well, in a run of their own;
 $DVMM_BENCH_PARAMS: settings of the module to go through, each job under each, as "copies=0 copies=16,zeros=8"
 (a name with slashes is that of files of the guest, as in "/proc/sys/kernel/sched_autogroup_enabled=0");
+$DVMM_BENCH_KEYS: lines for the machine file, as in "prefetch = off,migratory = on";
 $DVMM_BENCH_WORDS: more words for the guest's kernel; $DVMM_BENCH_TUNE: a script for the guest before the first job.
 No time is compared, so this may be run beside other work.
 """
@@ -22,9 +23,11 @@ JOBS = os.environ.get('DVMM_BENCH_JOBS', '').split() or list(benchjobs.ALL)
 PARAMS = os.environ.get('DVMM_BENCH_PARAMS', '').split() or ['']
 KEEP = os.environ.get('DVMM_BENCH_KEEP')
 WORDS = os.environ.get('DVMM_BENCH_WORDS', '')
+KEYS = list(filter(None, os.environ.get('DVMM_BENCH_KEYS', '').split(',')))
 TUNE = os.environ.get('DVMM_BENCH_TUNE')
 TRACED = os.environ.get('DVMM_BENCH_TRACE', '').split()
 CPUS = 2
+MEMORY = 512            # MiB on each host, as in bench.py
 
 
 def counts(m):
@@ -34,9 +37,7 @@ def counts(m):
 
 def counted(t, m, job):
     """One run: what each node asked."""
-    ping = benchjobs.Ping()
-    before = counts(m)
-    ping.start()
+    before, ping = counts(m), benchjobs.Ping()
     took = benchjobs.seconds(m, job, (0, m.far()))
     price, after = ping.median(), counts(m)
     for node, (a, b) in enumerate(zip(before, after)):
@@ -74,7 +75,7 @@ def set_params(m, setting):
 def test(t):
     """Boot, spread, jobs."""
     load({0, 1})
-    m = Machine([0, 1], cpus=CPUS, keys=['start = packed', 'timeout = 600'], at_once=True)
+    m = Machine([0, 1], cpus=CPUS, memory=MEMORY, keys=['start = packed', 'timeout = 600', *KEYS], at_once=True)
     try:
         set_params(m, PARAMS[0] if '/' not in PARAMS[0] else '')
         m.start(f'{hotpages.WORDS} {WORDS}')
