@@ -356,6 +356,15 @@ def power_off(t, m):
              f'status {status}\n{shlex.quote(m.said(node))}')
 
 
+def reads_ahead(t, m):
+    """What a CPU of one host reads in order, the other host's had written: most of it comes before it is asked for."""
+    before = [m.stats(node) for node in range(len(m.hosts))]
+    m.must(f'benchjob reader=1 {m.local(0)[0]} {m.far()}', 200)
+    asked, read = (sum(int(m.stats(node)[key]) - int(old[key]) for node, old in enumerate(before))
+                   for key in ('prefetches', 'faults_read'))
+    t.ok(asked >= 128, f'of 256 pages that are read in order {asked} are asked for ahead, {read} waits for reads', before)
+
+
 def faults(t, m, what):
     """For the reader: what it cost so far."""
     for node in range(len(m.hosts)):

@@ -40,6 +40,7 @@ def works(t, m):
     """Memory and interrupts under load."""
     checks.parallel(t, m)
     checks.signals(t, m)
+    checks.reads_ahead(t, m)
     checks.litmus(t, m)
     checks.stays_home(t, m)
     checks.nmi(t, m)

@@ -37,7 +37,7 @@ result $? "a right file is taken"
 runs 0 dump --json "$dir/good.conf" && python3 -c '
 import json, sys
 m = json.load(open(sys.argv[1]))
-assert m["security"] == "tls" and m["key"].endswith("/good.key") and m["timeout"] == 60, m
+assert m["prefetch"] and not m["migratory"] and m["security"] == "tls" and m["key"].endswith("/good.key") and m["timeout"] == 60, m
 assert m["nodes"] == [{"name": "alpha", "address": "192.0.2.1", "port": 7400, "cpus": 2,
                        "memory": 64 << 20, "cache": 0}], m' "$dir/out"
 result $? "JSON says all, defaults as well"
@@ -47,6 +47,9 @@ result $? "what dump prints is a machine file"
 runs 0 dump "$dir/more.conf" && grep -q '^stall = 0$' "$dir/out" && cp "$dir/out" "$dir/again.conf" &&
 	runs 0 check "$dir/again.conf"
 result $? "stall and [guest] are known"
+printf '%s\n' "$good" | sed 's/^\[node/prefetch = off\n&/' > "$dir/off.conf"
+runs 0 dump "$dir/off.conf" && grep -q '^prefetch = off$' "$dir/out"
+result $? "a switch that is on can be off"
 runs 0 cmdline "$dir/more.conf" alpha && grep -qF 'file=/a,,b.img -device virtio-blk-pci' "$dir/out" &&
 	grep -qF -- '-cpu EPYC' "$dir/out" && grep -qF 'dvmm-machine=/run/dvmm/more/alpha/machine,' "$dir/out"
 result $? "the command line has what [guest] says, and a file that QEMU reads"

@@ -177,7 +177,8 @@ static bool flag(struct reader *r, const char *group, const char *key, bool *out
 {
 	char *s = value(r, group, key, false);
 
-	*out = s && !strcmp(s, "on");
+	if (s)
+		*out = !strcmp(s, "on");
 	if (s && !*out && strcmp(s, "off"))
 		wrong(r, line_of(r, group, key), "[%s] %s = %s: write on or off", group, key, s);
 	g_free(s);
@@ -277,6 +278,7 @@ static bool read_machine(struct reader *r, struct file *f)
 	f->distance = 40;
 	f->hold_us = 100;
 	f->stall = 30;
+	f->prefetch = true;
 	f->transport = "tcp";
 	f->start = "spread";
 	if (!line_of(r, "machine", NULL))
