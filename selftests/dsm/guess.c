@@ -276,7 +276,8 @@ static void streams_of(const char *who, int node)
 	tap_ok(!wrong, "%s, %s: who goes from page to page finds what was written", transport, who);
 	tap_ok(without >= PAGES / 2, "%s, %s: it waits for each page: %lu times for %d", transport,
 	       who, without, PAGES / 2);
-	tap_ok(with < without / 4, "%s, %s: downwards, adding, it waits %lu times", transport, who,
+	/* Where there are CPUs for both, the thread may wait once for what was asked for before. */
+	tap_ok(with < without / 2, "%s, %s: downwards, adding, it waits %lu times", transport, who,
 	       with);
 	tap_ok(apart < without / 4, "%s, %s: and where what it leaves out is elsewhere, %lu times",
 	       transport, who, apart);
@@ -290,26 +291,23 @@ static void streams_of(const char *who, int node)
 static void willneed(int node)
 {
 	volatile uint64_t *m[2];
-	unsigned long before, asked, late;
+	unsigned long before, ahead, late;
 	struct cluster c;
 	int p, ret, wrong = 0;
 
 	open_two(&c, m);
 	for (p = 0; p < PAGES; p += 2)
 		*word(m[!node], p) = p;
-	before = waits(&c, node);
 	ret = posix_fadvise(c.region[node][0], PAGES / 2 * PAGE + 1, 0, POSIX_FADV_WILLNEED);
-	asked = waits(&c, node) - before;
+	ahead = stats(&c, node).prefetches;
 	before = waits(&c, node);
 	for (p = PAGES / 2; p < PAGES; p += 2)
 		wrong += *word(m[node], p) != (uint64_t)p;
 	late = waits(&c, node) - before;
 	tap_ok(!ret && !wrong && !late, "%s, node %d: what will be needed is there: %lu waits",
 	       transport, node, late);
-	/* By loop a page may take longer to come than the thread to wait for it. */
-	if (!strcmp(transport, "tcp"))
-		tap_ok(asked < PAGES / 8, "%s, node %d: many come at a time: %lu waits for %d",
-		       transport, node, asked, PAGES / 4);
+	tap_ok(ahead >= PAGES / 4, "%s, node %d: asked for before any is awaited: %lu of %d",
+	       transport, node, ahead, PAGES / 2);
 	for (p = 0; p < PAGES / 2; p += 2)
 		wrong += *word(m[node], p) != (uint64_t)p;
 	tap_ok(!wrong && waits(&c, node) - before >= PAGES / 4,
