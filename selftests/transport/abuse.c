@@ -215,7 +215,7 @@ static int by_size(const void *a, const void *b)
  */
 static const char *lossy_pings(double *ms)
 {
-	struct xt_request q = { .frames = 1, .ms = 20000 };
+	struct xt_request q = { .frames = 1, .ms = 60000 };
 	const char *bad = NULL;
 	int i;
 
