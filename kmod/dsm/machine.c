@@ -403,6 +403,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	atomic64_set(&m->next_id, 1);
 	dvmm_watch_init(m);
 	dvmm_mover_init(m);
+	dvmm_follow_init(&m->follow);
 	dvmm_members_init(m, arg);
 }
 

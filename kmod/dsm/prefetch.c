@@ -133,8 +133,7 @@ bool dvmm_prefetch_has_data(struct dvmm_region *r, u64 index)
 	return READ_ONCE(dvmm_region_page(r, index)->state) != 0 || !dvmm_homes_here(r, index);
 }
 
-/* True: the page is or will be here before the thread comes to it. */
-static bool prefetch_page(struct dvmm_region *r, u64 index, u8 need)
+bool dvmm_prefetch_page(struct dvmm_region *r, u64 index, u8 need)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 
@@ -159,7 +158,7 @@ static void prefetch_ask(struct dvmm_region *r, u64 index, struct prefetch_plan 
 		batch = dvmm_batch_open(r->m, dvmm_homes_of(r, index), DVMM_LANE_REQ);
 	/* Below the first page there is a very large number. */
 	for (index += plan.step; plan.window && index < r->npages; index += plan.step) {
-		plan.window -= prefetch_page(r, index, plan.need);
+		plan.window -= dvmm_prefetch_page(r, index, plan.need);
 		if (++far == PREFETCH_SCAN)
 			break;
 	}
@@ -185,7 +184,7 @@ static void prefetch_ask_all(struct dvmm_region *r, u64 first, u64 end)
 	if (!dvmm_homes_here(r, first))
 		batch = dvmm_batch_open(r->m, dvmm_homes_of(r, first), DVMM_LANE_REQ);
 	for (; first < end; first++)
-		prefetch_page(r, first, DVMM_PERM_READ);
+		dvmm_prefetch_page(r, first, DVMM_PERM_READ);
 	dvmm_batch_close(batch, DVMM_LANE_REQ);
 }
 

@@ -67,6 +67,18 @@ void dvmm_prefetch(struct dvmm_region *r, u64 index, u8 need);
 bool dvmm_prefetch_has_data(struct dvmm_region *r, u64 index);
 
 /**
+ * dvmm_prefetch_page - ask for a page that nobody waits for yet
+ * @r: the region
+ * @index: the page
+ * @need: enum dvmm_perm that it will be wanted with
+ *
+ * Process context; may sleep for memory, never for the page.
+ *
+ * Return: whether it is, or will be, here before the thread comes to it.
+ */
+bool dvmm_prefetch_page(struct dvmm_region *r, u64 index, u8 need);
+
+/**
  * dvmm_prefetch_range - have all pages of a range that somebody has data of, to read
  * @r: the region, of a machine that runs; nothing is done where it has a limit
  * @first: the first page

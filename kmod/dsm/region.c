@@ -15,6 +15,7 @@
 #include "dispatch.h"
 #include "evict.h"
 #include "flight.h"
+#include "follow.h"
 #include "reclaim.h"
 #include "region.h"
 #include "stats.h"
@@ -183,6 +184,7 @@ static int region_ask(struct dvmm_region *r, u64 index, u8 need, const struct dv
 
 	dvmm_dispatch_local(r, index, type);
 	dvmm_prefetch(r, index, need);
+	dvmm_follow(r, index, need);
 	if (need == DVMM_PERM_READ)
 		dvmm_ahead_copies(r, index);
 	return region_sleep(r, index, need, wakes, w);
@@ -231,8 +233,10 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 
 	if (had >= need) {
 		dvmm_stats_count(r->m, faults_local);
-		if (dvmm_ahead_used(r, index))
+		if (dvmm_ahead_used(r, index)) {
 			dvmm_prefetch(r, index, need);
+			dvmm_follow(r, index, need);
+		}
 		return 0;
 	}
 	start = ktime_get_ns();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What a node asks for ahead of need: blocks of untouched pages, blocks of pages to
- * read, the next pages of a thread's way, what somebody says that it will be needed, and the
- * right to write with a read.  Each is
+ * read, the next pages of a thread's way, what was waited for next the last times, what
+ * somebody says that it will be needed, and the right to write with a read.  Each is
  * counted in messages or requests, with the guess and without, and what is read is what was
  * written.
  */
@@ -18,6 +18,8 @@
 
 #define PAGES	512
 #define ROUNDS	50
+#define SOME	40	/* pages of an order that comes again */
+#define TURNS	8
 
 static const char *transport;
 
@@ -343,6 +345,42 @@ static void history(void)
 	       read_without);
 }
 
+/* Node 1 reads some pages in an order without steps, and again each time they are written. */
+static unsigned long repeat(int (*way)(int), int *wrong)
+{
+	volatile uint64_t *m[2];
+	unsigned long before;
+	struct cluster c;
+	int i, turn;
+
+	open_two(&c, m);
+	before = waits(&c, 1);
+	for (turn = 1; turn <= TURNS; turn++) {
+		for (i = 0; i < SOME; i++)
+			*word(m[0], way(i)) = turn * PAGES + i;
+		for (i = 0; i < SOME; i++)
+			*wrong += *word(m[1], way(i)) != (uint64_t)(turn * PAGES + i);
+	}
+	before = waits(&c, 1) - before;
+	close_two(&c, m);
+	return before;
+}
+
+static void order(void)
+{
+	unsigned long without, with;
+	int wrong = 0;
+
+	without = repeat(about, &wrong);
+	cluster_param("follow", 4);
+	with = repeat(about, &wrong);
+	cluster_param("follow", 0);
+	tap_ok(!wrong, "%s: what comes in the order of before is what was written", transport);
+	tap_ok(without >= SOME * TURNS, "%s: each is waited for: %lu times for %d", transport,
+	       without, SOME * TURNS);
+	tap_ok(with < without / 2, "%s: in an order that is known, %lu times", transport, with);
+}
+
 int main(void)
 {
 	static const char *const transports[] = { "loop", "tcp" };
@@ -359,6 +397,7 @@ int main(void)
 		willneed(1);
 		history();
 	}
+	order();
 	streams_of("the home", 0);
 	streams_of("another node", 1);
 	return tap_end();
