@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "cluster.h"
 #include "tap.h"
@@ -261,6 +262,12 @@ static unsigned long go(int node, int rest, int (*way)(int), bool adds, int *wro
 	return before;
 }
 
+/* Where there is a CPU for each node, a thread comes to pages that are still on their way. */
+static bool alone(void)
+{
+	return sysconf(_SC_NPROCESSORS_ONLN) == 1;
+}
+
 static void streams_of(const char *who, int node)
 {
 	unsigned long without, with, apart, reads, lost, lost_without;
@@ -278,9 +285,8 @@ static void streams_of(const char *who, int node)
 	tap_ok(!wrong, "%s, %s: who goes from page to page finds what was written", transport, who);
 	tap_ok(without >= PAGES / 2, "%s, %s: it waits for each page: %lu times for %d", transport,
 	       who, without, PAGES / 2);
-	/* Where there are CPUs for both, the thread may wait once for what was asked for before. */
-	tap_ok(with < without / 2, "%s, %s: downwards, adding, it waits %lu times", transport, who,
-	       with);
+	tap_ok(with < without / (alone() ? 4 : 2),
+	       "%s, %s: downwards, adding, it waits %lu times", transport, who, with);
 	tap_ok(apart < without / 4, "%s, %s: and where what it leaves out is elsewhere, %lu times",
 	       transport, who, apart);
 	tap_ok(reads < PAGES / 4, "%s, %s: upwards, reading, %lu times", transport, who, reads);
@@ -293,14 +299,16 @@ static void streams_of(const char *who, int node)
 static void willneed(int node)
 {
 	volatile uint64_t *m[2];
-	unsigned long before, ahead, late;
+	unsigned long before, asked, ahead, late;
 	struct cluster c;
 	int p, ret, wrong = 0;
 
 	open_two(&c, m);
 	for (p = 0; p < PAGES; p += 2)
 		*word(m[!node], p) = p;
+	before = waits(&c, node);
 	ret = posix_fadvise(c.region[node][0], PAGES / 2 * PAGE + 1, 0, POSIX_FADV_WILLNEED);
+	asked = waits(&c, node) - before;
 	ahead = stats(&c, node).prefetches;
 	before = waits(&c, node);
 	for (p = PAGES / 2; p < PAGES; p += 2)
@@ -308,8 +316,12 @@ static void willneed(int node)
 	late = waits(&c, node) - before;
 	tap_ok(!ret && !wrong && !late, "%s, node %d: what will be needed is there: %lu waits",
 	       transport, node, late);
-	tap_ok(ahead >= PAGES / 4, "%s, node %d: asked for before any is awaited: %lu of %d",
-	       transport, node, ahead, PAGES / 2);
+	tap_ok(ahead >= PAGES / 4, "%s, node %d: asked for ahead: %lu of %d", transport, node,
+	       ahead, PAGES / 2);
+	/* By loop, too, a page may take longer to come than the thread to wait for it. */
+	if (!strcmp(transport, "tcp") && alone())
+		tap_ok(asked < PAGES / 8, "%s, node %d: many come at a time: %lu waits for %d",
+		       transport, node, asked, PAGES / 4);
 	for (p = 0; p < PAGES / 2; p += 2)
 		wrong += *word(m[node], p) != (uint64_t)p;
 	tap_ok(!wrong && waits(&c, node) - before >= PAGES / 4,
