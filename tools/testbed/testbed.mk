@@ -23,7 +23,7 @@ check-debug:
 
 # What is too long for every check: some hours; the large guest on small hosts
 check-long:
-	@tools/testbed/setup packages trials debian
+	@tools/testbed/setup packages kernel images trials debian
 	@first=0; tools/testbed/check --limit 25000 dsm/faults.py "dsm/vms.py 4 2" "dsm/torn 500" "dsm/rdma.py litmus" guest/two-machines.py \
 		"guest/two-nodes.py one reboot" "guest/two-nodes.py one quick small rdma" \
 		"guest/two-nodes.py two quick rdma" "guest/two-nodes.py two stock reboot" "guest/checkpoint.py fewer" \
