@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Two Debian hosts, installed from the packages and then emulated, get a guest in the lines of the tutorial: doctor, create, push, up.
 
-usage: two-hosts.py [QEMU-PACKAGE]      takes half an hour, most of it for QEMU (qemu-patches/package)
+usage: two-hosts.py [RELEASE [QEMU-PACKAGE]]    takes half an hour, most of it for QEMU (qemu-patches/package)
+
+RELEASE is Debian's of the hosts, by its codename; this machine's own without one.  Another one's has a kernel of its own
+($DVMM_KERNEL, as 6.12.118), and QEMU is built in a root of it.
 """
 import os
 import re
@@ -23,6 +26,14 @@ ARGS = ('-device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tm
 
 PACKAGE = '''cd "$1" && git ls-files -co --exclude-standard | tar -c -T - | tar -x -C "$2/tree" && cd "$2/tree" &&
 	DEB_BUILD_OPTIONS=nocheck dpkg-buildpackage -us -uc -b && cp ../dvmm_*.deb ../dvmm-dkms_*.deb ../debs'''
+
+# QEMU for the release of the root directory that it is built in.
+QEMU = r'''set -eux
+root=$1 tmp=$2
+cp -a "$tmp/tree" "$root/tree"
+chroot "$root" env XDG_CACHE_HOME=/cache PATH=/usr/sbin:/usr/bin:/sbin:/bin /tree/qemu-patches/package /debs
+cp "$root"/debs/*.deb "$tmp/debs/"
+'''
 
 # In the host's root directory; what fails ends it.
 INSTALL = r'''set -eux
@@ -56,34 +67,53 @@ def run(words, bound):
     return done.returncode, done.stdout.decode('utf-8', 'replace')
 
 
-def packages(t, tmp):
+def own_release():
+    """This machine's, by its codename."""
+    return run(['sh', '-c', '. /etc/os-release; echo $VERSION_CODENAME'], 10)[1].strip()
+
+
+def root(tmp, release, include, hook, bound):
+    """A root directory of a release, and what is done in it: (status, output)."""
+    lines = run(['sh', '-c', f'. {TOP}/tools/testbed/lib/debian.sh; own_sources'], 60)[1]
+    with open(f'{tmp}/sources.list', 'w', encoding='ascii') as f:
+        f.writelines(line.replace(own_release(), release) + '\n' for line in lines.splitlines() if 'backports' not in line)
+    return run(['mmdebstrap', '--variant=apt', f'--include={include}', '--aptopt=Acquire::Languages "none"',
+                '--dpkgopt=path-exclude=/usr/share/locale/*', f'--customize-hook=sh {hook}', release, f'{tmp}/root',
+                f'{tmp}/sources.list'], bound)
+
+
+def qemu(tmp, release):
+    """qemu-system-dvmm of this tree: (status, output)."""
+    if release == own_release():
+        return run([f'{TOP}/qemu-patches/package', f'{tmp}/debs'], 5400)
+    with open(f'{tmp}/qemu', 'w', encoding='ascii') as f:
+        f.write(QEMU)
+    done = root(tmp, release, 'dpkg-dev', f'{tmp}/qemu "$1" {tmp}', 5400)
+    run(['rm', '-rf', '--one-file-system', f'{tmp}/root'], 300)
+    return done
+
+
+def packages(t, tmp, release):
     """dvmm, dvmm-dkms and qemu-system-dvmm, of this tree."""
     os.mkdir(f'{tmp}/tree')
     os.mkdir(f'{tmp}/debs')
     status, text = run(['sh', '-c', PACKAGE, 'sh', TOP, tmp], 900)
-    if not status and len(sys.argv) > 1:
-        status, text = run(['cp', sys.argv[1], f'{tmp}/debs'], 60)
+    if not status and len(sys.argv) > 2:
+        status, text = run(['cp', sys.argv[2], f'{tmp}/debs'], 60)
     elif not status:
-        status, text = run([f'{TOP}/qemu-patches/package', f'{tmp}/debs'], 5400)
+        status, text = qemu(tmp, release)
     names = sorted(name.split('_')[0] for name in os.listdir(f'{tmp}/debs'))
     t.ok(not status and names == ['dvmm', 'dvmm-dkms', 'qemu-system-dvmm'], 'the packages are built', (names, text[-2000:]))
     if status:
         raise Failed('there are no packages')
 
 
-def host(t, tmp, conf):
+def host(t, tmp, release, conf):
     """A Debian root directory with them."""
     with open(f'{tmp}/install', 'w', encoding='ascii') as f:
         f.write(INSTALL)
-    lines = run(['sh', '-c', f'. {TOP}/tools/testbed/lib/debian.sh; own_sources'], 60)[1]
-    with open(f'{tmp}/sources.list', 'w', encoding='ascii') as f:
-        f.write(lines)
-    release = run(['sh', '-c', '. /etc/os-release; echo $VERSION_CODENAME'], 10)[1].strip()
-    status, text = run(['mmdebstrap', '--variant=apt', f'--include={PACKAGES},linux-headers-{conf.version}',
-                        '--aptopt=Acquire::Languages "none"', '--dpkgopt=path-exclude=/usr/share/locale/*',
-                        f'--customize-hook=sh {tmp}/install "$1" {tmp}/debs {conf.version} {conf.set_up["KERNEL_DIR"]} '
-                        f'{TOP}/tools/testbed/image',
-                        release, f'{tmp}/root', f'{tmp}/sources.list'], 2400)
+    status, text = root(tmp, release, f'{PACKAGES},linux-headers-{conf.version}',
+                        f'{tmp}/install "$1" {tmp}/debs {conf.version} {conf.set_up["KERNEL_DIR"]} {TOP}/tools/testbed/image', 2400)
     t.ok(not status, f'a Debian {release} host gets them by apt, and dkms builds for {conf.version}', text[-3000:])
     if status:
         raise Failed('there is no host')
@@ -130,13 +160,14 @@ def main():
     """One life."""
     t = Tap()
     conf = config.Config()
+    release = sys.argv[1] if len(sys.argv) > 1 else own_release()
     os.environ['DVMM_CLUSTER'] = NAME
     os.environ['PATH'] = f'{TOP}/tools/testbed:{TOP}/tools/testbed/host-bin:{os.environ["PATH"]}'
     with tempfile.TemporaryDirectory() as tmp:
         os.chmod(tmp, 0o755)
         try:
-            packages(t, tmp)
-            host(t, tmp, conf)
+            packages(t, tmp, release)
+            host(t, tmp, release, conf)
             status, text = run(['cluster', 'start', '-n', '2', '--share', f'{tmp}/root', '--append', 'testbed.host', NAME], 600)
             t.ok(not status, 'both hosts boot', text)
             lines(t)

@@ -13,9 +13,9 @@ newest_kernel() {
 		grep -v -e rt- -e cloud- | sort -V | tail -n 1
 }
 
-# last_headers DIRECTORY: of the series, the newest in DIRECTORY/usr/src
+# last_headers DIRECTORY: of the series, or one release of it, the newest in DIRECTORY/usr/src
 last_headers() {
-	ls -d $1/usr/src/linux-headers-"$series".*-amd64 2>/dev/null | grep -v -e rt- -e cloud- | sort -V | tail -n 1
+	ls -d $1/usr/src/linux-headers-"$series"[.+-]*-amd64 2>/dev/null | grep -v -e rt- -e cloud- | sort -V | tail -n 1
 }
 
 # an installed one needs no download
