@@ -34,8 +34,8 @@ static const char *const usage =
 	"       dvmm check|dump MACHINE [--json] [--dir DIR]\n"
 	"       dvmm cmdline MACHINE [NODE] [--dir DIR] [--state DIR]\n"
 	"       dvmm push|diff MACHINE [--force] [--dir DIR]\n"
-	"       dvmm up MACHINE [--from CHECKPOINT [--force] [--replace]] [-t SECONDS] [--dir DIR]\n"
-	"               [--state DIR]\n"
+	"       dvmm up MACHINE [--satellites | --from CHECKPOINT [--force] [--replace]] [-t SECONDS]\n"
+	"               [--dir DIR] [--state DIR]\n"
 	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT | [--parts] [--replace]]\n"
 	"                       [--dir DIR] [--state DIR]\n"
 	"       dvmm fork MACHINE CHECKPOINT NAME... [--node NODE=ADDRESS...] [--net NET] ... [--dir DIR]\n"
@@ -43,7 +43,7 @@ static const char *const usage =
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
 	"       dvmm add MACHINE NODE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm evacuate|remove MACHINE NODE [TO] [-t SECONDS] [--dir DIR] [--state DIR]\n"
-	"       dvmm down MACHINE [NODE] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm down MACHINE [NODE | --satellites] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm move MACHINE VCPU=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm spread|pack MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
@@ -169,7 +169,7 @@ static bool *flag_of(struct options *o, int c)
 {
 	return c == 'j' ? &o->json : c == 'b' ? &o->detach : c == 'H' ? &o->here :
 	       c == 'f' ? &o->force : c == 'o' ? &o->once : c == 'y' ? &o->dry_run :
-	       c == 'r' ? &o->replace : c == 'p' ? &o->parts : NULL;
+	       c == 'r' ? &o->replace : c == 'p' ? &o->parts : c == 's' ? &o->satellites : NULL;
 }
 
 static const char **text_of(struct options *o, int c)
@@ -228,6 +228,7 @@ static const struct option options[] = {
 	{ "once", no_argument, NULL, 'o' },
 	{ "dry-run", no_argument, NULL, 'y' },
 	{ "here", no_argument, NULL, 'H' },
+	{ "satellites", no_argument, NULL, 's' },
 	{ "force", no_argument, NULL, 'f' },
 	{ "timeout", required_argument, NULL, 't' },
 	{ "count", required_argument, NULL, 'n' },

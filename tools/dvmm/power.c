@@ -168,18 +168,28 @@ static int forward(const struct options *o, const struct file *f, const char *ve
 	return remote_forward(o, f, 0, words, false);
 }
 
-int verb_down(const struct options *o, int argc, char **argv)
+/* The boot node's QEMU is another's. */
+static int end_satellites(const struct options *o, const struct file *f, const char *word)
 {
-	struct file *f = place_file(o, argv[1]);
+	int status, worst = 0;
+	unsigned int node;
+
+	for (node = 1; node < f->nodes->len; node++) {
+		const char *name = file_node(f, node)->name;
+		const char *words[] = { "down", word, name, NULL };
+
+		status = remote_run(name, remote_argv(o, f, node, words), NULL, NULL);
+		worst = MAX(worst, status);
+	}
+	return worst;
+}
+
+static int end_one(const struct options *o, const struct file *f, int argc, char **argv, int node)
+{
 	struct place p;
 	char *unit;
-	int node, ret;
+	int ret;
 
-	if (!f)
-		return EXIT_FILE;
-	node = argc > 2 || file_is_share(f) ? place_pick(f, argc > 2 ? argv[2] : NULL) : 0;
-	if (node < 0)
-		return EXIT_FILE;
 	place_make(&p, o, f, node);
 	unit = argc > 2 && !file_is_share(f) ? place_unit(o, f, node) : NULL;
 	if (unit)
@@ -192,6 +202,23 @@ int verb_down(const struct options *o, int argc, char **argv)
 		ret = forward(o, f, "down", argv[1]);
 	g_free(unit);
 	place_free(&p);
+	return ret;
+}
+
+int verb_down(const struct options *o, int argc, char **argv)
+{
+	struct file *f = place_file(o, argv[1]);
+	int node, ret;
+
+	if (!f)
+		return EXIT_FILE;
+	node = argc > 2 || file_is_share(f) ? place_pick(f, argc > 2 ? argv[2] : NULL) : 0;
+	if (node < 0)
+		ret = EXIT_FILE;
+	else if (o->satellites)
+		ret = end_satellites(o, f, argv[1]);
+	else
+		ret = end_one(o, f, argc, argv, node);
 	file_free(f);
 	return ret;
 }

@@ -35,7 +35,9 @@ struct up {
 
 static bool is_wanted(const struct up *u, unsigned int node)
 {
-	return u->only < 0 ? !file_node(u->f, node)->later : (int)node == u->only;
+	if (u->only >= 0)
+		return (int)node == u->only;
+	return !file_node(u->f, node)->later && (node || !u->o->satellites);
 }
 
 static const char *name_of(const struct waiter *w)
@@ -220,7 +222,7 @@ static int up(struct up *u)
 
 	if (!status)
 		status = start_all(u);
-	if (status)
+	if (status || u->o->satellites)
 		return status;
 	status = wait_all(u);
 	if (!status && u->o->from)
@@ -244,7 +246,10 @@ int verb_up(const struct options *o, int argc, char **argv)
 	(void)argc;
 	if (!u.f)
 		return EXIT_FILE;
-	status = up(&u);
+	status = o->from && o->satellites ?
+		 verb_fail(EXIT_USAGE, "--from with --satellites",
+			   "the boot node begins with a checkpoint, and it is another's here") :
+		 up(&u);
 	file_free(u.f);
 	return status;
 }

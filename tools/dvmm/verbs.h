@@ -26,6 +26,7 @@ struct options {
 	bool parts;		/* each node's host writes or reads its memory */
 	bool replace;		/* what an earlier one has left goes */
 	bool here;		/* asked by another host: ask no further one */
+	bool satellites;	/* somebody else has the boot node's QEMU */
 	const char *dir;	/* of machine files */
 	const char *state;	/* of what runs */
 	const char *transport;
