@@ -121,7 +121,7 @@ class Machine:
         self.one_kernel = len(set(hosts)) == 1
         self.transport = transport or ('loop' if self.one_kernel else 'tcp')
         self.port, self.keys = port, keys
-        self.total = len(hosts) * cpus
+        self.total, self.megabytes = len(hosts) * cpus, len(hosts) * memory
         self.file, self.key = f'/log/{name}.machine', f'/log/{name}.key'
         self.slow = None
 
@@ -178,7 +178,7 @@ class Machine:
         """QEMU of one node."""
         must(self.hosts[node], f'rm -rf /run/guest/{self.process(node)}; '
              f'test -e {INITRD} || cat /images/guest.cpio {PROGRAMS} > {INITRD}; '
-             f'guest start -c {self.total} -m {self.memory * len(self.hosts)} -i {INITRD} {self.place(node)} '
+             f'guest start -c {self.total} -m {self.megabytes} -i {INITRD} {self.place(node)} '
              f'-k {shlex.quote(words)} {self.process(node)} {arguments}')
 
     def place(self, node):

@@ -269,11 +269,33 @@ address = y
 cpus = 1
 memory = 16M
 END
-bad '9: ' "[node beta] cpus" 'or for none' 'a machine, and a node without vCPUs' <<END
-$good
-[node beta]
-address = y
-cpus = 0
+printf '%s\ncpus = 2\nmemory = 32M\n%s\nmemory = 16M\n[node gamma]\naddress = z\ncpus = 1\nmemory = 0\n[node delta]\naddress = w\ncpus = 0\n' \
+	"[machine]
+$uuid
+[node alpha]
+address = x" "$beta" > "$dir/lent.conf"
+runs 0 check "$dir/lent.conf" && grep -q '4 nodes, 3 vCPUs, 48 MiB' "$dir/out" && runs 0 dump "$dir/lent.conf" &&
+	cp "$dir/out" "$dir/again.conf" && runs 0 check "$dir/again.conf"
+result $? "nodes without vCPUs, without memory, and without either"
+runs 0 topology "$dir/lent.conf" && grep -q 'beta at y:7400, memory 32-48 MiB, NUMA node 1$' "$dir/out" &&
+	grep -q 'gamma at z:7400, vCPUs 2-2, socket and NUMA node 2$' "$dir/out" && grep -q 'delta at w:7400, NUMA node 3$' "$dir/out"
+result $? "topology says what they have"
+bad '6: ' "[node alpha] memory" 'write how much' 'a boot node without memory' <<END
+[machine]
+$uuid
+[node alpha]
+address = x
+cpus = 2
+memory = 0
+END
+bad '' 'it has one vCPU' 'one node alone' 'one vCPU, and nodes without any' <<END
+[machine]
+$uuid
+[node alpha]
+address = x
+cpus = 1
+memory = 16M
+$beta
 END
 bad '10: ' "[node beta] memory" 'of the first node: remove it' 'a region of two nodes' <<END
 $region

@@ -222,7 +222,7 @@ static bool size(struct reader *r, const char *group, const char *key, bool requ
 	char *s = value(r, group, key, required);
 
 	*out = s ? file_size(s) : 0;
-	if (s && (!*out || *out % align))
+	if (s && strcmp(s, "0") && (!*out || *out % align))
 		wrong(r, line_of(r, group, key),
 		      "[%s] %s = %s: write a multiple of %llu KiB with K, M, G or T", group, key,
 		      s, (unsigned long long)align / 1024);
@@ -361,11 +361,14 @@ static bool check_place(struct reader *r, struct file *f, const char *group)
 /* Without vCPUs it is a region to share: the memory of the first node. */
 static bool check_share(struct reader *r, struct file *f, const char *group)
 {
-	struct file_node *n = file_node(f, f->nodes->len - 1);
+	struct file_node *n = file_node(f, f->nodes->len - 1), *first = file_node(f, 0);
 	const char *key = "cpus", *remedy = NULL;
 
-	if (!n->cpus != !file_node(f, 0)->cpus) {
-		remedy = "write 0 for all nodes, which then share a region, or for none";
+	if (first->cpus) {
+		key = "memory";
+		remedy = first->memory ? NULL : "the boot node has vCPUs and memory: write how much";
+	} else if (n->cpus) {
+		remedy = "write 0 for all nodes, which then share a region, or more for the first";
 	} else if (!n->cpus && !strcmp(f->transport, "rdma")) {
 		group = "machine";
 		key = "transport";
@@ -399,6 +402,8 @@ static bool read_nodes(struct reader *r, struct file *f)
 		f->memory += n->memory;
 	}
 	g_strfreev(groups);
+	if (!r->error && f->cpus == 1 && f->nodes->len > 1)
+		wrong(r, 0, "it has one vCPU: write 2 or more for a node, or one node alone");
 	if (!r->error && (!f->nodes->len || f->nodes->len > FILE_NODES_MAX))
 		wrong(r, 0, "it has %u nodes: write 1 to %d sections [node NAME]", f->nodes->len,
 		      FILE_NODES_MAX);

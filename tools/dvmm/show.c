@@ -145,9 +145,12 @@ static void cell_text(const struct file *f, const struct cell *c)
 	printf("%c- node %u %s", c->index + 1 == f->nodes->len ? '`' : '|', c->index, n->name);
 	if (n->address)
 		printf(" at %s:%u", n->address, n->port);
-	printf(", vCPUs %u-%u, memory %llu-%llu MiB, socket and NUMA node %u%s\n", c->first_cpu,
-	       c->first_cpu + n->cpus - 1, (unsigned long long)c->first_mib,
-	       (unsigned long long)(c->first_mib + n->memory / MIB), c->index,
+	if (n->cpus)
+		printf(", vCPUs %u-%u", c->first_cpu, c->first_cpu + n->cpus - 1);
+	if (n->memory)
+		printf(", memory %llu-%llu MiB", (unsigned long long)c->first_mib,
+		       (unsigned long long)(c->first_mib + n->memory / MIB));
+	printf(", %s %u%s\n", n->cpus ? "socket and NUMA node" : "NUMA node", c->index,
 	       c->index ? "" : ", firmware and devices");
 }
 

@@ -8,8 +8,8 @@ static void node_text(GString *s, const struct file_node *n, unsigned int parts)
 	if (n->address)
 		g_string_append_printf(s, "address = %s\nport = %u\n", n->address, n->port);
 	g_string_append_printf(s, "cpus = %u\n", n->cpus);
-	if (n->memory)
-		g_string_append_printf(s, "memory = %" G_GUINT64_FORMAT "M\n", n->memory >> 20);
+	g_string_append_printf(s, "memory = %" G_GUINT64_FORMAT "%s\n", n->memory >> 20,
+			       n->memory ? "M" : "");
 	g_string_append_printf(s, "joins = %s\n", n->later ? "later" : "start");
 	if (n->cache && parts & FILE_LOCAL)
 		g_string_append_printf(s, "cache = %" G_GUINT64_FORMAT "K\n", n->cache >> 10);

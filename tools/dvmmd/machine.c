@@ -61,8 +61,8 @@ static bool cell_is_fine(struct json_object *cell)
 {
 	return json_object_is_type(cell, json_type_object) &&
 	       pool_name_is_fine(json_text_of(cell, "node")) &&
-	       json_number_of(cell, "cpus") - 1 < CELL_CPUS_MAX &&
-	       json_number_of(cell, "memory") - 1 < CELL_MEMORY_MAX;
+	       json_number_of(cell, "cpus") <= CELL_CPUS_MAX &&
+	       json_number_of(cell, "memory") <= CELL_MEMORY_MAX;
 }
 
 static bool machine_is_fine(struct json_object *machine)
