@@ -19,6 +19,7 @@
 #include "reclaim.h"
 #include "region.h"
 #include "stats.h"
+#include "trace.h"
 
 #define DVMM_FS_MAGIC	0x64766d6d	/* "dvmm" */
 
@@ -244,6 +245,7 @@ int dvmm_region_acquire(struct dvmm_region *r, u64 index, u8 need, const struct 
 	ret = region_acquire_slow(r, index, need, w);
 	dvmm_waiter_end(r, &waiter);
 	end = ktime_get_ns();
+	trace_dvmm_wait(r->m->self, r->id, index, had, need, end - start, ret);
 	if (first)
 		dvmm_stats_count(r->m, faults_first);
 	else

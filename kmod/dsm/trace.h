@@ -117,6 +117,33 @@ DEFINE_EVENT(dvmm_frame, dvmm_receive,
 	TP_ARGS(node, peer, kind, type, index, page, id)
 );
 
+/* A thread has a page, or has given up; had and need: 0 nothing, 1 to read, 2 to write. */
+TRACE_EVENT(dvmm_wait,
+	TP_PROTO(u16 node, u16 region, u64 page, u8 had, u8 need, u64 ns, int ret),
+	TP_ARGS(node, region, page, had, need, ns, ret),
+	TP_STRUCT__entry(
+		__field(u16, node)
+		__field(u16, region)
+		__field(u64, page)
+		__field(u64, ns)
+		__field(int, ret)
+		__field(u8, had)
+		__field(u8, need)
+	),
+	TP_fast_assign(
+		__entry->node = node;
+		__entry->region = region;
+		__entry->page = page;
+		__entry->ns = ns;
+		__entry->ret = ret;
+		__entry->had = had;
+		__entry->need = need;
+	),
+	TP_printk("node=%u region=%u page=%llu had=%u need=%u ns=%llu ret=%d", __entry->node,
+		  __entry->region, __entry->page, __entry->had, __entry->need, __entry->ns,
+		  __entry->ret)
+);
+
 TRACE_EVENT(dvmm_link,
 	TP_PROTO(u16 node, u16 peer, int from, int to),
 	TP_ARGS(node, peer, from, to),

@@ -127,6 +127,12 @@ if grep -q 'hist:' /sys/kernel/tracing/README; then
 else
 	skip "hot" "this kernel has no histograms of events"
 fi
+waits=/sys/kernel/tracing/events/dvmm/dvmm_wait/enable
+echo 1 > $waits
+within grep -q 'dvmm_wait: node=[01] region=[01] page=[0-9]* had=[01] need=[12] ns=[1-9][0-9]* ret=0$' /sys/kernel/tracing/trace
+waited=$?
+echo 0 > $waits
+result $waited "the trace has each wait for a page, and how long it was"
 runs 1 hot lab --symbols "$dir/lab.conf" && has 'lab.conf: it names no kernel symbol: give System.map'
 result $? "a file without symbols is refused"
 runs 3 hot idle && has 'no machine runs'
