@@ -8,6 +8,7 @@
 #include <linux/minmax.h>
 #include <linux/module.h>
 #include <linux/sched.h>
+#include <linux/slab.h>
 
 #include "batch.h"
 #include "follow.h"
@@ -25,9 +26,22 @@ static unsigned int follow;
 module_param(follow, uint, 0644);
 MODULE_PARM_DESC(follow, "pages to ask for that were waited for next the last times, at most (0; 0 to 8)");
 
-void dvmm_follow_init(struct dvmm_follow *f)
+/* What is known of a machine, from the first time that it is asked for; NULL without memory. */
+static struct dvmm_follow *follow_of(struct dvmm_machine *m)
 {
+	struct dvmm_follow *f = READ_ONCE(m->follow), *other;
+
+	if (f)
+		return f;
+	f = kzalloc(sizeof(*f), GFP_NOIO);
+	if (!f)
+		return NULL;
 	spin_lock_init(&f->lock);
+	other = cmpxchg(&m->follow, NULL, f);
+	if (!other)
+		return f;
+	kfree(f);
+	return other;
 }
 
 static struct dvmm_follow_next *follow_at(struct dvmm_follow *f, u64 page)
@@ -98,12 +112,13 @@ static void follow_ask(struct dvmm_machine *m, const struct dvmm_follow_next *e)
 void dvmm_follow(struct dvmm_region *r, u64 index, u8 need)
 {
 	unsigned int i, n, most = min_t(unsigned int, READ_ONCE(follow), FOLLOW_MOST);
+	struct dvmm_follow *f = most && !r->limit ? follow_of(r->m) : NULL;
 	struct dvmm_follow_next path[FOLLOW_MOST];
 	struct dvmm_link *batch = NULL;
 
-	if (!most || r->limit)
+	if (!f)
 		return;
-	n = follow_advance(&r->m->follow, (u64)r->id << FOLLOW_INDEX | index, need, path, most);
+	n = follow_advance(f, (u64)r->id << FOLLOW_INDEX | index, need, path, most);
 	if (n && !dvmm_homes_here(r, index))
 		batch = dvmm_batch_open(r->m, dvmm_homes_of(r, index), DVMM_LANE_REQ);
 	for (i = 0; i < n; i++)

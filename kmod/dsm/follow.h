@@ -45,7 +45,7 @@ struct dvmm_follow_last {
 };
 
 /**
- * struct dvmm_follow - a machine's misses
+ * struct dvmm_follow - a machine's misses; NULL until they are followed, and gone with it
  * @lock: guards the rest
  * @last: of the threads
  * @table: by the page's hash; a page takes the place of another one
@@ -55,9 +55,6 @@ struct dvmm_follow {
 	struct dvmm_follow_last last[DVMM_FOLLOW_THREADS];
 	struct dvmm_follow_next table[1 << DVMM_FOLLOW_BITS];
 };
-
-/** dvmm_follow_init - nothing is known yet; @f is zeroed */
-void dvmm_follow_init(struct dvmm_follow *f);
 
 /**
  * dvmm_follow - this thread comes to a page: ask for those that were next the last times

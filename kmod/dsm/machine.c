@@ -46,6 +46,7 @@ static void machine_free(struct kref *ref)
 	xa_destroy(&m->links);
 	xa_destroy(&m->channels);
 	free_percpu(m->stats);
+	kfree(m->follow);
 	kfree(m->peers);
 	mem_cgroup_put(m->memcg);
 	kfree(m);
@@ -403,7 +404,6 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	atomic64_set(&m->next_id, 1);
 	dvmm_watch_init(m);
 	dvmm_mover_init(m);
-	dvmm_follow_init(&m->follow);
 	dvmm_members_init(m, arg);
 }
 

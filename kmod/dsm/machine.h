@@ -24,13 +24,13 @@
 #include <linux/dvmm.h>
 
 #include "engine/engine.h"
-#include "follow.h"
 #include "hold.h"
 #include "members.h"
 #include "mover.h"
 #include "peer.h"
 #include "watch.h"
 
+struct dvmm_follow;
 struct dvmm_kvm_service;
 struct mem_cgroup;
 struct dvmm_stats_cpu;
@@ -51,7 +51,7 @@ struct dvmm_machine {
 	u32 stall_s;			/* bound of a flight's age; 0: none */
 	bool secure;			/* links prove who they are */
 	struct dvmm_hold hold;
-	struct dvmm_follow follow;
+	struct dvmm_follow *follow;
 
 	struct mutex lock;		/* guards what nodes are made of: see above */
 	bool started;			/* a link was connected: regions are fixed */
