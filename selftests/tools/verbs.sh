@@ -46,6 +46,10 @@ result $? "create writes [guest], with paths that mean the same later"
 on admin 0 cmdline big alpha && has "virtio-net-pci,netdev=net,mac=$(sed -n 's/^mac = //p' hosts/admin/etc/big.conf) " &&
 	has 'vmgenid,guid=auto'
 result $? "a network card gets an address of its own, and the guest a vmgenid"
+sed 's/^net = user/net = bridge:br0/' hosts/admin/etc/big.conf > hosts/admin/etc/bridged.conf
+on admin 0 cmdline bridged alpha && has 'tap,id=net,vhost=on,helper=/usr/lib/qemu/qemu-bridge-helper,br=br0 '
+result $? "a card in a bridge is put there by the helper of Debian's QEMU, and served by the kernel"
+rm hosts/admin/etc/bridged.conf
 on admin 0 cmdline big alpha && has "file=$dir/disk.qcow2,"
 on admin 6 diff big && has 'alpha/etc/big.conf: No such file' && has 'beta/etc/big.conf'
 result $? "diff says which hosts lack the file"

@@ -24,5 +24,7 @@ const char *guest_program(void);
 /* Firmware of firmware = uefi; variables are copied from there. */
 #define GUEST_UEFI_CODE	"/usr/share/OVMF/OVMF_CODE_4M.fd"
 #define GUEST_UEFI_VARS	"/usr/share/OVMF/OVMF_VARS_4M.fd"
+/* What puts a card into a bridge that /etc/qemu/bridge.conf allows; of qemu-system-common. */
+#define GUEST_BRIDGE	"/usr/lib/qemu/qemu-bridge-helper"
 
 #endif
