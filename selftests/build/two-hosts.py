@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Two Debian hosts, installed from the packages and then emulated, get a guest in the lines of the tutorial: doctor, create, push, up.
+"""Two Debian hosts, installed from the packages and then emulated, get a guest in the lines of the tutorial: doctor, create, push, up;
+and another one as a domain of libvirt, from the example that is installed.
 
 usage: two-hosts.py [RELEASE [QEMU-PACKAGE]]    takes half an hour, most of it for QEMU (qemu-patches/package)
 
@@ -12,6 +13,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree as ET
 
 TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.realpath(__file__)), '..', '..'))
 sys.path[:0] = [f'{TOP}/selftests/guest', f'{TOP}/tools/testbed']
@@ -20,7 +22,7 @@ from testbed import config  # noqa: E402
 
 NAME = 'two-hosts'
 HOSTS = {'alpha': '10.77.0.1', 'beta': '10.77.0.2'}
-PACKAGES = 'systemd-sysv,udev,kmod,openssh-server,openssh-client,iproute2,dkms,gcc,libc6-dev,make'
+PACKAGES = 'systemd-sysv,udev,kmod,openssh-server,openssh-client,iproute2,dkms,gcc,libc6-dev,make,bpftrace,qemu-system-common,libvirt-daemon-system,libvirt-clients'
 ARGS = ('-device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tmp/agent.big,server=on,wait=off '
         '-device virtserialport,chardev=agent,name=dvmm.agent')
 
@@ -52,6 +54,8 @@ ssh-keygen -q -t ed25519 -N '' -f "$root/root/.ssh/id_ed25519"
 cp "$root/root/.ssh/id_ed25519.pub" "$root/root/.ssh/authorized_keys"
 echo "* $(cut -d ' ' -f 1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")" > "$root/root/.ssh/known_hosts"
 rm -f "$root/etc/hostname"
+echo 'cgroup_device_acl = ["/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/kvm", "/dev/dvmm"]' \
+	>> "$root/etc/libvirt/qemu.conf"
 cp "$image/dvmm-agent.service" "$root/etc/systemd/system/"
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer getty@tty1.service \
 	systemd-timesyncd.service systemd-pstore.service systemd-random-seed.service; do
@@ -59,6 +63,11 @@ for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub
 done
 ln -sf ../dvmm-agent.service "$root/etc/systemd/system/multi-user.target.wants/"
 '''
+
+
+# Within 9 s the other host's QEMU has ended.
+NO_QEMU = ('for n in 1 2 3 4 5 6 7 8 9; do ssh beta pidof qemu-system-x86_64 || break; sleep 1; done; '
+           'ssh beta ! pidof qemu-system-x86_64')
 
 
 def run(words, bound):
@@ -122,7 +131,8 @@ def host(t, tmp, release, conf):
 def lines(t):
     """What an administrator types on the first one."""
     for node, name in enumerate(HOSTS):
-        must(node, ''.join(f'echo "{address} {other}" >> /etc/hosts; ' for other, address in HOSTS.items()) +
+        must(node, f'hostname {name}; ' +
+             ''.join(f'echo "{address} {other}" >> /etc/hosts; ' for other, address in HOSTS.items()) +
              f'until ssh -o BatchMode=yes {name} true; do sleep 1; done', 300)
         must(node, 'modprobe dvmm')
     text = must(0, 'modinfo -F filename dvmm; dpkg-query -W dvmm dvmm-dkms qemu-system-dvmm; systemctl is-system-running || true')
@@ -135,7 +145,9 @@ def lines(t):
          'dvmm doctor alpha beta: what was installed passes', (status, failed))
     words = must(0, '/dvmm/tools/testbed/node-bin/guest words').strip()
     nodes = ' '.join(f'--node {name}={address},cpus=1,memory=128M' for name, address in HOSTS.items())
-    for line, want in ((f'dvmm create big {nodes} --kernel /images/vmlinuz --initrd /images/guest.cpio --machine q35,smm=off,hpet=off '
+    must(0, 'ip link add br0 type bridge && ip addr add 10.9.0.1/24 dev br0 && ip link set br0 up && '
+         'mkdir -p /etc/qemu && echo allow br0 > /etc/qemu/bridge.conf')
+    for line, want in ((f'dvmm create big {nodes} --net bridge:br0 --kernel /images/vmlinuz --initrd /images/guest.cpio --machine q35,smm=off,hpet=off '
                         f"--args '{ARGS}' --append 'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'", 'are written'),
                        ('dvmm push big', 'beta has it'), ('dvmm up big', 'running after')):
         status, text = on(0, line, 300)
@@ -151,9 +163,69 @@ def guest(t):
     t.diag(text)
     status, text = on(1, 'dvmm status big', 60)
     t.ok(status == 0 and re.search('node beta', text), 'the other host tells of its node', text)
-    status, text = on(0, 'dvmm down big --force; for n in 1 2 3 4 5 6 7 8 9; do ssh beta pidof qemu-system-x86_64 || break; sleep 1; done; '
-                      'ssh beta ! pidof qemu-system-x86_64 && modprobe -r dvmm_tcp dvmm_ipi dvmm && ! grep ^dvmm /proc/modules', 200)
-    t.ok(status == 0, 'dvmm down; nothing is left', text)
+
+
+def network(t):
+    """A MiB out of the satellite's CPU, through vhost and the bridge."""
+    status, text = on(0, "agentctl -w 100 -t 200 /tmp/agent.big sh -c 'ip addr add 10.9.0.2/24 dev eth0 && ip link set eth0 up && mkdir -p /www && "
+                      "head -c 1048576 /dev/urandom > /www/f && md5sum < /www/f && taskset 2 httpd -p 10.9.0.2:80 -h /www'; "
+                      "bash -c 'exec 3<> /dev/tcp/10.9.0.2/80; printf \"GET /f HTTP/1.0\\r\\n\\r\\n\" >&3; LC_ALL=C sed \"1,/^\\r$/d\" <&3 | md5sum'; "
+                      'ps -eT -o comm= | grep -c ^vhost-', 300)
+    lines = text.split('\n')
+    t.ok(status == 0 and len(lines) > 2 and lines[0] == lines[1], 'a MiB out of the guest, by vhost and a bridge', text)
+
+
+def down(t):
+    """It ends on both hosts."""
+    status, text = on(0, f'dvmm down big --force; {NO_QEMU}', 200)
+    t.ok(status == 0, 'dvmm down', text)
+
+
+def traces(t):
+    """Each script of bpftrace finds something while the guest works; of stalls there are none."""
+    must(0, "agentctl -w 100 -t 100 /tmp/agent.big sh -c 'setsid work 3000000 2 > /dev/null 2>&1 &'", 120)
+    for name, want in (('waits', '@read_us'), ('pages', '@us'), ('who', '@us'), ('messages', r'@sent\[1, '), ('interrupts', '@(sent|injected)'),
+                       ('stalls', '')):
+        status, text = on(0, f'timeout -s INT 40 bpftrace /usr/share/doc/dvmm/examples/{name}.bt -c "sleep 12" 2>&1', 100)
+        t.ok(status in (0, 124) and 'Attaching' in text and re.search(want, text), f'{name}.bt', (status, text[-2000:]))
+
+
+def domain():
+    """The example, for the small guest of the test: the kernel and its words for a disk's boot loader, no network of libvirt's."""
+    tree = ET.parse(f'{TOP}/tools/libvirt/domain.xml').getroot()
+    tree.find('name').text = 'virt'
+    tree.find('memory').attrib['unit'], tree.find('memory').text, tree.find('vcpu').text = 'MiB', '256', '2'
+    words = must(0, '/dvmm/tools/testbed/node-bin/guest words').strip()
+    for key, value in (('kernel', '/var/lib/libvirt/vmlinuz'), ('initrd', '/var/lib/libvirt/guest.cpio'),
+                       ('cmdline', f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}')):
+        ET.SubElement(tree.find('os'), key).text = value
+    devices = tree.find('devices')
+    devices.find('disk/driver').attrib['type'] = 'raw'
+    devices.find('disk/source').attrib['file'] = '/var/lib/libvirt/images/virt.img'
+    devices.remove(devices.find('interface'))
+    devices.append(ET.fromstring('<channel type="unix"><source mode="bind" path="/var/lib/libvirt/qemu/agent.virt"/>'
+                                 '<target type="virtio" name="dvmm.agent"/></channel>'))
+    return ET.tostring(tree, encoding='unicode')
+
+
+def libvirt(t):
+    """A domain has CPUs and memory of both hosts, and a screen by VNC; nothing of it is left."""
+    nodes = ' '.join(f'--node {name}={address},cpus=1,memory=128M' for name, address in HOSTS.items())
+    must(0, f'dvmm create virt {nodes} --machine q35,smm=off,hpet=off && dvmm push virt', 120)
+    must(0, 'cp /images/vmlinuz /images/guest.cpio /var/lib/libvirt/ && truncate -s 64M /var/lib/libvirt/images/virt.img && '
+         f'cat > /root/virt.xml << "END"\n{domain()}\nEND\nsystemctl start libvirtd', 200)
+    status, text = on(0, 'virsh define /root/virt.xml && virsh start virt', 400)
+    t.ok(status == 0, 'virsh start of a domain', (status, text, on(0, 'tail -n 20 /var/log/libvirt/qemu/virt.log; cat /run/dvmm/virt/*/log')))
+    status, text = on(0, "agentctl -w 400 -t 400 /var/lib/libvirt/qemu/agent.virt sh -c 'nproc; ls -d /sys/devices/system/node/node?; "
+                      "work 300000 1; ls /sys/block'", 450)
+    t.ok(status == 0 and text.startswith('2\n') and 'node1' in text and 'correct' in text and 'vda' in text,
+         'it has the CPUs and memory of both hosts', text)
+    status, text = on(0, "bash -c 'exec 3<> /dev/tcp/127.0.0.1/5900; head -c 4 <&3'; virsh list; dvmm nodes virt; virsh suspend virt && "
+                      'virsh resume virt', 120)
+    t.ok(status == 0 and text.startswith('RFB ') and re.search('virt +running', text) and re.search('beta +member', text),
+         'VNC, virsh and dvmm tell of it', text)
+    status, text = on(0, f'virsh destroy virt; {NO_QEMU} && test ! -e /run/dvmm/virt && virsh undefine virt', 120)
+    t.ok(status == 0, 'virsh destroy; its satellite has ended', text)
 
 
 def main():
@@ -172,6 +244,12 @@ def main():
             t.ok(not status, 'both hosts boot', text)
             lines(t)
             guest(t)
+            network(t)
+            traces(t)
+            down(t)
+            libvirt(t)
+            status, text = on(0, 'modprobe -r dvmm_tcp dvmm_ipi dvmm && ! grep ^dvmm /proc/modules', 60)
+            t.ok(status == 0, 'the modules go', text)
             text = run(['cluster', 'reports', NAME], 60)[1]
             t.ok(not text.strip(), 'their kernels have nothing to report', text)
         except Failed as error:
