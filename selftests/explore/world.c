@@ -255,10 +255,11 @@ static void check_page(struct world *w, struct w_page *p)
 		broken(w, "transaction outlives its transient state");
 }
 
-static void keep(struct world *w, struct w_event *list, u8 *count, const struct w_event *e)
+static void keep(struct world *w, struct w_event *list, u8 *count, u8 room,
+		 const struct w_event *e)
 {
 	w->changed = true;
-	if (*count == W_DEFER)
+	if (*count == room)
 		broken(w, "more deferred events than the model holds");
 	else
 		list[(*count)++] = *e;
@@ -273,7 +274,7 @@ static bool enter(struct world *w, unsigned int node, const struct w_event *e,
 						place(w, e->page), &p->pg, &p->txn, &e->ev, v);
 
 	if (gate == DVMM_GATE_WAIT)
-		keep(w, p->gate, &p->gated, e);
+		keep(w, p->gate, &p->gated, W_GATE, e);
 	if (w->log && gate != DVMM_GATE_PASS)
 		fputs(gate == DVMM_GATE_WAIT ? "\tgate\n" : "\tforget\n", w->log);
 	return gate == DVMM_GATE_PASS;
@@ -347,16 +348,17 @@ static void happen(struct world *w, unsigned int node, const struct w_event *e, 
 	struct w_page *p = &w->page[node][e->page];
 
 	if (step(w, node, e, late))
-		keep(w, p->defer, &p->deferred, e);
+		keep(w, p->defer, &p->deferred, W_DEFER, e);
 	else
 		offer_again(w, node, p, late);
 }
 
 /* Homes that move. */
 
-/* Pages that are homed here now: what waited for that goes on. */
+/* Pages that are homed here now: what waited for that happens, each as if it came now. */
 static void release_gated(struct world *w, unsigned int node)
 {
+	struct w_event gate[W_GATE];
 	unsigned int page, i, n;
 
 	for (page = 0; page < w->cfg->pages; page++) {
@@ -365,11 +367,14 @@ static void release_gated(struct world *w, unsigned int node)
 		if (!p->gated || !w_homed(w, node, page))
 			continue;
 		n = p->gated;
+		memcpy(gate, p->gate, sizeof(gate));
 		p->gated = 0;
-		for (i = 0; i < n; i++)
-			keep(w, p->defer, &p->deferred, &p->gate[i]);
 		memset(p->gate, 0, sizeof(p->gate));
-		offer_again(w, node, p, false);
+		for (i = 0; i < n; i++) {
+			if (w->log)
+				fprintf(w->log, "\topen %s\n", dvmm_event_name(gate[i].ev.type));
+			happen(w, node, &gate[i], false);
+		}
 	}
 }
 

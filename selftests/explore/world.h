@@ -14,6 +14,7 @@
 #define W_PAGES		2
 #define W_QUEUE		6	/* messages in flight on one lane of one link */
 #define W_DEFER		4	/* deferred events of one page on one node */
+#define W_GATE		8	/* of one that is to be homed here first: two of each node */
 #define W_LANES		3
 
 /* A page's bytes, as far as coherence goes; W_THEN: a snapshot's, written over since. */
@@ -46,7 +47,7 @@ struct w_page {
 	u8 deferred;
 	struct w_event defer[W_DEFER];
 	u8 gated;
-	struct w_event gate[W_DEFER];	/* what waits until the page is homed here */
+	struct w_event gate[W_GATE];	/* what waits until the page is homed here */
 };
 
 /*
