@@ -366,7 +366,8 @@ static bool check_share(struct reader *r, struct file *f, const char *group)
 
 	if (first->cpus) {
 		key = "memory";
-		remedy = first->memory ? NULL : "the boot node has vCPUs and memory: write how much";
+		remedy = first->memory ? NULL :
+			 "the boot node has vCPUs and memory: write how much";
 	} else if (n->cpus) {
 		remedy = "write 0 for all nodes, which then share a region, or more for the first";
 	} else if (!n->cpus && !strcmp(f->transport, "rdma")) {

@@ -200,7 +200,8 @@ static void add_net(GPtrArray *argv, const struct file *f)
 	if (!name)
 		option(argv, "-netdev", "", "user", ",id=net");
 	else if (*net == 'b')
-		option(argv, "-netdev", "tap,id=net,vhost=on,helper=" GUEST_BRIDGE ",br=", name + 1, "");
+		option(argv, "-netdev", "tap,id=net,vhost=on,helper=" GUEST_BRIDGE ",br=",
+		       name + 1, "");
 	else
 		option(argv, "-netdev", "tap,id=net,vhost=on,script=no,downscript=no,ifname=",
 		       name + 1, "");
