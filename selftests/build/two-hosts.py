@@ -22,7 +22,7 @@ from testbed import config  # noqa: E402
 
 NAME = 'two-hosts'
 HOSTS = {'alpha': '10.77.0.1', 'beta': '10.77.0.2'}
-PACKAGES = 'systemd-sysv,udev,kmod,openssh-server,openssh-client,iproute2,dkms,gcc,libc6-dev,make,bpftrace,qemu-system-common,libvirt-daemon-system,libvirt-clients'
+PACKAGES = 'systemd-sysv,udev,kmod,openssh-server,openssh-client,iproute2,dkms,gcc,libc6-dev,make,bpftrace,qemu-system-common,apparmor,libvirt-daemon-system,libvirt-clients'
 ARGS = ('-device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tmp/agent.big,server=on,wait=off '
         '-device virtserialport,chardev=agent,name=dvmm.agent')
 
@@ -56,6 +56,9 @@ echo "* $(cut -d ' ' -f 1,2 "$root/etc/ssh/ssh_host_ed25519_key.pub")" > "$root/
 rm -f "$root/etc/hostname"
 echo 'cgroup_device_acl = ["/dev/null", "/dev/full", "/dev/zero", "/dev/random", "/dev/urandom", "/dev/ptmx", "/dev/kvm", "/dev/dvmm"]' \
 	>> "$root/etc/libvirt/qemu.conf"
+mkdir -p "$root/etc/apparmor.d/local/abstractions"
+echo '/usr/lib/dvmm/* PUx,' >> "$root/etc/apparmor.d/local/usr.sbin.libvirtd"
+printf '%s\n' '/usr/lib/dvmm/* rmix,' '/dev/dvmm rw,' '/run/dvmm/** rwk,' >> "$root/etc/apparmor.d/local/abstractions/libvirt-qemu"
 cp "$image/dvmm-agent.service" "$root/etc/systemd/system/"
 for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer getty@tty1.service \
 	systemd-timesyncd.service systemd-pstore.service systemd-random-seed.service; do
@@ -214,8 +217,11 @@ def libvirt(t):
     must(0, f'dvmm create virt {nodes} --machine q35,smm=off,hpet=off && dvmm push virt', 120)
     must(0, 'cp /images/vmlinuz /images/guest.cpio /var/lib/libvirt/ && truncate -s 64M /var/lib/libvirt/images/virt.img && '
          f'cat > /root/virt.xml << "END"\n{domain()}\nEND\nsystemctl start libvirtd', 200)
+    text = must(0, 'cat /sys/module/apparmor/parameters/enabled; grep -c "^libvirtd" /sys/kernel/security/apparmor/profiles || true')
+    t.ok(text.startswith("Y") and int(text.split()[1]) > 0, "AppArmor confines libvirtd", text)
     status, text = on(0, 'virsh define /root/virt.xml && virsh start virt', 400)
-    t.ok(status == 0, 'virsh start of a domain', (status, text, on(0, 'tail -n 20 /var/log/libvirt/qemu/virt.log; cat /run/dvmm/virt/*/log')))
+    t.ok(status == 0, 'virsh start of a domain', (status, text, on(0, 'tail -n 20 /var/log/libvirt/qemu/virt.log; '
+                                                                                'dmesg | grep DENIED | tail; cat /run/dvmm/virt/*/log')))
     status, text = on(0, "agentctl -w 400 -t 400 /var/lib/libvirt/qemu/agent.virt sh -c 'nproc; ls -d /sys/devices/system/node/node?; "
                       "work 300000 1; ls /sys/block'", 450)
     t.ok(status == 0 and text.startswith('2\n') and 'node1' in text and 'correct' in text and 'vda' in text,
