@@ -7,7 +7,7 @@ usage: cells.py one | three      four nodes of one kernel, or three hosts
 import sys
 
 import checks
-from guestlib import Machine, load, main, must, on, unload_all
+from guestlib import Uneven, load, main, must, on, unload_all
 
 SYS_NODE = '/sys/devices/system/node'
 CPUS = [2, 0, 1, 0]
@@ -22,27 +22,6 @@ echo +cpuset > $cg/cgroup.subtree_control; mkdir -p $cg/there; echo {node} > $cg
 sh -c 'echo $$ > /tmp/cg/there/cgroup.procs; taskset -c {writer} head -c 16777216 /dev/urandom > /tmp/filled'
 for cpu in {writer} {reader}; do taskset -c $cpu md5sum < /tmp/filled; done
 cat {sys}/node{node}/numastat; rm /tmp/filled; rmdir $cg/there"""
-
-
-class Cells(Machine):
-    """Each node has numbers of its own."""
-
-    def __init__(self, hosts):
-        super().__init__(hosts, cpus=1, memory=128, name='c')
-        self.counts, self.sizes = CPUS[:len(hosts)], MEMORY[:len(hosts)]
-        self.total, self.megabytes = sum(self.counts), sum(self.sizes)
-
-    def local(self, node):
-        """The guest's CPUs that belong to a dvmm node."""
-        first = sum(self.counts[:node])
-        return list(range(first, first + self.counts[node]))
-
-    def write_file(self):
-        """As always, then what each node has."""
-        super().write_file()
-        counts, sizes = (' '.join(map(str, numbers)) for numbers in (self.counts, self.sizes))
-        must(self.hosts[0], f"awk -v counts='{counts}' -v sizes='{sizes}' 'BEGIN {{split(counts, c); split(sizes, m)}} "
-             f"/^cpus/ {{$3 = c[++n]}} /^memory/ {{$3 = m[n]}} 1' {self.file} > {self.file}.new && mv {self.file}.new {self.file}")
 
 
 def seen(t, m):
@@ -75,7 +54,7 @@ def moved(t, m):
 def rehomed(t, m):
     """Memory's home moves to a host that has none of its own, and back."""
     for old, new in ((1, 2), (2, 1)):
-        status, text = on(m.hosts[0], f'dvmm rehome {m.file} node{old} node{new} node1 --here', 300)
+        status, text = on(m.hosts[old], f'dvmm rehome {m.file} node{old} node{new} node1 --here', 300)
         t.ok(status == 0 and '128 MiB have another home' in text, f'memory of node 1 goes from node {old} to node {new}', text)
     checks.parallel(t, m, 1000000)
 
@@ -91,7 +70,8 @@ def refused(t, m):
 
 def test(t):
     """One life, with a reboot."""
-    m = Cells({'one': [0, 0, 0, 0], 'three': [0, 1, 2]}[sys.argv[1]])
+    hosts = {'one': [0, 0, 0, 0], 'three': [0, 1, 2]}[sys.argv[1]]
+    m = Uneven(hosts, CPUS[:len(hosts)], MEMORY[:len(hosts)], name='c')
     load(set(m.hosts))
     try:
         m.start(arguments='-action reboot=reset')

@@ -300,6 +300,31 @@ class Machine:
                 pass
 
 
+class Uneven(Machine):
+    """Nodes with different numbers of vCPUs, and of MiB where they are given."""
+
+    def __init__(self, hosts, counts, sizes=None, **more):
+        super().__init__(hosts, cpus=1, **more)
+        self.counts, self.sizes = counts, sizes or [self.memory] * len(hosts)
+        self.total, self.megabytes = sum(counts), sum(self.sizes)
+
+    def local(self, node):
+        """The guest's CPUs that belong to a dvmm node."""
+        first = sum(self.counts[:node])
+        return list(range(first, first + self.counts[node]))
+
+    def interleaved(self):
+        """A CPU of each node, and the last one."""
+        return [self.local(node)[0] for node in range(len(self.hosts))] + [self.far()] * (self.counts[-1] > 1)
+
+    def write_file(self):
+        """As always, then each node's own numbers."""
+        super().write_file()
+        counts, sizes = (' '.join(map(str, numbers)) for numbers in (self.counts, self.sizes))
+        must(self.hosts[0], f"awk -v counts='{counts}' -v sizes='{sizes}' 'BEGIN {{split(counts, c); split(sizes, m)}} "
+             f"/^cpus/ {{$3 = c[++n]}} /^memory/ {{$3 = m[n]}} 1' {self.file} > {self.file}.new && mv {self.file}.new {self.file}")
+
+
 class Plain(Machine):
     """A guest on host 0 by the same QEMU and with the same kernel line, without dvmm."""
 

@@ -16,7 +16,7 @@ HERE = os.path.dirname(os.path.realpath(__file__))
 sys.path.insert(0, os.path.join(HERE, '../../tools/testbed'))
 
 import checks  # noqa: E402
-from guestlib import PROGRAMS, Failed, Machine, Plain, load, main, must, on, unload_all  # noqa: E402
+from guestlib import PROGRAMS, Failed, Machine, Plain, Uneven, load, main, must, on, unload_all  # noqa: E402
 from testbed import config  # noqa: E402
 
 KIT = os.path.join(HERE, 'trial.tmp')                   # made here, seen in the nodes
@@ -75,30 +75,6 @@ def initrd_with(hosts, *names):
     for host in set(hosts):
         must(host, f'cat /images/guest.cpio {PROGRAMS} {IN_NODE}/extra.cpio > {INITRD}')
     return f'-initrd {INITRD} '
-
-
-class Uneven(Machine):
-    """Nodes with different numbers of vCPUs."""
-
-    def __init__(self, hosts, counts, **more):
-        super().__init__(hosts, cpus=1, **more)
-        self.counts, self.total = counts, sum(counts)
-
-    def local(self, node):
-        """The guest's CPUs that belong to a dvmm node."""
-        first = sum(self.counts[:node])
-        return list(range(first, first + self.counts[node]))
-
-    def interleaved(self):
-        """A CPU of each node, and the last one."""
-        return [self.local(node)[0] for node in range(len(self.hosts))] + [self.far()] * (self.counts[-1] > 1)
-
-    def write_file(self):
-        """As always, then each node's own number."""
-        super().write_file()
-        numbers = ' '.join(map(str, self.counts))
-        must(self.hosts[0], f"awk -v numbers='{numbers}' 'BEGIN {{split(numbers, c)}} "
-             f"/^cpus/ {{$3 = c[++n]}} 1' {self.file} > {self.file}.new && mv {self.file}.new {self.file}")
 
 
 def guest(t, m, words='', arguments='', bound=900, then=(), off=checks.power_off):
