@@ -77,6 +77,9 @@ emulator 0 -name guest=big,debug-threads=on -S -machine pc-q35-10.0,usb=off,memo
 result $? "libvirt's words with the machine's accelerator and memory"
 emulator 1 -name guest=big -accel tcg && one_line && has "accelerator 'tcg': " && has "write <domain type='kvm'>"
 result $? "another accelerator: one line with the remedy"
+emulator 1 -name guest=big -accel kvm -object '{"qom-type":"memory-backend-file","id":"pc.ram","mem-path":"/dev/hugepages"}' &&
+	one_line && has "big: <memoryBacking>: " && has 'remove it'
+result $? "memory of another kind, too"
 hook 0 "$xml" big release end - && test ! -e "$DVMM_STATE/big" && ! pgrep -f "$dir/hosts/beta/.*/machine" > /dev/null
 result $? "afterwards nothing is left, here and there"
 
