@@ -20,7 +20,7 @@
 
 #define ENGINE	"../../kmod/dsm/engine"
 #define CC	"cc -std=gnu11 -O1 -w -I../explore -I../engine"
-#define MODEL	"../explore/world.[ch] ../explore/pack.c ../explore/snapshot.c " MACHINE
+#define MODEL	"../explore/[!e]*.[ch] " MACHINE
 #define MACHINE	"../sim/sim.[ch] ../sim/machine.h ../sim/[!s]*.c"
 #define TESTS	"explore/explore " EXTRA
 #define EXTRA	"sim/simulate engine/scenario engine/cost engine/unit engine/wire engine/rehome"

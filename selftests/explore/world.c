@@ -129,7 +129,7 @@ static void check_send(struct world *w, const struct w_page *p, const struct dvm
 }
 
 /* Of a machine's nodes that the model leaves out none has asked for anything. */
-static unsigned int told(const struct world *w, const struct dvmm_action *a)
+unsigned int w_told(const struct world *w, const struct dvmm_action *a)
 {
 	return a->msg.type == DVMM_MSG_MOVE ? w->cfg->nodes : w->cfg->machine;
 }
@@ -137,7 +137,7 @@ static unsigned int told(const struct world *w, const struct dvmm_action *a)
 static void send_set(struct world *w, unsigned int node, const struct w_event *e,
 		     const struct dvmm_action *a)
 {
-	unsigned int nodes = told(w, a);
+	unsigned int nodes = w_told(w, a);
 	int dst;
 
 	for (dst = dvmm_set_next(a->set, nodes, -1); dst >= 0;
@@ -194,8 +194,6 @@ static void arm(struct world *w, struct w_page *p)
 	p->timer = true;
 }
 
-static void tell(struct world *w, const struct dvmm_action *a);
-
 /* Returns true if the event was deferred. */
 static bool execute(struct world *w, unsigned int node, const struct w_event *e,
 		    const struct dvmm_actions *acts)
@@ -208,7 +206,7 @@ static bool execute(struct world *w, unsigned int node, const struct w_event *e,
 		const struct dvmm_action *a = &acts->act[i];
 
 		if (w->log)
-			tell(w, a);
+			w_tell(w, a);
 		switch (a->type) {
 		case DVMM_ACT_SEND:
 		case DVMM_ACT_SEND_PAGE:
@@ -328,6 +326,13 @@ static bool step(struct world *w, unsigned int node, const struct w_event *e, bo
 	return deferred;
 }
 
+static void drop_first(struct w_event *list, u8 *count)
+{
+	--*count;
+	memmove(list, list + 1, *count * sizeof(*list));
+	memset(list + *count, 0, sizeof(*list));
+}
+
 static void offer_again(struct world *w, unsigned int node, struct w_page *p, bool late)
 {
 	while (p->deferred && !w->error) {
@@ -337,9 +342,7 @@ static void offer_again(struct world *w, unsigned int node, struct w_page *p, bo
 			fprintf(w->log, "\tagain %s\n", dvmm_event_name(e.ev.type));
 		if (step(w, node, &e, late))
 			return;
-		p->deferred--;
-		memmove(p->defer, p->defer + 1, p->deferred * sizeof(e));
-		memset(&p->defer[p->deferred], 0, sizeof(e));
+		drop_first(p->defer, &p->deferred);
 	}
 }
 
@@ -358,22 +361,18 @@ static void happen(struct world *w, unsigned int node, const struct w_event *e, 
 /* Pages that are homed here now: what waited for that happens, each as if it came now. */
 static void release_gated(struct world *w, unsigned int node)
 {
-	struct w_event gate[W_GATE];
-	unsigned int page, i, n;
+	unsigned int page;
 
 	for (page = 0; page < w->cfg->pages; page++) {
 		struct w_page *p = &w->page[node][page];
 
-		if (!p->gated || !w_homed(w, node, page))
-			continue;
-		n = p->gated;
-		memcpy(gate, p->gate, sizeof(gate));
-		p->gated = 0;
-		memset(p->gate, 0, sizeof(p->gate));
-		for (i = 0; i < n; i++) {
+		while (p->gated && w_homed(w, node, page) && !w->error) {
+			struct w_event e = p->gate[0];
+
+			drop_first(p->gate, &p->gated);
 			if (w->log)
-				fprintf(w->log, "\topen %s\n", dvmm_event_name(gate[i].ev.type));
-			happen(w, node, &gate[i], false);
+				fprintf(w->log, "\topen %s\n", dvmm_event_name(e.ev.type));
+			happen(w, node, &e, false);
 		}
 	}
 }
@@ -824,79 +823,4 @@ bool w_settle(struct world *w)
 			;
 	} while (i < count && w_fire(w, &moves[i]));
 	return !w->error;
-}
-
-/* Telling what happens, in the words of scenario files. */
-
-static void tell_flags(FILE *f, const struct dvmm_msg *m)
-{
-	fprintf(f, "%s%s%s", m->flags & DVMM_MSGF_ZERO ? " ZERO" : "",
-		m->flags & DVMM_MSGF_EXCL ? " EXCL" : "",
-		m->flags & DVMM_MSGF_SHARED ? " SHARED" : "");
-	if (m->acks)
-		fprintf(f, " acks=%u", m->acks);
-}
-
-static void tell_set(struct world *w, const struct dvmm_action *a)
-{
-	unsigned int nodes = told(w, a);
-	int dst;
-
-	fputs("\tset", w->log);
-	for (dst = dvmm_set_next(a->set, nodes, -1); dst >= 0;
-	     dst = dvmm_set_next(a->set, nodes, dst))
-		if (dst != a->msg.src && dst != a->skip)
-			fprintf(w->log, " %d", dst);
-	fprintf(w->log, " %s\n", dvmm_event_name(a->msg.type));
-}
-
-static void tell(struct world *w, const struct dvmm_action *a)
-{
-	static const char * const perms[] = { "NONE", "READ", "WRITE" };
-	static const char * const plain[] = { [DVMM_ACT_WAKE] = "wake", "defer", "timer" };
-
-	switch (a->type) {
-	case DVMM_ACT_SEND:
-	case DVMM_ACT_SEND_PAGE:
-		fprintf(w->log, "\t%s %u %s", a->type == DVMM_ACT_SEND ? "send" : "page",
-			a->dst, dvmm_event_name(a->msg.type));
-		tell_flags(w->log, &a->msg);
-		fputc('\n', w->log);
-		break;
-	case DVMM_ACT_SEND_SET:
-		tell_set(w, a);
-		break;
-	case DVMM_ACT_SET_PERM:
-		fprintf(w->log, "\tperm %s\n", perms[a->perm]);
-		break;
-	case DVMM_ACT_FILL:
-		fprintf(w->log, "\tfill%s\n", a->zero ? " zero" : "");
-		break;
-	case DVMM_ACT_WAKE:
-	case DVMM_ACT_DEFER:
-	case DVMM_ACT_TIMER:
-		fprintf(w->log, "\t%s\n", plain[a->type]);
-		break;
-	default:
-		fprintf(w->log, "\t%s %s\n", a->type == DVMM_ACT_FENCE ? "fence" : "fail", a->why);
-	}
-}
-
-void w_print_move(const struct world *w, const struct w_move *m, FILE *f)
-{
-	static const char * const kinds[] = {
-		"LOAD", "STORE", "WRITE", "EVICT", "TOUCH", "COPY", "TIMER",
-		[W_CUT] = "CUT", "REHOME", "GIVE", "BEGIN", "MAKE", "FETCH", "LOOK",
-	};
-
-	if (m->kind == W_CUT || m->kind == W_REHOME)
-		fprintf(f, "%u %s %u", m->node, kinds[m->kind], m->src);
-	else if (m->kind == W_DELIVER)
-		fprintf(f, "%u>%u %s", m->src, m->node,
-			dvmm_event_name(w->q[m->src][m->node][m->lane].e[0].ev.type));
-	else
-		fprintf(f, "%u %s", m->node, kinds[m->kind]);
-	if (w->cfg->pages > 1 && (m->kind < W_DELIVER || m->kind >= W_FETCH))
-		fprintf(f, " page %u", m->page);
-	fprintf(f, "%s%s\n", m->late ? " late" : "", m->unable ? " unable" : "");
 }

@@ -173,6 +173,10 @@ bool w_fire(struct world *w, const struct w_move *m);
 bool w_quiescent(const struct world *w);
 /** w_settle - deliver what is under way, until nothing is */
 bool w_settle(struct world *w);
+/** w_told - how many nodes a SEND_SET may go to */
+unsigned int w_told(const struct world *w, const struct dvmm_action *a);
+/** w_tell - an action, as it is told in the world's log, which there is */
+void w_tell(struct world *w, const struct dvmm_action *a);
 /** w_print_move - the move as a line of a scenario */
 void w_print_move(const struct world *w, const struct w_move *m, FILE *f);
 /** w_progress - true if the move needs no new wish of a vCPU or of eviction */
