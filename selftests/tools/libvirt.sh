@@ -83,6 +83,12 @@ result $? "memory of another kind, too"
 hook 0 "$xml" big release end - && test ! -e "$DVMM_STATE/big" && ! pgrep -f "$dir/hosts/beta/.*/machine" > /dev/null
 result $? "afterwards nothing is left, here and there"
 
+rm -f hosts/quit
+admin 0 run big "$(hostname)" --detach
+hook 1 "$xml" big prepare begin - && one_line && has 'big: it runs already, without libvirt: dvmm down big' &&
+	hook 0 "$xml" big release end - && kill -0 "$(cat "$node/pid")" && test -e "$node/machine"
+result $? "a machine that runs without libvirt is left alone"
+admin 0 down big "$(hostname)" && rm -rf "$DVMM_STATE/big"
 sed -i "s/^\[node $(hostname)\]/[node gamma]/" hosts/admin/etc/big.conf
 hook 1 "$xml" big prepare begin - && one_line && has "big: its boot node is gamma, and this host is $(hostname): start" && test ! -e "$DVMM_STATE/big"
 result $? "on a host that is not the boot node's it does not start"

@@ -216,13 +216,14 @@ uint64_t file_size(const char *s)
 	return n << shift;
 }
 
-static bool size(struct reader *r, const char *group, const char *key, bool required,
+/* @none: 0 is a size */
+static bool size(struct reader *r, const char *group, const char *key, bool required, bool none,
 		 uint64_t align, uint64_t *out)
 {
 	char *s = value(r, group, key, required);
 
 	*out = s ? file_size(s) : 0;
-	if (s && strcmp(s, "0") && (!*out || *out % align))
+	if (s && (strcmp(s, "0") || !none) && (!*out || *out % align))
 		wrong(r, line_of(r, group, key),
 		      "[%s] %s = %s: write a multiple of %llu KiB with K, M, G or T", group, key,
 		      s, (unsigned long long)align / 1024);
@@ -316,8 +317,9 @@ static bool read_node(struct reader *r, struct file *f, const char *group)
 	n->ssh = value(r, group, "ssh", false);
 	return !r->error && number(r, group, "port", 1, 65535, &n->port) &&
 	       number(r, group, "cpus", 0, 4096, &n->cpus) &&
-	       size(r, group, "memory", n->cpus || f->nodes->len == 1, 2 * MIB, &n->memory) &&
-	       size(r, group, "cache", false, 4096, &n->cache);
+	       size(r, group, "memory", n->cpus || f->nodes->len == 1, true, 2 * MIB,
+		    &n->memory) &&
+	       size(r, group, "cache", false, false, 4096, &n->cache);
 }
 
 static bool read_joins(struct reader *r, struct file *f, const char *group)
@@ -370,11 +372,11 @@ static bool check_share(struct reader *r, struct file *f, const char *group)
 			 "the boot node has vCPUs and memory: write how much";
 	} else if (n->cpus) {
 		remedy = "write 0 for all nodes, which then share a region, or more for the first";
-	} else if (!n->cpus && !strcmp(f->transport, "rdma")) {
+	} else if (!strcmp(f->transport, "rdma")) {
 		group = "machine";
 		key = "transport";
 		remedy = "a region is shared by tcp or loop: write one of them";
-	} else if (!n->cpus) {
+	} else {
 		key = n->later ? "joins" : "memory";
 		remedy = n->later ? "who shares a region is there from the start: remove it" :
 			 f->nodes->len > 1 && n->memory ?
