@@ -6,7 +6,7 @@ and another one as a domain of libvirt, from the example that is installed.
 usage: two-hosts.py [RELEASE [QEMU-PACKAGE]]    takes half an hour, most of it for QEMU (qemu-patches/package)
 
 RELEASE is Debian's of the hosts, by its codename; this machine's own without one.  Another one's has a kernel of its own
-($DVMM_KERNEL, as 6.12.118), and QEMU is built in a root of it.
+($DVMM_KERNEL, the same word), and QEMU is built in a root of it.
 """
 import os
 import re

@@ -6,6 +6,12 @@
 series=${DVMM_KERNEL:-6.12}
 root=
 
+# a release's name: its own 6.12, from its root
+release=
+case $series in
+[a-z]*) release=$series series=6.12 ;;
+esac
+
 # the newest kernel of the series that Debian has for this machine
 newest_kernel() {
 	apt-cache pkgnames "linux-headers-$series." |
@@ -62,20 +68,21 @@ unpack_kernel() {
 
 # sets $version, and $root if it is another release's
 choose_kernel() {
-	test -n "$(newest_kernel)$(last_headers "$cache/kernels/*")" || quietly "$tree/apt-update.log" as_root apt-get update
-	version=$(newest_kernel)
+	test -n "$release$(newest_kernel)$(last_headers "$cache/kernels/*")" || quietly "$tree/apt-update.log" as_root apt-get update
+	test -n "$release" || version=$(newest_kernel)
 	if test -n "$version"; then
 		apt_install "linux-headers-$version"
 		return
 	fi
-	version=$(last_headers "$cache/kernels/*")
+	version=$(last_headers "$cache/kernels/${release:-*}")
 	test -n "$version" || die "no linux-headers-$series.* in the package lists: make kernels K=none makes roots with others'"
 	root=${version%/usr/src/*}
 	version=${version##*/linux-headers-}
 }
 
 setup_kernel() {
-	version=$(installed_kernel)
+	version=
+	test -n "$release" || version=$(installed_kernel)
 	test -n "$version" || choose_kernel
 	kernel=$cache/kernel-$version
 	test -e "$kernel/lib/modules/$version/modules.dep" || unpack_kernel "$version" "$kernel"

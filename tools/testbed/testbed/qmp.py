@@ -8,7 +8,7 @@ import threading
 class Qmp:
     """One connection; commands are answered in order, events are dropped."""
 
-    def __init__(self, path, bound=20):
+    def __init__(self, path, bound=120):
         self.lock = threading.Lock()
         self.sock = socket.socket(socket.AF_UNIX)
         self.sock.settimeout(bound)
