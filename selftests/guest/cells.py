@@ -1,17 +1,20 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Nodes that lend memory alone, vCPUs alone, or neither yet: what the guest sees of them, and that all of it is used.
+"""Cells of the guest, and what nodes lend: memory alone, vCPUs alone, neither yet, or several cells.
 
-usage: cells.py one | three      four nodes of one kernel, or three hosts
+usage: cells.py one | three | sections      four nodes of one kernel, three hosts, or more cells than hosts
 """
 import sys
 
 import checks
-from guestlib import Uneven, load, main, must, on, unload_all
+from guestlib import Celled, Uneven, load, main, must, on, unload_all
 
 SYS_NODE = '/sys/devices/system/node'
 CPUS = [2, 0, 1, 0]
 MEMORY = [256, 128, 0, 0]
+
+# Of two hosts: two cells each, one with memory alone.
+CELLS = [(0, 1, 128), (0, 1, 64), (1, 1, 128), (1, 0, 64)]
 
 # Linux numbers NUMA nodes by its tables, where CPUs come first: node1's memory is the last one's.
 LENT = 2
@@ -68,6 +71,60 @@ def refused(t, m):
     t.ok(status == 1 and 'the boot node has vCPUs and memory' in m.said(0), 'a boot node without vCPUs is refused', (status, m.said(0)))
 
 
+def sections_seen(t, m):
+    """A NUMA node each, all as far from each other."""
+    text = m.must(f'cat {SYS_NODE}/has_cpu {SYS_NODE}/has_memory {SYS_NODE}/node?/cpulist {SYS_NODE}/node?/distance')
+    far = [' '.join('10' if i == j else '40' for j in range(4)) for i in range(4)]
+    t.ok(text.splitlines() == ['0-2', '0-3', '0', '1', '2', ''] + far, 'each cell is a NUMA node, as far from each other', text)
+    sizes = [int(line.split()[3]) // 1024 for line in m.must(f'grep MemTotal {SYS_NODE}/node?/meminfo').splitlines()]
+    t.ok(all(size - 48 < got <= size for got, size in zip(sizes, [128, 64, 128, 64])), 'with its memory', sizes)
+
+
+def cell_goes(t, m, cell, old, new):
+    """Its vCPU and its memory go to another host; the guest's view stays, and is true."""
+    n, ms = m.move((cell, f'node{new}'))
+    t.ok(n == 1, f'the vCPU of cell {cell} goes from node {old} to node {new}: {ms:.0f} ms', n)
+    status, text = on(m.hosts[old], f'dvmm rehome {m.file} node{old} node{new} c{cell} --here', 300)
+    t.ok(status == 0 and f'{CELLS[cell][2]} MiB have another home' in text, 'and all its memory', text)
+    t.ok(cell in m.nodes()[new]['vcpus'], 'so says QEMU', m.nodes())
+
+
+def one_cell_used(t, m, cell):
+    """A program of its CPU in its memory: not a page of it comes from elsewhere, but what the kernel shares."""
+    node = CELLS[cell][0]
+    before = int(m.stats(1 - node)['messages_received'])
+    text = m.must(FILL.format(node=cell, writer=cell, reader=cell, sys=SYS_NODE), 240)
+    sums = [line.split()[0] for line in text.splitlines()[:2]]
+    asked = int(m.stats(1 - node)['messages_received']) - before
+    t.ok(len(sums[0]) == 32 and sums[0] == sums[1], f'16 MiB of cell {cell} are what its CPU wrote', text)
+    return asked
+
+
+def test_sections(t):
+    """More cells than hosts."""
+    m = Celled([0, 1], CELLS, name='c')
+    load(set(m.hosts))
+    try:
+        m.start(arguments='-action reboot=reset')
+        t.diag(f'guest up after {m.up(600):.0f} s')
+        checks.cpus_online(t, m)
+        sections_seen(t, m)
+        away = one_cell_used(t, m, 1)
+        cell_goes(t, m, 1, 0, 1)
+        sections_seen(t, m)
+        checks.parallel(t, m, 1000000)
+        home = one_cell_used(t, m, 1)
+        t.diag(f'messages to the other host: {away} before, {home} after')
+        checks.nmi(t, m)
+        cell_goes(t, m, 1, 1, 0)
+        checks.reboot(t, m)
+        sections_seen(t, m)
+        checks.power_off(t, m)
+    finally:
+        m.end()
+    unload_all(t, sorted(set(m.hosts)))
+
+
 def test(t):
     """One life, with a reboot."""
     hosts = {'one': [0, 0, 0, 0], 'three': [0, 1, 2]}[sys.argv[1]]
@@ -85,6 +142,6 @@ def test(t):
     unload_all(t, sorted(set(m.hosts)))
 
 
-if sys.argv[1:] not in (['one'], ['three']):
-    sys.exit('usage: cells.py one|three')
-main(test)
+if sys.argv[1:] not in (['one'], ['three'], ['sections']):
+    sys.exit('usage: cells.py one|three|sections')
+main(test_sections if sys.argv[1] == 'sections' else test)

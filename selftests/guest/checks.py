@@ -320,10 +320,9 @@ def query(t, m):
     info = rows[0]['return']
     t.diag(json.dumps(info))
     nodes = info['nodes']
-    t.ok(info['running'] and [n['cpus'] for n in nodes] == [m.cpus] * len(m.hosts) and
-         [n['memory'] >> 20 for n in nodes] == [m.memory] * len(m.hosts) and
-         [n['base-cpu'] for n in nodes] == [m.local(i)[0] for i in range(len(m.hosts))],
-         'query-dvmm describes the nodes', text)
+    cells = [(c['name'], c['node'], c['base-cpu'], c['cpus'], c['memory'] >> 20) for c in info['cells']]
+    t.ok(info['running'] and cells == [(f'node{i}', f'node{i}', m.local(i)[0], m.cpus, m.memory) for i in range(len(m.hosts))] and
+         [n['name'] for n in nodes] == [c[0] for c in cells], 'query-dvmm describes nodes and cells', text)
     skews = [n['tsc-error-ns'] for n in nodes if not n['self']]
     t.ok(len(skews) == len(m.hosts) - 1, 'query-dvmm reports the residual skew of the clocks', text)
     t.diag(f'residual TSC skew: at most {skews} ns')

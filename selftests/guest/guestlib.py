@@ -325,6 +325,22 @@ class Uneven(Machine):
              f"/^cpus/ {{$3 = c[++n]}} /^memory/ {{$3 = m[n]}} 1' {self.file} > {self.file}.new && mv {self.file}.new {self.file}")
 
 
+class Celled(Machine):
+    """Cells with sections of their own, (node, vCPUs, MiB) each, named c0, c1 and so on."""
+
+    def __init__(self, hosts, cells, **more):
+        super().__init__(hosts, cpus=1, **more)
+        self.cells = cells
+        self.total, self.megabytes = (sum(cell[i] for cell in cells) for i in (1, 2))
+
+    def write_file(self):
+        """As always, but that its nodes have what the cells say."""
+        super().write_file()
+        text = ''.join(f'\n[cell c{i}]\nnode = node{node}\ncpus = {cpus}\nmemory = {size}{"M" * (size > 0)}\n'
+                       for i, (node, cpus, size) in enumerate(self.cells))
+        must(self.hosts[0], f"sed -i '/^cpus/d; /^memory/d' {self.file} && echo {shlex.quote(text)} >> {self.file}")
+
+
 class Plain(Machine):
     """A guest on host 0 by the same QEMU and with the same kernel line, without dvmm."""
 

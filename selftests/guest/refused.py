@@ -14,6 +14,8 @@ OPTIONS = {
     '-mem-path /tmp': '-mem-path', '-mem-prealloc': '-mem-prealloc', '-overcommit mem-lock=on': '-overcommit mem-lock=',
     '-machine smm=on': '-machine smm=on', '-machine hpet=on': '-machine hpet=on', '-machine vmport=on': '-machine vmport=on',
 }
+# Its cell is the machine's only one
+CELL = '{}$a [cell c0]\\nnode = {}\\ncpus = 2\\nmemory = 256M'
 NUMA = '-object {},id=a,size=128M -object {},id=b,size=128M -numa node,memdev=a,cpus=0 -numa node,memdev=b,cpus=1'
 ALONE = (
     # what is done wrong, words of the machine file to change (sed), changes of the machine, arguments, what is said
@@ -26,6 +28,10 @@ ALONE = (
      "transport 'pigeon' is not one of tcp, rdma, loop"),
     ('neither on nor off', 's/^uuid/prefetch = perhaps\\nuuid/', {}, '', "'prefetch' expects 'on' or 'off'"),
     ('a name for a UUID', 's/^uuid = .*/uuid = demo/', {}, '', 'uuidgen makes one'),
+    ('a limit that is none', 's/^cpus/cache = 0\\ncpus/', {}, '', "[node node0]: 'cache = 0' is no limit"),
+    ('vCPUs of a node beside cells', CELL.format('', 'node0'), {}, '', "[node node0]: 'cpus' and 'memory' are said by the sections"),
+    ('a cell of no node', CELL.format('s/^cpus.*//; s/^memory.*//; ', 'nobody'), {}, '', "[cell c0]: there is no node 'nobody'"),
+    ('a first cell elsewhere', CELL.format('s/^cpus.*//; s/^memory.*//; ', 'node1'), {}, '', '[cell c0]: the boot node has vCPUs and memory: the first cell'),
     ('no section for the machine', 's/^.machine.$/[engine]/', {}, '', 'there is no section [machine]'),
     ('two nodes at one address', 's/^port = .*/port = 7400/', {}, '', 'have the same address and port'),
     ('an interrupt controller in the kernel', '', {}, '-machine kernel-irqchip=on', 'dvmm=on needs kernel-irqchip=split'),

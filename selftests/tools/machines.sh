@@ -278,8 +278,79 @@ runs 0 check "$dir/lent.conf" && grep -q '4 nodes, 3 vCPUs, 48 MiB' "$dir/out" &
 	cp "$dir/out" "$dir/again.conf" && runs 0 check "$dir/again.conf"
 result $? "nodes without vCPUs, without memory, and without either"
 runs 0 topology "$dir/lent.conf" && grep -q 'beta at y:7400, memory 32-48 MiB, NUMA node 1$' "$dir/out" &&
-	grep -q 'gamma at z:7400, vCPUs 2-2, socket and NUMA node 2$' "$dir/out" && grep -q 'delta at w:7400, NUMA node 3$' "$dir/out"
+	grep -q 'gamma at z:7400, vCPUs 2-2, NUMA node 2$' "$dir/out" && grep -q 'delta at w:7400, NUMA node 3$' "$dir/out"
 result $? "topology says what they have"
+
+# ---- cells ----
+
+places="[machine]
+$uuid
+[node alpha]
+address = x
+[node beta]
+address = y"
+first='[cell one]
+node = alpha
+cpus = 2
+memory = 32M'
+printf '%s\n%s\n[cell two]\nnode = beta\ncpus = 0\nmemory = 16M\n[cell three]\nnode = alpha\ncpus = 1\nmemory = 0\n' \
+	"$places" "$first" > "$dir/cells.conf"
+runs 0 check "$dir/cells.conf" && grep -q '2 nodes, 3 vCPUs, 48 MiB' "$dir/out" && runs 0 dump "$dir/cells.conf" &&
+	cp "$dir/out" "$dir/again.conf" && runs 0 check "$dir/again.conf"
+result $? "more cells than nodes"
+runs 0 topology "$dir/cells.conf" && grep -q 'cell 0 one on alpha at x:7400, vCPUs 0-1, memory 0-32 MiB, NUMA node 0, firmware' "$dir/out" &&
+	grep -q 'cell 1 two on beta at y:7400, memory 32-48 MiB, NUMA node 1$' "$dir/out" &&
+	grep -q 'cell 2 three on alpha at x:7400, vCPUs 2-2, NUMA node 2$' "$dir/out"
+result $? "topology says where they are"
+runs 0 topology "$dir/cells.conf" --json && grep -q '"name":"three","node":"alpha","cpus":1,"first_cpu":2' "$dir/out"
+result $? "in JSON too"
+bad '7: ' "[node beta] cpus" 'the sections [cell NAME] say that: remove it' 'a node with vCPUs beside cells' <<END
+$places
+cpus = 1
+$first
+END
+bad '8: ' "[cell one] node = gamma" 'there is no section [node gamma]' 'a cell of no node' <<END
+$places
+$(echo "$first" | sed 's/alpha/gamma/')
+END
+bad '7: ' "[cell one] is the first cell" 'on the first node, which boots' 'a first cell elsewhere' <<END
+$places
+$(echo "$first" | sed 's/alpha/beta/')
+END
+bad '7: ' "[cell one] is the first cell" 'write vCPUs and memory' 'a first cell without vCPUs' <<END
+$places
+$(echo "$first" | sed 's/cpus = 2/cpus = 0/')
+END
+bad '11: ' "[cell one] is there twice" 'remove one' 'a cell twice' <<END
+$places
+$first
+$first
+END
+bad '11: ' "two cells are named 'one'" 'another name' 'two cells of one name' <<END
+$places
+$first
+$(echo "$first" | sed 's/cell one/cell  one/')
+END
+bad '11: ' "[cell two] memory is missing" 'add a line' 'a cell that does not say all' <<END
+$places
+$first
+[cell two]
+node = beta
+cpus = 1
+END
+bad '15: ' "[cell two] has no key 'cache'" 'one of node, cpus, memory' 'a key that only nodes have' <<END
+$places
+$first
+[cell two]
+node = beta
+cpus = 1
+memory = 16M
+cache = 16M
+END
+bad '7: ' "unknown section [cell ]" '[cell NAME]' 'a cell without a name' <<END
+$places
+[cell ]
+END
 bad '6: ' "[node alpha] memory" 'write how much' 'a boot node without memory' <<END
 [machine]
 $uuid

@@ -13,6 +13,9 @@ DIR = '/tmp/parts'
 SSH = '/dvmm/selftests/tools/host-ssh'
 STEPS = 20000
 
+# Node, vCPUs, MiB
+CELLS = [(0, 1, 96), (1, 1, 64), (1, 0, 32)]
+
 
 def job():
     """What the guest's job comes to."""
@@ -32,6 +35,16 @@ def there(desk, *words):
     return on(0, ' '.join([f'DVMM_SSH={SSH} dvmm', *words, *desk.places]), 300 * PATIENCE)
 
 
+def cells(desk):
+    """The other host has two cells: as Desk.dvmm()."""
+    text = ''.join(f'\n[cell c{i}]\nnode = node{node}\ncpus = {cpus}\nmemory = {size}M\n' for i, (node, cpus, size) in enumerate(CELLS))
+    with open(f'{desk.dir}/etc/big.conf', encoding='utf-8') as f:
+        kept = [line for line in f if not line.startswith(('cpus', 'memory'))]
+    with open(f'{desk.dir}/etc/big.conf', 'w', encoding='utf-8') as f:
+        f.write(''.join(kept) + text)
+    return 0, text
+
+
 def create(desk):
     """A guest of both hosts, with a way to speak to it."""
     for node in range(2):
@@ -44,7 +57,7 @@ def create(desk):
         '--node', f'node{i}=10.77.0.{i + 1},cpus=1,memory=96M,ssh={i}')), '--kernel', '/images/vmlinuz',
         '--disk', f'{DIR}/disk.raw', '--initrd', '/images/guest.cpio', '--machine', 'q35,smm=off,hpet=off', '--args', args,
         '--append', f'console=ttyS0 loglevel=6 panic=-1 tsc=reliable net.ifnames=0 {words}'),
-            desk.packed('big'), desk.dvmm('push', 'big')]
+            desk.packed('big'), cells(desk), desk.dvmm('push', 'big')]
 
 
 def begin_job():
@@ -73,7 +86,7 @@ def save(t, desk):
     names = [must(node, f'ls {DIR}').split() for node in range(2)]
     t.ok(names == [['cp', 'cp.3', 'disk.raw'], ['cp.1', 'cp.3']], 'the one before has gone from both hosts, not what others have', names)
     names = [must(node, f'ls {DIR}/cp.3').split() for node in range(2)]
-    t.ok(names[0] == ['disk', 'manifest.json', 'memory.0', 'state'] and len(names[1]) == 2 and names[1][1] == 'memory.1',
+    t.ok(names[0] == ['disk', 'manifest.json', 'memory.0', 'state'] and names[1][1:] == ['memory.1', 'memory.2'],
          'each host has its own memory', names)
     for node in range(2):
         t.diag(must(node, f'du -k {DIR}/cp.3/*'))
@@ -81,7 +94,7 @@ def save(t, desk):
 
 def refused(t, desk):
     """What is not whole is named, on whichever host, and nothing begins."""
-    part = f'{DIR}/cp.3/memory.1'
+    part = f'{DIR}/cp.3/memory.2'
     for what, spoil, mend, says in (
             ('missing', f'mv {part} {part}.kept', f'mv {part}.kept {part}', 'No such file'),
             ('damaged', f'cp {part} {part}.kept; printf x | dd of={part} bs=1 seek=5000000 conv=notrunc 2> /dev/null',

@@ -122,11 +122,13 @@ on beta 0 spread big && grep -qx dvmm-move hosts/alpha/commands
 result $? "spread"
 on admin 0 move big 1=beta 3=alpha && on admin 0 pack big
 result $? "move and pack"
+on admin 0 move big beta=alpha && test "$(grep -cx dvmm-move hosts/alpha/commands)" = 4
+result $? "all vCPUs of a cell move"
 refused=0
-for words in 4=beta 1=gamma beta=1 1; do
+for words in 4=beta 1=gamma beta=1 gamma=beta 1; do
 	on admin 2 move big $words && one_line && refused=$((refused + 1))
 done
-test $refused = 4
+test $refused = 5
 result $? "a move of no vCPU or to no node: 2"
 echo refuse > hosts/alpha/plan
 on admin 1 resume big && one_line && has 'QEMU refuses cont: it is resetting'

@@ -91,11 +91,11 @@ static void read_row(const struct file *f, struct decide_look *look, struct json
 
 static void set_cells(const struct file *f, struct decide_look *look)
 {
-	unsigned int node, i, vcpu = 0;
+	unsigned int cell, i, vcpu = 0;
 
-	for (node = 0; node < f->nodes->len; node++)
-		for (i = 0; i < file_node(f, node)->cpus; i++)
-			look->vcpu[vcpu++].cell = node;
+	for (cell = 0; cell < f->cells->len; cell++)
+		for (i = 0; i < file_cell(f, cell)->cpus; i++)
+			look->vcpu[vcpu++].cell = file_cell(f, cell)->node;
 }
 
 static struct decide_look look_read(const struct file *f, struct json_object *rows)

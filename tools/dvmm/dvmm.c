@@ -39,13 +39,13 @@ static const char *const usage =
 	"       dvmm checkpoint MACHINE DIRECTORY [--since CHECKPOINT | [--parts] [--replace]]\n"
 	"                       [--dir DIR] [--state DIR]\n"
 	"       dvmm fork MACHINE CHECKPOINT NAME... [--node NODE=ADDRESS...] [--net NET] ... [--dir DIR]\n"
-	"       dvmm rehome MACHINE FROM TO [MEMORY[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
+	"       dvmm rehome MACHINE FROM TO [CELL[:OFFSET[+LENGTH]]] [--dir DIR] [--state DIR]\n"
 	"       dvmm nodes MACHINE [--json] [--dir DIR] [--state DIR]\n"
 	"       dvmm add MACHINE NODE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm evacuate|remove MACHINE NODE [TO] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm down MACHINE [NODE | --satellites] [--force] [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm pause|resume|reset|console MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
-	"       dvmm move MACHINE VCPU=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
+	"       dvmm move MACHINE {VCPU|CELL}=NODE... [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm spread|pack MACHINE [-t SECONDS] [--dir DIR] [--state DIR]\n"
 	"       dvmm vcpus MACHINE [NODE] [-d SECONDS] [--json] [--dir DIR] [--state DIR]\n"
 	"       dvmm balance MACHINE [--once] [--dry-run] [-n COUNT] [-d SECONDS] [--json]\n"
@@ -124,7 +124,7 @@ static const struct {
 	{ "evacuate", verb_evacuate, 2, 3 },
 	{ "checkpoint", verb_checkpoint, 2, 2 },
 	{ "keep", verb_keep, 4, 5 },
-	{ "fill", verb_fill, 3, 4 },
+	{ "fill", verb_fill, 3, 3 + FILE_NODES_MAX },
 	{ "load", verb_load, 2, 2 },
 	{ "fork", verb_fork, 3, 64 },
 	{ "console", verb_console, 1, 1 },

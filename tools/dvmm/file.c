@@ -27,6 +27,8 @@ static const char *const node_keys[] = {
 	"address", "port", "transport", "cpus", "memory", "cache", "ssh", "joins", NULL
 };
 
+static const char *const cell_keys[] = { "node", "cpus", "memory", NULL };
+
 static const char *const transports[] = { "tcp", "rdma", "loop", NULL };
 static const char *const starts[] = { "spread", "packed", NULL };
 static const char *const joins[] = { "start", "later", NULL };
@@ -76,6 +78,15 @@ static bool note(struct reader *r, char *name, unsigned int line)
 	return true;
 }
 
+/* NULL: there is no such section */
+static const char *const *keys_of(const char *group)
+{
+	return !strcmp(group, "machine") ? machine_keys :
+	       !strcmp(group, "guest") ? guest_keys :
+	       g_str_has_prefix(group, "node ") && group[5] ? node_keys :
+	       g_str_has_prefix(group, "cell ") && group[5] ? cell_keys : NULL;
+}
+
 static bool note_group(struct reader *r, const char *text, char **group, unsigned int line)
 {
 	const char *end = strchr(text, ']');
@@ -84,18 +95,10 @@ static bool note_group(struct reader *r, const char *text, char **group, unsigne
 		return wrong(r, line, "'%s' is no [section]: end it with ]", text);
 	g_free(*group);
 	*group = g_strndup(text + 1, end - text - 1);
-	if (strcmp(*group, "machine") && strcmp(*group, "guest") &&
-	    (strncmp(*group, "node ", 5) || !(*group)[5]))
-		return wrong(r, line,
-			     "unknown section [%s]: there are [machine], [guest] and [node NAME]",
-			     *group);
+	if (!keys_of(*group))
+		return wrong(r, line, "unknown section [%s]: there are [machine], [guest], "
+			     "[node NAME] and [cell NAME]", *group);
 	return note(r, g_strdup_printf("[%s]", *group), line);
-}
-
-static const char *const *keys_of(const char *group)
-{
-	return !strcmp(group, "machine") ? machine_keys :
-	       !strcmp(group, "guest") ? guest_keys : node_keys;
 }
 
 static bool note_key(struct reader *r, const char *text, const char *group, unsigned int line)
@@ -316,9 +319,6 @@ static bool read_node(struct reader *r, struct file *f, const char *group)
 	n->address = value(r, group, "address", strcmp(transport, "loop"));
 	n->ssh = value(r, group, "ssh", false);
 	return !r->error && number(r, group, "port", 1, 65535, &n->port) &&
-	       number(r, group, "cpus", 0, 4096, &n->cpus) &&
-	       size(r, group, "memory", n->cpus || f->nodes->len == 1, true, 2 * MIB,
-		    &n->memory) &&
 	       size(r, group, "cache", false, false, 4096, &n->cache);
 }
 
@@ -360,6 +360,29 @@ static bool check_place(struct reader *r, struct file *f, const char *group)
 	return true;
 }
 
+/* @node: where it begins */
+static bool read_cell(struct reader *r, struct file *f, const char *group, unsigned int node)
+{
+	struct file_cell *c = g_new0(struct file_cell, 1);
+	struct file_node *n = file_node(f, node);
+	bool required;
+
+	g_ptr_array_add(f->cells, c);
+	c->name = g_strstrip(g_strdup(strchr(group, ' ')));
+	c->node = node;
+	c->first_cpu = f->cpus;
+	if (!number(r, group, "cpus", 0, 4096, &c->cpus))
+		return false;
+	required = f->has_cells || c->cpus || f->cells->len == 1;
+	if (!size(r, group, "memory", required, true, 2 * MIB, &c->memory))
+		return false;
+	n->cpus += c->cpus;
+	n->memory += c->memory;
+	f->cpus += c->cpus;
+	f->memory += c->memory;
+	return true;
+}
+
 /* Without vCPUs it is a region to share: the memory of the first node. */
 static bool check_share(struct reader *r, struct file *f, const char *group)
 {
@@ -388,28 +411,101 @@ static bool check_share(struct reader *r, struct file *f, const char *group)
 	return !remedy || wrong(r, line_of(r, group, key), "[%s] %s: %s", group, key, remedy);
 }
 
+/* What a node has is its cell, or has cells of its own that say it. */
+static bool read_own_cell(struct reader *r, struct file *f, const char *group)
+{
+	static const char *const keys[] = { "cpus", "memory" };
+	unsigned int i;
+
+	if (!f->has_cells)
+		return read_cell(r, f, group, f->nodes->len - 1) && check_share(r, f, group);
+	for (i = 0; i < G_N_ELEMENTS(keys); i++)
+		if (g_key_file_has_key(r->keys, group, keys[i], NULL))
+			return wrong(r, line_of(r, group, keys[i]), "[%s] %s: the sections "
+				     "[cell NAME] say that: remove it", group, keys[i]);
+	return true;
+}
+
 static bool read_nodes(struct reader *r, struct file *f)
 {
 	char **groups = g_key_file_get_groups(r->keys, NULL);
-	struct file_node *n;
 	int i;
 
+	for (i = 0; groups[i]; i++)
+		f->has_cells |= keys_of(groups[i]) == cell_keys;
+	for (i = 0; groups[i] && !r->error; i++)
+		if (keys_of(groups[i]) == node_keys && read_node(r, f, groups[i]) &&
+		    read_joins(r, f, groups[i]) && check_place(r, f, groups[i]))
+			read_own_cell(r, f, groups[i]);
+	g_strfreev(groups);
+	if (!r->error && (!f->nodes->len || f->nodes->len > FILE_NODES_MAX))
+		wrong(r, 0, "it has %u nodes: write 1 to %d sections [node NAME]", f->nodes->len,
+		      FILE_NODES_MAX);
+	return !r->error;
+}
+
+/* Number of the node that has the name; -1: there is none */
+static int file_node_named(const struct file *f, const char *name, size_t len)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->nodes->len; i++)
+		if (strlen(file_node(f, i)->name) == len &&
+		    !strncmp(file_node(f, i)->name, name, len))
+			return i;
+	return -1;
+}
+
+int file_cell_named(const struct file *f, const char *name)
+{
+	unsigned int i;
+
+	for (i = 0; i < f->cells->len; i++)
+		if (!strcmp(file_cell(f, i)->name, name))
+			return i;
+	return -1;
+}
+
+static int cell_node(struct reader *r, struct file *f, const char *group)
+{
+	char *name = value(r, group, "node", true);
+	int node = name ? file_node_named(f, name, strlen(name)) : -1;
+
+	if (name && node < 0)
+		wrong(r, line_of(r, group, "node"), "[%s] node = %s: there is no section "
+		      "[node %s]", group, name, name);
+	g_free(name);
+	return node;
+}
+
+static bool check_cell(struct reader *r, struct file *f, const char *group)
+{
+	struct file_cell *last = file_cell(f, f->cells->len - 1);
+
+	if (file_cell_named(f, last->name) != (int)f->cells->len - 1)
+		return wrong(r, line_of(r, group, NULL), "two cells are named '%s': give one "
+			     "another name", last->name);
+	return f->cells->len > 1 || (!last->node && last->cpus && last->memory) ||
+	       wrong(r, line_of(r, group, NULL), "[%s] is the first cell: write vCPUs and memory "
+		     "on the first node, which boots", group);
+}
+
+static bool read_cells(struct reader *r, struct file *f)
+{
+	char **groups = g_key_file_get_groups(r->keys, NULL);
+	int i, node;
+
 	for (i = 0; groups[i] && !r->error; i++) {
-		if (keys_of(groups[i]) != node_keys)
-			continue;
-		if (!read_node(r, f, groups[i]) || !read_joins(r, f, groups[i]) ||
-		    !check_place(r, f, groups[i]) || !check_share(r, f, groups[i]))
-			break;
-		n = file_node(f, f->nodes->len - 1);
-		f->cpus += n->cpus;
-		f->memory += n->memory;
+		node = keys_of(groups[i]) == cell_keys ? cell_node(r, f, groups[i]) : -1;
+		if (node >= 0 && read_cell(r, f, groups[i], node))
+			check_cell(r, f, groups[i]);
 	}
 	g_strfreev(groups);
 	if (!r->error && f->cpus == 1 && f->nodes->len > 1)
 		wrong(r, 0, "it has one vCPU: write 2 or more for a node, or one node alone");
-	if (!r->error && (!f->nodes->len || f->nodes->len > FILE_NODES_MAX))
-		wrong(r, 0, "it has %u nodes: write 1 to %d sections [node NAME]", f->nodes->len,
-		      FILE_NODES_MAX);
+	if (!r->error && f->cells->len > FILE_NODES_MAX)
+		wrong(r, 0, "it has %u cells: write at most %d sections [cell NAME]",
+		      f->cells->len, FILE_NODES_MAX);
 	return !r->error;
 }
 
@@ -432,17 +528,6 @@ static bool read_guest(struct reader *r, struct file *f)
 	return !r->error;
 }
 
-static int file_disk_node(const struct file *f, const char *name, size_t len)
-{
-	unsigned int i;
-
-	for (i = 0; i < f->nodes->len; i++)
-		if (strlen(file_node(f, i)->name) == len &&
-		    !strncmp(file_node(f, i)->name, name, len))
-			return i;
-	return -1;
-}
-
 const char *file_disk(const struct file *f, enum guest_key disk, int *node)
 {
 	const char *value = f->guest[disk], *colon = strstr(value, ":/");
@@ -450,7 +535,7 @@ const char *file_disk(const struct file *f, enum guest_key disk, int *node)
 	*node = 0;
 	if (*value == '/' || !colon)
 		return value;
-	*node = file_disk_node(f, value, colon - value);
+	*node = file_node_named(f, value, colon - value);
 	return colon + 1;
 }
 
@@ -489,12 +574,21 @@ static void free_node(void *p)
 	g_free(n);
 }
 
+static void free_cell(void *p)
+{
+	struct file_cell *c = p;
+
+	g_free(c->name);
+	g_free(c);
+}
+
 void file_free(struct file *f)
 {
 	unsigned int i;
 
 	for (i = 0; i < GUEST_KEYS; i++)
 		g_free(f->guest[i]);
+	g_ptr_array_free(f->cells, TRUE);
 	g_ptr_array_free(f->nodes, TRUE);
 	g_free(f->path);
 	g_free(f->name);
@@ -506,6 +600,11 @@ void file_free(struct file *f)
 struct file_node *file_node(const struct file *f, unsigned int index)
 {
 	return g_ptr_array_index(f->nodes, index);
+}
+
+struct file_cell *file_cell(const struct file *f, unsigned int index)
+{
+	return g_ptr_array_index(f->cells, index);
 }
 
 bool file_is_share(const struct file *f)
@@ -554,10 +653,11 @@ struct file *file_read(const char *path, char **error)
 
 	f->path = g_strdup(path);
 	f->nodes = g_ptr_array_new_with_free_func(free_node);
+	f->cells = g_ptr_array_new_with_free_func(free_cell);
 	r.keys = g_key_file_new();
 	r.lines = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-	if (load(&r) && read_machine(&r, f) && read_nodes(&r, f) && read_guest(&r, f) &&
-	    check_disks(&r, f))
+	if (load(&r) && read_machine(&r, f) && read_nodes(&r, f) && read_cells(&r, f) &&
+	    read_guest(&r, f) && check_disks(&r, f))
 		read_security(&r, f);
 	g_hash_table_destroy(r.lines);
 	g_key_file_free(r.keys);

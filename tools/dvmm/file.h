@@ -15,10 +15,19 @@ struct file_node {
 	char *address;		/* NULL with transport loop */
 	char *ssh;		/* where its host is reached, NULL: at its address */
 	unsigned int port;
-	unsigned int cpus;
-	uint64_t memory;	/* bytes */
+	unsigned int cpus;	/* of its cells */
+	uint64_t memory;	/* likewise, bytes */
 	uint64_t cache;		/* bytes, 0: no limit */
 	bool later;		/* its host is not there when the machine starts */
+};
+
+/* A NUMA node of the guest, whose memory is the region of the same number. */
+struct file_cell {
+	char *name;
+	unsigned int node;	/* where its vCPUs and its memory begin */
+	unsigned int cpus;
+	unsigned int first_cpu;
+	uint64_t memory;	/* bytes */
 };
 
 /* [guest]: what QEMU is told beside CPUs and memory; devices are the boot node's. */
@@ -64,6 +73,8 @@ struct file {
 	unsigned int cpus;	/* of all nodes */
 	uint64_t memory;
 	GPtrArray *nodes;	/* struct file_node, in the file's order */
+	GPtrArray *cells;	/* struct file_cell, likewise */
+	bool has_cells;		/* they have sections; else each node has one of its name */
 	bool has_guest;
 	char *guest[GUEST_KEYS];	/* NULL: not said */
 };
@@ -85,6 +96,9 @@ const char *file_why(const char *path);
 uint64_t file_size(const char *s);
 
 struct file_node *file_node(const struct file *f, unsigned int index);
+struct file_cell *file_cell(const struct file *f, unsigned int index);
+/** file_cell_named - number of the cell of that name; -1: there is none */
+int file_cell_named(const struct file *f, const char *name);
 /** file_disk - the path of an image, and the node on whose host it is; -1: there is no such node */
 const char *file_disk(const struct file *f, enum guest_key disk, int *node);
 

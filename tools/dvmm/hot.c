@@ -137,7 +137,7 @@ static char *names_at(const GArray *symbols, uint64_t address)
 }
 
 /*
- * Memory of a q35 guest is that of its nodes one after the other, but for the hole below 4 GiB.
+ * Memory of a q35 guest is that of its cells one after the other, but for the hole below 4 GiB.
  */
 static uint64_t guest_address(const struct file *f, const struct hot_page *p)
 {
@@ -145,8 +145,8 @@ static uint64_t guest_address(const struct file *f, const struct hot_page *p)
 	uint64_t address = p->page * 4096;
 	unsigned int i;
 
-	for (i = 0; i < p->region && i < f->nodes->len; i++)
-		address += file_node(f, i)->memory;
+	for (i = 0; i < p->region && i < f->cells->len; i++)
+		address += file_cell(f, i)->memory;
 	return address < low ? address : address - low + 0x100000000ull;
 }
 

@@ -25,26 +25,35 @@
 #include "rotate.h"
 
 /**
+ * struct kept - the memory of a cell
+ * @name: of the file in the checkpoint; @path: all of it
+ */
+struct kept {
+	uint64_t bytes;
+	char *name;
+	char *path;
+	int memory;
+	int snapshot;
+};
+
+/**
  * struct keep - a part of a checkpoint that is being made
  * @dir: where it is to be; @part: where it is until then
- * @name: of the file there; @path: all of it
  * @link: that the boot host has for it instead of the one before; NULL: it has none
  * @mark: the file by which the boot host's directory is known, while it is made
  * @own: this host has another one, with a file that has the machine's UUID as its name
+ * @kept: of the node's cells that have memory, all @n of them
  */
 struct keep {
 	struct file *f;
 	struct place p;
-	uint64_t bytes;
 	char *dir;
 	char *part;
-	char *name;
-	char *path;
 	char *mark;
 	const char *link;
 	bool own;
-	int memory;
-	int snapshot;
+	unsigned int n;
+	struct kept kept[FILE_NODES_MAX];
 };
 
 static bool keep_hears(const char *word)
@@ -95,11 +104,13 @@ static bool keep_begin(struct keep *k)
 static void keep_read_ahead(const struct keep *k)
 {
 	gint64 took = G_MAXINT64, before, begin;
+	unsigned int i;
 
 	do {
 		before = took;
 		begin = g_get_monotonic_time();
-		posix_fadvise(k->memory, 0, k->bytes, POSIX_FADV_WILLNEED);
+		for (i = 0; i < k->n; i++)
+			posix_fadvise(k->kept[i].memory, 0, k->kept[i].bytes, POSIX_FADV_WILLNEED);
 		took = g_get_monotonic_time() - begin;
 	} while (took < before / 2);
 }
@@ -107,15 +118,19 @@ static void keep_read_ahead(const struct keep *k)
 static bool keep_cut(struct keep *k)
 {
 	struct dvmm_create_snapshot arg = { .size = sizeof(arg) };
+	unsigned int i;
 
-	k->snapshot = ioctl(k->memory, DVMM_CREATE_SNAPSHOT, &arg);
-	return k->snapshot >= 0 ||
-	       verb_fail(0, file_node(k->f, k->p.node)->name, errno == ENOSPC ?
-			 "its memory cannot be kept as it is, as it has a limit (cache): "
-			 "leave --parts out" : strerror(errno));
+	for (i = 0; i < k->n; i++) {
+		k->kept[i].snapshot = ioctl(k->kept[i].memory, DVMM_CREATE_SNAPSHOT, &arg);
+		if (k->kept[i].snapshot < 0)
+			return verb_fail(0, file_node(k->f, k->p.node)->name, errno == ENOSPC ?
+					 "its memory cannot be kept as it is, as it has a limit "
+					 "(cache): leave --parts out" : strerror(errno));
+	}
+	return true;
 }
 
-static bool keep_copy(const struct keep *k, int to)
+static bool kept_copy(const struct kept *k, int to)
 {
 	char data[65536];
 	uint64_t at = 0;
@@ -131,10 +146,10 @@ static bool keep_copy(const struct keep *k, int to)
 	return at == k->bytes && !ftruncate(to, at);
 }
 
-static bool keep_write(struct keep *k)
+static bool kept_write(struct kept *k)
 {
 	int fd = open(k->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	bool ok = fd >= 0 && keep_copy(k, fd);
+	bool ok = fd >= 0 && kept_copy(k, fd);
 
 	if (!ok)
 		verb_fail(0, k->path, errno == ENOMEM ?
@@ -146,15 +161,30 @@ static bool keep_write(struct keep *k)
 	return ok;
 }
 
+static bool keep_write(struct keep *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n; i++)
+		if (!kept_write(&k->kept[i]))
+			return false;
+	return true;
+}
+
+/* A line for each */
 static bool keep_describe(const struct keep *k)
 {
-	struct json_object *o = manifest_describe(k->f, k->part, k->name);
-	bool ok = o;
+	struct json_object *o;
+	unsigned int i;
 
-	if (o)
+	for (i = 0; i < k->n; i++) {
+		o = manifest_describe(k->f, k->part, k->kept[i].name);
+		if (!o)
+			return false;
 		keep_says(json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN));
-	json_object_put(o);
-	return ok;
+		json_object_put(o);
+	}
+	return true;
 }
 
 static bool keep_name(const struct keep *k)
@@ -168,7 +198,7 @@ static bool keep_name(const struct keep *k)
 /* Until it has its name */
 static bool keep_make(struct keep *k)
 {
-	if (k->memory < 0 || !keep_begin(k))
+	if (!keep_begin(k))
 		return false;
 	keep_read_ahead(k);
 	keep_says("ready");
@@ -180,8 +210,11 @@ static bool keep_make(struct keep *k)
 
 static int keep(struct keep *k)
 {
+	unsigned int i;
+
 	if (!keep_make(k)) {
-		unlink(k->path);
+		for (i = 0; i < k->n; i++)
+			unlink(k->kept[i].path);
 		if (k->own)
 			draft_drop(k->part);
 		return EXIT_FAILED;
@@ -192,40 +225,67 @@ static int keep(struct keep *k)
 	return 0;
 }
 
+static bool keep_open(struct keep *k)
+{
+	unsigned int i;
+	bool ok = true;
+
+	for (i = 0; ok && i < k->f->cells->len; i++) {
+		const struct file_cell *c = file_cell(k->f, i);
+		struct kept *kept = &k->kept[k->n];
+
+		if (c->node != k->p.node || !c->memory)
+			continue;
+		k->n++;
+		kept->bytes = c->memory;
+		kept->name = memory_name(i);
+		kept->path = g_build_filename(k->part, kept->name, NULL);
+		kept->memory = memory_open(&k->p, i);
+		ok = kept->memory >= 0;
+	}
+	return ok;
+}
+
+static void keep_free(struct keep *k)
+{
+	unsigned int i;
+
+	for (i = 0; i < k->n; i++) {
+		g_free(k->kept[i].path);
+		g_free(k->kept[i].name);
+	}
+	g_free(k->mark);
+	g_free(k->part);
+	place_free(&k->p);
+	file_free(k->f);
+}
+
 /* keep MACHINE NODE DIRECTORY MARK [LINK] */
 int verb_keep(const struct options *o, int argc, char **argv)
 {
-	struct keep k = { .f = machine_file(o, argv[1]), .snapshot = -1 };
+	struct keep k = { .f = machine_file(o, argv[1]) };
 	int node = k.f ? place_node(k.f, argv[2]) : -1, ret;
 
 	if (node < 0)
 		return EXIT_FILE;
 	place_make(&k.p, o, k.f, node);
-	k.bytes = file_node(k.f, node)->memory;
 	k.dir = argv[3];
 	k.part = g_strconcat(k.dir, ".part", NULL);
-	k.name = memory_name(node);
-	k.path = g_build_filename(k.part, k.name, NULL);
 	k.mark = g_build_filename(k.part, argv[4], NULL);
-	k.memory = memory_open(&k.p);
 	k.link = argc > 5 ? argv[5] : NULL;
-	ret = keep(&k);
-	g_free(k.mark);
-	g_free(k.path);
-	g_free(k.name);
-	g_free(k.part);
-	place_free(&k.p);
-	file_free(k.f);
+	ret = keep_open(&k) ? keep(&k) : EXIT_FAILED;
+	keep_free(&k);
 	return ret;
 }
 
 /* ---- read ---- */
 
-static bool fill(const struct file *f, const struct place *p, const char *path)
+static bool fill_cell(const struct file *f, const struct place *p, unsigned int cell,
+		      const char *path)
 {
-	int memory = memory_open(p), from = open(path, O_RDONLY | O_CLOEXEC);
+	int memory = memory_open(p, cell), from = open(path, O_RDONLY | O_CLOEXEC);
 	bool ok = memory >= 0 && from >= 0 &&
-		  memory_fill(memory, from, file_node(f, p->node)->memory);
+		  memory_fill(memory, from, file_cell(f, cell)->memory);
 
 	if (!ok && memory >= 0)
 		verb_fail(0, path, strerror(errno));
@@ -236,24 +296,40 @@ static bool fill(const struct file *f, const struct place *p, const char *path)
 	return ok;
 }
 
-/* fill MACHINE NODE DIRECTORY [SUM]: with one the file is only compared */
+/* @sums: of the node's cells that have memory; NULL: they are loaded */
+static bool fill(const struct file *f, const struct place *p, const char *dir, char **sums)
+{
+	unsigned int i;
+	char *name, *path;
+	bool ok = true;
+
+	for (i = 0; ok && i < f->cells->len; i++) {
+		const struct file_cell *c = file_cell(f, i);
+
+		if (c->node != p->node || !c->memory || (sums && !*sums))
+			continue;
+		name = memory_name(i);
+		path = g_build_filename(dir, name, NULL);
+		ok = sums ? manifest_compare(path, c->memory, *sums++) :
+		     fill_cell(f, p, i, path);
+		g_free(path);
+		g_free(name);
+	}
+	return ok;
+}
+
+/* fill MACHINE NODE DIRECTORY [SUM...]: with them the files are only compared */
 int verb_fill(const struct options *o, int argc, char **argv)
 {
 	struct file *f = machine_file(o, argv[1]);
 	int node = f ? place_node(f, argv[2]) : -1;
 	struct place p;
-	char *path, *name;
 	bool ok;
 
 	if (node < 0)
 		return EXIT_FILE;
 	place_make(&p, o, f, node);
-	name = memory_name(node);
-	path = g_build_filename(argv[3], name, NULL);
-	ok = argc > 4 ? manifest_compare(path, file_node(f, node)->memory, argv[4]) :
-	     fill(f, &p, path);
-	g_free(path);
-	g_free(name);
+	ok = fill(f, &p, argv[3], argc > 4 ? argv + 4 : NULL);
 	place_free(&p);
 	file_free(f);
 	return ok ? 0 : EXIT_FAILED;

@@ -96,16 +96,16 @@ struct json_object *manifest_describe(const struct file *f, const char *dir, con
 /* The shape of the machine: what a state fits */
 static struct json_object *shape(const struct file *f)
 {
-	struct json_object *nodes = json_object_new_array(), *o;
+	struct json_object *cells = json_object_new_array(), *o;
 	unsigned int i;
 
-	for (i = 0; i < f->nodes->len; i++) {
+	for (i = 0; i < f->cells->len; i++) {
 		o = json_object_new_object();
-		json_number(o, "cpus", file_node(f, i)->cpus);
-		json_number(o, "memory", file_node(f, i)->memory);
-		json_object_array_add(nodes, o);
+		json_number(o, "cpus", file_cell(f, i)->cpus);
+		json_number(o, "memory", file_cell(f, i)->memory);
+		json_object_array_add(cells, o);
 	}
-	return nodes;
+	return cells;
 }
 
 /* NULL: there is none */

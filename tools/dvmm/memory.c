@@ -47,10 +47,10 @@ static int memory_find(int pid, unsigned int region)
 	return fd;
 }
 
-int memory_open(const struct place *p)
+int memory_open(const struct place *p, unsigned int cell)
 {
 	int pid = qmp_process(p), pidfd = pid ? pidfd_open(pid, 0) : -1;
-	int there = pidfd < 0 ? -1 : memory_find(pid, p->node);
+	int there = pidfd < 0 ? -1 : memory_find(pid, cell);
 	int fd = there < 0 ? -1 : pidfd_getfd(pidfd, there, 0);
 
 	if (!pid)
@@ -65,9 +65,9 @@ int memory_open(const struct place *p)
 	return fd;
 }
 
-char *memory_name(unsigned int node)
+char *memory_name(unsigned int cell)
 {
-	return g_strdup_printf("memory.%u", node);
+	return g_strdup_printf("memory.%u", cell);
 }
 
 bool memory_is_zero(const void *data, size_t len)

@@ -20,21 +20,36 @@ void move_add(struct json_object *vcpus, unsigned int vcpu, const char *node)
 	json_object_array_add(vcpus, o);
 }
 
-/* "VCPU=NODE"; false after a line on stderr */
+static void move_add_cell(struct json_object *vcpus, const struct file *f, unsigned int cell,
+			  const char *node)
+{
+	const struct file_cell *c = file_cell(f, cell);
+	unsigned int i;
+
+	for (i = 0; i < c->cpus; i++)
+		move_add(vcpus, c->first_cpu + i, node);
+}
+
+/* "VCPU=NODE" or "CELL=NODE", a number is a vCPU's; false after a line on stderr */
 static bool add_word(struct json_object *vcpus, const struct file *f, const char *word)
 {
-	char *end;
-	unsigned long vcpu = strtoul(word, &end, 10);
+	const char *node = strchr(word, '=');
+	char *what = node ? g_strndup(word, node - word) : NULL, *end = NULL;
+	unsigned long vcpu = node ? strtoul(what, &end, 10) : 0;
+	bool number = node && g_ascii_isdigit(*what) && !*end;
+	int cell = node && !number ? file_cell_named(f, what) : -1;
+	bool good = cell >= 0 || (number && vcpu < f->cpus);
 
-	if (!g_ascii_isdigit(*word) || *end != '=' || vcpu >= f->cpus) {
-		fprintf(stderr, "dvmm: %s: write VCPU=NODE, with a vCPU from 0 to %u\n", word,
-			f->cpus - 1);
-		return false;
-	}
-	if (place_node(f, end + 1) < 0)
-		return false;
-	move_add(vcpus, vcpu, end + 1);
-	return true;
+	if (!good)
+		fprintf(stderr, "dvmm: %s: write VCPU=NODE, with a vCPU from 0 to %u, or "
+			"CELL=NODE\n", word, f->cpus - 1);
+	good = good && place_node(f, node + 1) >= 0;
+	if (good && number)
+		move_add(vcpus, vcpu, node + 1);
+	else if (good)
+		move_add_cell(vcpus, f, cell, node + 1);
+	g_free(what);
+	return good;
 }
 
 /* What is wanted */
@@ -64,15 +79,14 @@ void move_add_all(struct json_object *vcpus, const struct file *f, unsigned int 
 		move_add(vcpus, vcpu, file_node(f, node)->name);
 }
 
-/* The vCPUs of a node's cell */
-static void move_add_cell(struct json_object *vcpus, const struct file *f, unsigned int node)
+/* The vCPUs of a node's cells */
+static void move_add_cells(struct json_object *vcpus, const struct file *f, unsigned int node)
 {
-	unsigned int i, vcpu = 0;
+	unsigned int i;
 
-	for (i = 0; i < node; i++)
-		vcpu += file_node(f, i)->cpus;
-	for (i = 0; i < file_node(f, node)->cpus; i++)
-		move_add(vcpus, vcpu++, file_node(f, node)->name);
+	for (i = 0; i < f->cells->len; i++)
+		if (file_cell(f, i)->node == node)
+			move_add_cell(vcpus, f, i, file_node(f, node)->name);
 }
 
 /* Each vCPU to the node whose memory is near it, if that is there */
@@ -87,7 +101,7 @@ static int spread_all(struct json_object *vcpus, const struct plan *plan)
 	nodes = json_list_of(answer, "nodes");
 	for (i = 0; nodes && i < plan->f->nodes->len && i < json_object_array_length(nodes); i++)
 		if (!strcmp(json_text_of(json_object_array_get_idx(nodes, i), "state"), "member"))
-			move_add_cell(vcpus, plan->f, i);
+			move_add_cells(vcpus, plan->f, i);
 	json_object_put(answer);
 	return 0;
 }

@@ -21,11 +21,13 @@
 
 /**
  * struct part - "dvmm keep" of a node
+ * @files: that it writes, one of each of the node's cells that has memory
  * @in: what it reads
  * @out: what it says; NULL: it was never begun
  */
 struct part {
 	const char *name;
+	unsigned int files;
 	GPid pid;
 	FILE *in;
 	FILE *out;
@@ -45,6 +47,21 @@ struct parts {
 static bool parts_has(const struct file *f, unsigned int node)
 {
 	return file_node(f, node)->memory && !file_node(f, node)->later;
+}
+
+/* Whether a cell's memory is in a node's part */
+static bool parts_has_cell(const struct file *f, unsigned int node, unsigned int cell)
+{
+	return parts_has(f, node) && file_cell(f, cell)->node == node && file_cell(f, cell)->memory;
+}
+
+static unsigned int parts_files(const struct file *f, unsigned int node)
+{
+	unsigned int i, n = 0;
+
+	for (i = 0; i < f->cells->len; i++)
+		n += parts_has_cell(f, node, i);
+	return n;
 }
 
 /* ---- who keeps ---- */
@@ -151,6 +168,7 @@ struct parts *parts_begin(const struct options *o, const struct file *f, const c
 		if (!parts_has(f, i))
 			continue;
 		p->name = name;
+		p->files = parts_files(f, i);
 		ok = part_begin(p, remote_argv(o, f, i, words));
 		parts->n += ok;
 	}
@@ -168,24 +186,31 @@ bool parts_cut(struct parts *parts)
 	return parts_hear(parts, "kept", CUT_MS);
 }
 
+/* One file more on the list; false after a line on stderr */
+static bool part_written(struct part *p, struct json_object *list)
+{
+	char *line = part_says(p, NO_END);
+	struct json_object *o = line ? json_tokener_parse(line) : NULL;
+
+	if (o)
+		json_object_array_add(list, o);
+	else if (line)
+		verb_fail(0, p->name, line);
+	free(line);
+	return o;
+}
+
 struct json_object *parts_written(struct parts *parts)
 {
-	struct json_object *list = json_object_new_array(), *o;
-	unsigned int i;
-	char *line;
+	struct json_object *list = json_object_new_array();
+	unsigned int i, file;
 
-	for (i = 0; i < parts->n; i++) {
-		line = part_says(&parts->part[i], NO_END);
-		o = line ? json_tokener_parse(line) : NULL;
-		if (line && !o)
-			verb_fail(0, parts->part[i].name, line);
-		free(line);
-		if (!o) {
-			json_object_put(list);
-			return NULL;
-		}
-		json_object_array_add(list, o);
-	}
+	for (i = 0; i < parts->n; i++)
+		for (file = 0; file < parts->part[i].files; file++)
+			if (!part_written(&parts->part[i], list)) {
+				json_object_put(list);
+				return NULL;
+			}
 	return list;
 }
 
@@ -215,14 +240,14 @@ void parts_end(struct parts *parts, bool whole)
 
 /**
  * struct reader - "dvmm fill" of a node
- * @sum: that its file is to have; NULL: it is loaded
+ * @sums: that its files are to have, by cell; NULL: they are loaded
  */
 struct reader {
 	const struct options *o;
 	const struct file *f;
 	unsigned int node;
 	const char *dir;
-	const char *sum;
+	const char *const *sums;
 	GThread *thread;
 };
 
@@ -230,13 +255,18 @@ static gpointer parts_read_one(gpointer arg)
 {
 	const struct reader *r = arg;
 	const char *name = file_node(r->f, r->node)->name;
-	const char *words[] = { "fill", r->f->path, name, r->dir, r->sum, NULL };
-	char **argv = remote_argv(r->o, r->f, r->node, words);
+	const char *words[FILE_NODES_MAX + 5] = { "fill", r->f->path, name, r->dir };
+	unsigned int i, n = 4;
+	char **argv;
 
+	for (i = 0; r->sums && i < r->f->cells->len; i++)
+		if (parts_has_cell(r->f, r->node, i))
+			words[n++] = r->sums[i];
+	argv = remote_argv(r->o, r->f, r->node, words);
 	return GINT_TO_POINTER(remote_run(name, argv, NULL, NULL));
 }
 
-/* @sums: of each node that has a part; NULL: they are loaded */
+/* @sums: of each cell that is in a part; NULL: they are loaded */
 static bool parts_read(const struct options *o, const struct file *f, const char *dir,
 		       const char *const *sums)
 {
@@ -246,7 +276,7 @@ static bool parts_read(const struct options *o, const struct file *f, const char
 	bool ok = true;
 
 	for (i = 0; i < f->nodes->len; i++) {
-		r[i] = (struct reader){ o, f, i, real ?: dir, sums ? sums[i] : NULL, NULL };
+		r[i] = (struct reader){ o, f, i, real ?: dir, sums, NULL };
 		if (parts_has(f, i))
 			r[i].thread = g_thread_new("part", parts_read_one, &r[i]);
 	}
@@ -265,14 +295,14 @@ bool parts_compare(const struct options *o, const struct file *f, struct json_ob
 	unsigned int i;
 	char *name;
 
-	for (i = 0; i < f->nodes->len; i++) {
-		if (!parts_has(f, i))
+	for (i = 0; i < f->cells->len; i++) {
+		if (!parts_has_cell(f, file_cell(f, i)->node, i))
 			continue;
 		name = memory_name(i);
 		part = manifest_part(manifest, name);
 		g_free(name);
 		if (!part)
-			return verb_fail(0, dir, "its manifest lacks a node's memory: "
+			return verb_fail(0, dir, "its manifest lacks a part of its memory: "
 					 "take another checkpoint");
 		sums[i] = json_text_of(part, "sha256");
 	}

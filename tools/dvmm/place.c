@@ -55,6 +55,16 @@ int place_node(const struct file *f, const char *name)
 	return -1;
 }
 
+int place_cell(const struct file *f, const char *name)
+{
+	int cell = f->has_cells ? file_cell_named(f, name) : place_node(f, name);
+
+	if (cell < 0 && f->has_cells)
+		fprintf(stderr, "dvmm: %s: there is no cell '%s': see dvmm topology\n", f->path,
+			name);
+	return cell;
+}
+
 /* The name of a node is that of its host, whole or up to the first dot. */
 bool place_host_is_this(const char *name)
 {

@@ -31,6 +31,8 @@ struct file *machine_file(const struct options *o, const char *word);
 
 /** place_node - number of a node by its name; -1 after a line on stderr */
 int place_node(const struct file *f, const char *name);
+/** place_cell - number of a cell by its name; -1 after a line on stderr */
+int place_cell(const struct file *f, const char *name);
 /** place_own - number of the node that is meant to be on this host; -1: none is */
 int place_own(const struct file *f);
 /** place_pick - by its name, or that of this host if @name is NULL; -1 after a line on stderr */

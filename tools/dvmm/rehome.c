@@ -18,10 +18,10 @@
 #define ALL	(-1)
 
 /**
- * struct range - what is to move, in bytes of the memory of a node
+ * struct range - what is to move, in bytes of the memory of a cell
  * @from: its home
  * @to: its next one
- * @memory: whose it is by the machine file; ALL: what has its home there of all of them
+ * @memory: the cell; ALL: what has its home there of all of them
  * @if_here: leave alone what has not
  */
 struct range {
@@ -57,14 +57,14 @@ static bool parse_range(const struct file *f, const char *word, struct range *r)
 
 	if (part)
 		*part++ = 0;
-	r->memory = place_node(f, name);
+	r->memory = place_cell(f, name);
 	if (r->memory >= 0) {
 		r->offset = 0;
-		r->length = file_node(f, r->memory)->memory;
+		r->length = file_cell(f, r->memory)->memory;
 		good = !part || parse_part(part, r->length, r);
 	}
 	if (!good)
-		verb_fail(EXIT_USAGE, word, "write NODE, NODE:OFFSET or NODE:OFFSET+LENGTH "
+		verb_fail(EXIT_USAGE, word, "write CELL, CELL:OFFSET or CELL:OFFSET+LENGTH "
 			  "within its memory, in steps of 2M");
 	g_free(name);
 	return good && r->memory >= 0;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* What machine files say: check, dump, cmdline, topology. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -41,6 +42,19 @@ static struct json_object *node_object(const struct file_node *n)
 	return o;
 }
 
+static struct json_object *cell_object(const struct file *f, unsigned int index)
+{
+	const struct file_cell *c = file_cell(f, index);
+	struct json_object *o = json_object_new_object();
+
+	json_object_object_add(o, "name", json_object_new_string(c->name));
+	json_object_object_add(o, "node", json_object_new_string(file_node(f, c->node)->name));
+	json_object_object_add(o, "cpus", json_object_new_int64(c->cpus));
+	json_object_object_add(o, "first_cpu", json_object_new_int64(c->first_cpu));
+	json_object_object_add(o, "memory", json_object_new_int64(c->memory));
+	return o;
+}
+
 static struct json_object *guest_object(const struct file *f)
 {
 	struct json_object *o = json_object_new_object();
@@ -56,6 +70,7 @@ static struct json_object *guest_object(const struct file *f)
 static struct json_object *file_object(const struct file *f)
 {
 	struct json_object *o = json_object_new_object(), *nodes = json_object_new_array();
+	struct json_object *cells = json_object_new_array();
 	unsigned int i;
 
 	json_object_object_add(o, "file", json_object_new_string(f->path));
@@ -74,6 +89,9 @@ static struct json_object *file_object(const struct file *f)
 	for (i = 0; i < f->nodes->len; i++)
 		json_object_array_add(nodes, node_object(file_node(f, i)));
 	json_object_object_add(o, "nodes", nodes);
+	for (i = 0; i < f->cells->len; i++)
+		json_object_array_add(cells, cell_object(f, i));
+	json_object_object_add(o, "cells", cells);
 	if (f->has_guest)
 		json_object_object_add(o, "guest", guest_object(f));
 	return o;
@@ -131,62 +149,66 @@ int verb_cmdline(const struct options *o, int argc, char **argv)
 
 /* ---- who has what ---- */
 
-struct cell {
-	const struct file_node *n;
-	unsigned int index;
-	unsigned int first_cpu;
-	uint64_t first_mib;	/* within guest memory without its holes */
-};
-
-static void cell_text(const struct file *f, const struct cell *c)
+/* "cell 2 c on node b at 10.0.0.2:7400", or the node alone where that has no other */
+static void cell_place(const struct file *f, unsigned int index)
 {
-	const struct file_node *n = c->n;
+	const struct file_cell *c = file_cell(f, index);
+	const struct file_node *n = file_node(f, c->node);
 
-	printf("%c- node %u %s", c->index + 1 == f->nodes->len ? '`' : '|', c->index, n->name);
+	if (f->has_cells)
+		printf("cell %u %s on ", index, c->name);
+	else
+		printf("node %u ", index);
+	printf("%s", n->name);
 	if (n->address)
 		printf(" at %s:%u", n->address, n->port);
-	if (n->cpus)
-		printf(", vCPUs %u-%u", c->first_cpu, c->first_cpu + n->cpus - 1);
-	if (n->memory)
-		printf(", memory %llu-%llu MiB", (unsigned long long)c->first_mib,
-		       (unsigned long long)(c->first_mib + n->memory / MIB));
-	printf(", %s %u%s\n", n->cpus ? "socket and NUMA node" : "NUMA node", c->index,
-	       c->index ? "" : ", firmware and devices");
 }
 
-static struct json_object *cell_object(const struct cell *c)
+/* @mib: where its memory begins, in the guest's without its holes */
+static void cell_text(const struct file *f, unsigned int index, uint64_t mib)
 {
-	struct json_object *o = node_object(c->n);
+	const struct file_cell *c = file_cell(f, index);
 
-	json_object_object_add(o, "node", json_object_new_int64(c->index));
-	json_object_object_add(o, "first_cpu", json_object_new_int64(c->first_cpu));
-	json_object_object_add(o, "first_byte", json_object_new_int64(c->first_mib * MIB));
-	json_object_object_add(o, "boot", json_object_new_boolean(!c->index));
-	return o;
+	printf("%c- ", index + 1 == f->cells->len ? '`' : '|');
+	cell_place(f, index);
+	if (c->cpus)
+		printf(", vCPUs %u-%u", c->first_cpu, c->first_cpu + c->cpus - 1);
+	if (c->memory)
+		printf(", memory %" PRIu64 "-%" PRIu64 " MiB", mib, mib + c->memory / MIB);
+	printf(", NUMA node %u%s\n", index, index ? "" : ", firmware and devices");
 }
 
-static void topology(const struct options *o, const struct file *f)
+static void topology_text(const struct file *f)
+{
+	unsigned int i;
+	uint64_t mib = 0;
+
+	printf("%s: %u vCPUs, %" PRIu64 " MiB, %s, distance %u\n", f->name, f->cpus,
+	       f->memory / MIB, f->transport, f->distance);
+	for (i = 0; i < f->cells->len; i++) {
+		cell_text(f, i, mib);
+		mib += file_cell(f, i)->memory / MIB;
+	}
+}
+
+static void topology_json(const struct file *f)
 {
 	struct json_object *json = json_object_new_object(), *cells = json_object_new_array();
-	struct cell c = {};
+	struct json_object *o;
+	uint64_t byte = 0;
+	unsigned int i;
 
-	if (!o->json)
-		printf("%s: %u vCPUs, %llu MiB, %s, distance %u\n", f->name, f->cpus,
-		       (unsigned long long)(f->memory / MIB), f->transport, f->distance);
-	for (; c.index < f->nodes->len; c.index++) {
-		c.n = file_node(f, c.index);
-		if (o->json)
-			json_object_array_add(cells, cell_object(&c));
-		else
-			cell_text(f, &c);
-		c.first_cpu += c.n->cpus;
-		c.first_mib += c.n->memory / MIB;
+	for (i = 0; i < f->cells->len; i++) {
+		o = cell_object(f, i);
+		json_object_object_add(o, "first_byte", json_object_new_int64(byte));
+		json_object_object_add(o, "boot", json_object_new_boolean(!i));
+		json_object_array_add(cells, o);
+		byte += file_cell(f, i)->memory;
 	}
 	json_object_object_add(json, "name", json_object_new_string(f->name));
 	json_object_object_add(json, "distance", json_object_new_int64(f->distance));
 	json_object_object_add(json, "cells", cells);
-	if (o->json)
-		puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
+	puts(json_object_to_json_string_ext(json, JSON_C_TO_STRING_PLAIN));
 	json_object_put(json);
 }
 
@@ -197,7 +219,10 @@ int verb_topology(const struct options *o, int argc, char **argv)
 	(void)argc;
 	if (!f)
 		return EXIT_FILE;
-	topology(o, f);
+	if (o->json)
+		topology_json(f);
+	else
+		topology_text(f);
 	file_free(f);
 	return 0;
 }

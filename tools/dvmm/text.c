@@ -2,14 +2,22 @@
 /* A machine file as text again, and what is the same on all its nodes. */
 #include "file.h"
 
-static void node_text(GString *s, const struct file_node *n, unsigned int parts)
+static void cell_text(GString *s, const struct file_cell *c)
+{
+	g_string_append_printf(s, "cpus = %u\n", c->cpus);
+	g_string_append_printf(s, "memory = %" G_GUINT64_FORMAT "%s\n", c->memory >> 20,
+			       c->memory ? "M" : "");
+}
+
+/* @own: its cell, if that has no section */
+static void node_text(GString *s, const struct file_node *n, const struct file_cell *own,
+		      unsigned int parts)
 {
 	g_string_append_printf(s, "\n[node %s]\n", n->name);
 	if (n->address)
 		g_string_append_printf(s, "address = %s\nport = %u\n", n->address, n->port);
-	g_string_append_printf(s, "cpus = %u\n", n->cpus);
-	g_string_append_printf(s, "memory = %" G_GUINT64_FORMAT "%s\n", n->memory >> 20,
-			       n->memory ? "M" : "");
+	if (own)
+		cell_text(s, own);
 	g_string_append_printf(s, "joins = %s\n", n->later ? "later" : "start");
 	if (n->cache && parts & FILE_LOCAL)
 		g_string_append_printf(s, "cache = %" G_GUINT64_FORMAT "K\n", n->cache >> 10);
@@ -43,7 +51,12 @@ char *file_text(const struct file *f, unsigned int parts)
 	if (f->has_guest && parts & FILE_TOOL)
 		guest_text(s, f);
 	for (i = 0; i < f->nodes->len; i++)
-		node_text(s, file_node(f, i), parts);
+		node_text(s, file_node(f, i), f->has_cells ? NULL : file_cell(f, i), parts);
+	for (i = 0; f->has_cells && i < f->cells->len; i++) {
+		g_string_append_printf(s, "\n[cell %s]\nnode = %s\n", file_cell(f, i)->name,
+				       file_node(f, file_cell(f, i)->node)->name);
+		cell_text(s, file_cell(f, i));
+	}
 	return g_string_free(s, FALSE);
 }
 

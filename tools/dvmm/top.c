@@ -63,7 +63,8 @@ static struct rates rates(const struct machine *now, const struct machine *then,
 
 	if (now->file && now->node < now->file->nodes->len) {
 		n = g_ptr_array_index(now->file->nodes, now->node);
-		r.share = 100 * r.waiting / n->cpus;
+		if (n->cpus)
+			r.share = 100 * r.waiting / n->cpus;
 	}
 	return r;
 }
