@@ -190,6 +190,45 @@ def debian(t):
     guest(t, Debian([0, 1], cpus=1, memory=384, name='s'), 'root=/dev/vda rw', '-snapshot', 1800, [_login], _shut_down)
 
 
+# As for a cloud's image, but that this one has neither locales nor ssh.
+USER_DATA = '''#cloud-config
+locale: false
+ssh_genkeytypes: []
+write_files:
+- path: /root/written
+  content: words of a file
+runcmd:
+- [ sh, -c, "nproc > /root/ran" ]
+'''
+
+
+def _seed(host):
+    """A NoCloud disk, in the node's /tmp."""
+    there('/usr/bin/genisoimage', 'genisoimage')
+    for name, text in (('user-data', USER_DATA), ('meta-data', 'instance-id: trial\nlocal-hostname: cloudy\n')):
+        with open(os.path.join(KIT, name), 'w') as f:
+            f.write(text)
+    command('genisoimage', '-quiet', '-output', f'{KIT}/seed.iso', '-volid', 'cidata', '-rational-rock', f'{KIT}/user-data',
+            f'{KIT}/meta-data')
+    must(host, f'cp {IN_NODE}/seed.iso /tmp/seed.iso')
+    return ('-snapshot -drive if=none,id=seed,format=raw,readonly=on,file=/tmp/seed.iso '
+            '-device virtio-blk-pci,drive=seed')
+
+
+def _cloudy(t, m):
+    status, text = m.run('cloud-init status --wait --long', 1500)
+    t.ok(status == 0 and 'status: done' in text, 'cloud-init ends without an error', text)
+    text = m.must('hostname; cat /root/written; echo; cat /root/ran')
+    t.ok(text.split('\n')[:3] == ['cloudy', 'words of a file', str(m.total)], 'its disk has said name, file and command', text)
+
+
+def cloud_init(t):
+    """A Debian of two hosts is told by a NoCloud disk what it is."""
+    there(os.path.join(set_up('IMAGES'), 'debian.img'), 'none: tools/testbed/setup debian')
+    must(0, 'mkdir -p /var/tmp')
+    guest(t, Debian([0, 1], cpus=1, memory=384, name='i'), 'root=/dev/vda rw cloud-init=enabled', _seed(0), 1800, [_cloudy], _shut_down)
+
+
 # ---- devices
 
 WWW = '/tmp/www'
@@ -406,7 +445,7 @@ def black_hole(t):
 
 
 TRIALS = {
-    'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'debian': debian, 'vga': vga, 'e1000e': e1000e,
+    'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'debian': debian, 'cloud-init': cloud_init, 'vga': vga, 'e1000e': e1000e,
     'virtio-net': virtio_net, 'x2apic': x2apic, 'x2apic-plain': x2apic_plain,
     'bar': bar, 'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
 }

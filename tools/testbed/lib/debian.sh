@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # A full Debian root file system for the guest, from Debian's packages.
 
-guest_packages="systemd,systemd-sysv,udev,dbus,kmod,numactl,util-linux,procps,iproute2,login,passwd"
+guest_packages="systemd,systemd-sysv,udev,dbus,kmod,numactl,util-linux,procps,iproute2,login,passwd,cloud-init"
 
 # sources.list lines for this release, as this machine's own apt has them
 own_sources() {
@@ -24,15 +24,15 @@ fetch_debian() {
 # usage: pack_debian TARBALL BUILT-IMAGES OUT
 pack_debian() {
 	say "packing the Debian guest's disk"
-	root=$tree/debian-root
-	as_root rm -rf "$root"
-	mkdir -p "$root"
-	as_root tar -C "$root" -xpf "$1"
-	as_root "$here/image/configure-debian" "$root" "$2" "$here/image"
+	guest_root=$tree/debian-root
+	as_root rm -rf "$guest_root"
+	mkdir -p "$guest_root"
+	as_root tar -C "$guest_root" -xpf "$1"
+	as_root "$here/image/configure-debian" "$guest_root" "$2" "$here/image"
 	rm -f "$3.new"
-	quietly "$tree/mke2fs.log" as_root mke2fs -q -t ext4 -d "$root" -L guest "$3.new" 1500M
+	quietly "$tree/mke2fs.log" as_root mke2fs -q -t ext4 -d "$guest_root" -L guest "$3.new" 1500M
 	mv "$3.new" "$3"
-	as_root rm -rf "$root"
+	as_root rm -rf "$guest_root"
 }
 
 setup_trials() {
