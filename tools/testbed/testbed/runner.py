@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs tests one after the other on one cluster that is kept."""
+import atexit
 import os
 import signal
 import subprocess
@@ -41,12 +42,16 @@ class Sink:
         self.log.close()
 
 
+running = set()                                         # programs of this host, by whichever thread
+
+
 def run_on_host(test, sink, bound, environment=None):
     """The status of a host program, or None after its bound."""
     program = [os.path.join(test.directory, test.argv[0])] + test.argv[1:]
     process = subprocess.Popen(program, cwd=test.directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, env=dict(os.environ, **(environment or {})),
                                start_new_session=True)
+    running.add(process)
     pumps = [threading.Thread(target=_pump, args=(stream, kind, sink))
              for stream, kind in ((process.stdout, 'out'), (process.stderr, 'err'))]
     for pump in pumps:
@@ -57,9 +62,17 @@ def run_on_host(test, sink, bound, environment=None):
         status = None
     finally:
         _end_group(process)
+        running.discard(process)
     for pump in pumps:
         pump.join(5)
     return status
+
+
+@atexit.register
+def _end_all():
+    """A thread that waits for one does not see that we are told to end."""
+    for process in list(running):
+        _end_group(process)
 
 
 def _end_group(process):
