@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tracepoints: every interrupt message that is seen, sent and injected. */
+/*
+ * Tracepoints: every interrupt message that is seen, sent and injected.  Their fields are
+ * plain ones: a structure in an event is unknown to tools without the module's BTF.
+ */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM dvmm_ipi
 
@@ -52,17 +55,25 @@ TRACE_EVENT(dvmm_ipi_seen,
 	    TP_PROTO(u16 node, const struct dvmm_ipi_msg *msg, int route),
 	    TP_ARGS(node, msg, route),
 	    TP_STRUCT__entry(__field(int, route)
+			     __field(u32, dest)
 			     __field(u16, node)
-			     __field_struct(struct dvmm_ipi_msg, msg)),
+			     __field(u8, vector)
+			     __field(u8, mode)
+			     __field(u8, shorthand)
+			     __field(u8, flags)),
 	    TP_fast_assign(__entry->route = route;
+			   __entry->dest = msg->dest;
 			   __entry->node = node;
-			   __entry->msg = *msg;),
+			   __entry->vector = msg->vector;
+			   __entry->mode = msg->mode;
+			   __entry->shorthand = msg->shorthand;
+			   __entry->flags = msg->flags;),
 	    TP_printk("node %u route %d: %s to %s 0x%x vector 0x%02x %s",
 		      __entry->node, __entry->route,
-		      __print_symbolic(__entry->msg.mode, dvmm_ipi_modes),
-		      __print_symbolic(__entry->msg.shorthand, dvmm_ipi_shorthands),
-		      __entry->msg.dest, __entry->msg.vector,
-		      __print_flags(__entry->msg.flags, "|", dvmm_ipi_flag_names))
+		      __print_symbolic(__entry->mode, dvmm_ipi_modes),
+		      __print_symbolic(__entry->shorthand, dvmm_ipi_shorthands),
+		      __entry->dest, __entry->vector,
+		      __print_flags(__entry->flags, "|", dvmm_ipi_flag_names))
 );
 
 /* A vCPU runs on another node from now on. */
@@ -103,18 +114,25 @@ TRACE_EVENT(dvmm_ipi_inject,
 	    TP_STRUCT__entry(__field(unsigned int, reached)
 			     __field(u16, node)
 			     __field(u16, from)
-			     __field_struct(struct dvmm_ipi_record, record)),
+			     __field(u32, dest)
+			     __field(u8, to)
+			     __field(u8, events)
+			     __field(u8, sipi)
+			     __array(u32, vectors, DVMM_IPI_WORDS)),
 	    TP_fast_assign(__entry->reached = reached;
 			   __entry->node = node;
 			   __entry->from = from;
-			   __entry->record = *record;),
+			   __entry->dest = record->dest;
+			   __entry->to = record->to;
+			   __entry->events = record->events;
+			   __entry->sipi = record->sipi;
+			   memcpy(__entry->vectors, record->vectors, sizeof(record->vectors));),
 	    TP_printk("node %u from %u: %s 0x%x %s page 0x%02x vectors %s reached %u",
 		      __entry->node, __entry->from,
-		      __print_symbolic(__entry->record.to, dvmm_ipi_targets),
-		      __entry->record.dest,
-		      __print_flags(__entry->record.events, "|", dvmm_ipi_event_names),
-		      __entry->record.sipi,
-		      __print_array(__entry->record.vectors, DVMM_IPI_WORDS, 4),
+		      __print_symbolic(__entry->to, dvmm_ipi_targets), __entry->dest,
+		      __print_flags(__entry->events, "|", dvmm_ipi_event_names),
+		      __entry->sipi,
+		      __print_array(__entry->vectors, DVMM_IPI_WORDS, 4),
 		      __entry->reached)
 );
 
