@@ -3,8 +3,11 @@
 """A checkpoint in parts: each host of a guest writes what it has of its memory, and reads it again.
 
 The boot host reaches the other one by host-ssh.  Directories are on both hosts' own disks, by the same name.
+
+usage: parts.py [later]      the other host joins while the guest runs
 """
 import subprocess
+import sys
 import time
 
 from desk import PATIENCE, Desk, load, main, must, on, unload
@@ -12,6 +15,8 @@ from desk import PATIENCE, Desk, load, main, must, on, unload
 DIR = '/tmp/parts'
 SSH = '/dvmm/selftests/tools/host-ssh'
 STEPS = 20000
+
+LATER = sys.argv[1:] == ['later']
 
 # Node, vCPUs, MiB
 CELLS = [(0, 1, 96), (1, 1, 64), (1, 0, 32)]
@@ -41,7 +46,7 @@ def cells(desk):
     with open(f'{desk.dir}/etc/big.conf', encoding='utf-8') as f:
         kept = [line for line in f if not line.startswith(('cpus', 'memory'))]
     with open(f'{desk.dir}/etc/big.conf', 'w', encoding='utf-8') as f:
-        f.write(''.join(kept) + text)
+        f.write(''.join(kept).replace('[node node1]', '[node node1]\njoins = later' if LATER else '[node node1]') + text)
     return 0, text
 
 
@@ -133,6 +138,30 @@ def goes_on(t):
     t.ok(text.split() == ['before'], 'and the disk is', text)
 
 
+def founders(t, desk):
+    """Both hosts are there from the start."""
+    status, text = desk.dvmm('spread', 'big')
+    t.ok(status == 0, 'the guest is up, and its vCPUs move to their memory', text)
+    begin_job()
+    save(t, desk)
+    full(t, desk)
+    desk.dvmm('down', 'big', '--force')
+    refused(t, desk)
+
+
+def joined(t, desk):
+    """The other one has joined, and has a vCPU and the home of memory; the boot host keeps that all the same."""
+    for words in (('add', 'big', 'node1'), ('spread', 'big'), ('rehome', 'big', 'node0', 'node1', 'c1')):
+        status, text = desk.dvmm(*words)
+        t.ok(status == 0, ' '.join(words), text)
+    begin_job()
+    status, text = there(desk, 'checkpoint', 'big', f'{DIR}/cp', '--parts')
+    t.ok(status == 0, 'a checkpoint in parts', text)
+    names = [must(node, f'ls {DIR}/cp {DIR}/cp.1 2> /dev/null || true').split() for node in range(2)]
+    t.ok({'memory.0', 'memory.1', 'memory.2'} <= set(names[0]) and not names[1], 'the boot host has all of it', names)
+    desk.dvmm('down', 'big', '--force')
+
+
 def test(t):
     """Everything."""
     desk = Desk()
@@ -143,15 +172,9 @@ def test(t):
         status, text = desk.dvmm('up', 'big')
         t.ok(status == 0, 'up', text)
         inside('true', 300)
-        status, text = desk.dvmm('spread', 'big')
-        t.ok(status == 0, 'the guest is up, and its vCPUs move to their memory', text)
-        begin_job()
-        save(t, desk)
-        full(t, desk)
-        desk.dvmm('down', 'big', '--force')
-        refused(t, desk)
+        (joined if LATER else founders)(t, desk)
         begin = time.monotonic()
-        status, text = there(desk, 'up', 'big', '--from', f'{DIR}/cp', '--replace')
+        status, text = there(desk, 'up', 'big', '--from', f'{DIR}/cp', *(() if LATER else ('--replace',)))
         t.diag(text)
         t.ok(status == 0 and 'running after' in text, f'up --from: {time.monotonic() - begin:.0f} s', text)
         goes_on(t)
@@ -164,4 +187,6 @@ def test(t):
         t.ok(unload(node)[0] == 0, f'the modules of host {node} unload')
 
 
+if sys.argv[1:] and not LATER:
+    sys.exit('usage: parts.py [later]')
 main(test)

@@ -22,6 +22,7 @@
 #include "json.h"
 #include "manifest.h"
 #include "memory.h"
+#include "parts.h"
 #include "rotate.h"
 
 /**
@@ -42,7 +43,7 @@ struct kept {
  * @link: that the boot host has for it instead of the one before; NULL: it has none
  * @mark: the file by which the boot host's directory is known, while it is made
  * @own: this host has another one, with a file that has the machine's UUID as its name
- * @kept: of the node's cells that have memory, all @n of them
+ * @kept: of the cells whose memory is the node's part, all @n of them
  */
 struct keep {
 	struct file *f;
@@ -234,7 +235,7 @@ static bool keep_open(struct keep *k)
 		const struct file_cell *c = file_cell(k->f, i);
 		struct kept *kept = &k->kept[k->n];
 
-		if (c->node != k->p.node || !c->memory)
+		if (!parts_has(k->f, k->p.node, i))
 			continue;
 		k->n++;
 		kept->bytes = c->memory;
@@ -306,7 +307,7 @@ static bool fill(const struct file *f, const struct place *p, const char *dir, c
 	for (i = 0; ok && i < f->cells->len; i++) {
 		const struct file_cell *c = file_cell(f, i);
 
-		if (c->node != p->node || !c->memory || (sums && !*sums))
+		if (!parts_has(f, p->node, i) || (sums && !*sums))
 			continue;
 		name = memory_name(i);
 		path = g_build_filename(dir, name, NULL);

@@ -21,7 +21,7 @@
 
 /**
  * struct part - "dvmm keep" of a node
- * @files: that it writes, one of each of the node's cells that has memory
+ * @files: that it writes, one of each cell
  * @in: what it reads
  * @out: what it says; NULL: it was never begun
  */
@@ -43,24 +43,20 @@ struct parts {
 	struct part part[FILE_NODES_MAX];
 };
 
-/* Memory of a host that joined later is another node's until it has come there. */
-static bool parts_has(const struct file *f, unsigned int node)
+bool parts_has(const struct file *f, unsigned int node, unsigned int cell)
 {
-	return file_node(f, node)->memory && !file_node(f, node)->later;
+	const struct file_cell *c = file_cell(f, cell);
+
+	return c->memory && node == (file_node(f, c->node)->later ? 0 : c->node);
 }
 
-/* Whether a cell's memory is in a node's part */
-static bool parts_has_cell(const struct file *f, unsigned int node, unsigned int cell)
-{
-	return parts_has(f, node) && file_cell(f, cell)->node == node && file_cell(f, cell)->memory;
-}
-
+/* How many of the cells have their memory in a node's part */
 static unsigned int parts_files(const struct file *f, unsigned int node)
 {
 	unsigned int i, n = 0;
 
 	for (i = 0; i < f->cells->len; i++)
-		n += parts_has_cell(f, node, i);
+		n += parts_has(f, node, i);
 	return n;
 }
 
@@ -165,10 +161,10 @@ struct parts *parts_begin(const struct options *o, const struct file *f, const c
 		const char *words[] = { "keep", f->path, name, dir, mark, link, NULL };
 		struct part *p = &parts->part[parts->n];
 
-		if (!parts_has(f, i))
+		p->files = parts_files(f, i);
+		if (!p->files)
 			continue;
 		p->name = name;
-		p->files = parts_files(f, i);
 		ok = part_begin(p, remote_argv(o, f, i, words));
 		parts->n += ok;
 	}
@@ -260,7 +256,7 @@ static gpointer parts_read_one(gpointer arg)
 	char **argv;
 
 	for (i = 0; r->sums && i < r->f->cells->len; i++)
-		if (parts_has_cell(r->f, r->node, i))
+		if (parts_has(r->f, r->node, i))
 			words[n++] = r->sums[i];
 	argv = remote_argv(r->o, r->f, r->node, words);
 	return GINT_TO_POINTER(remote_run(name, argv, NULL, NULL));
@@ -277,7 +273,7 @@ static bool parts_read(const struct options *o, const struct file *f, const char
 
 	for (i = 0; i < f->nodes->len; i++) {
 		r[i] = (struct reader){ o, f, i, real ?: dir, sums, NULL };
-		if (parts_has(f, i))
+		if (parts_files(f, i))
 			r[i].thread = g_thread_new("part", parts_read_one, &r[i]);
 	}
 	for (i = 0; i < f->nodes->len; i++)
@@ -296,7 +292,7 @@ bool parts_compare(const struct options *o, const struct file *f, struct json_ob
 	char *name;
 
 	for (i = 0; i < f->cells->len; i++) {
-		if (!parts_has_cell(f, file_cell(f, i)->node, i))
+		if (!file_cell(f, i)->memory)
 			continue;
 		name = memory_name(i);
 		part = manifest_part(manifest, name);

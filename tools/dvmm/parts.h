@@ -10,6 +10,13 @@
 struct parts;
 
 /**
+ * parts_has - whether the memory of a cell is in a node's part
+ *
+ * That of a host that joins later is in the first node's, where it begins.
+ */
+bool parts_has(const struct file *f, unsigned int node, unsigned int cell);
+
+/**
  * parts_begin - who keeps memory begins, on the host of each node that has some
  * @dir: of the checkpoint; DIR.part is there
  * @link: that will name it instead of the one before; NULL: none
