@@ -55,6 +55,22 @@ def sums(*paths, node=0):
     return [line.split()[0] for line in must(node, f'sha256sum {" ".join(paths)}').splitlines()]
 
 
+def strangers(t):
+    """What serves the disk, started once more beside it for another image: it has no client yet."""
+    words = must(1, "tr '\\0' ' ' < /proc/$(pidof qemu-nbd)/cmdline")
+    words = re.sub(r'^\S+', 'qemu-nbd', words.replace('--port=8401', '--port=8499').replace(FAR_DISK, '/tmp/other.raw'))
+    keys = re.search('endpoint=client,username=[^, ]+,dir=([^, ]+)', must(0, "tr '\\0' ' ' < /proc/$(pidof qemu-system-x86_64)/cmdline")).group(1)
+    must(1, f'truncate -s 1M /tmp/other.raw; {words} --fork --persistent --pid-file=/tmp/other.pid')
+    must(0, 'mkdir -p /tmp/wrong; echo "dvmm:$(head -c 32 /dev/urandom | sha256sum | cut -c 1-64)" > /tmp/wrong/keys.psk')
+    image = 'driver=nbd,host=10.77.0.2,port=8499,export=disk2'
+    for who, key, good in (('without a key', '', False), ('with another key', '/tmp/wrong', False), ('with the machine\'s key', keys, True)):
+        said = on(0, f'timeout 20 qemu-img info --object tls-creds-psk,id=k,endpoint=client,username=dvmm,dir={key or keys} '
+                  f'--image-opts {image}{",tls-creds=k" if key else ""} 2>&1')
+        t.ok((said[0] == 0 and 'virtual size: 1 MiB' in said[1]) == good, f'a client {who} {"gets it" if good else "is refused"}', said)
+        t.diag(said[1])
+    must(1, 'kill $(cat /tmp/other.pid)')
+
+
 def far_disk(t, desk):
     """A disk that is on the other host."""
     command = '{"execute": "human-monitor-command", "arguments": {"command-line": "qemu-io disk1 \\"write -P 7 4096 4096\\""}}'
@@ -65,8 +81,7 @@ def far_disk(t, desk):
     t.ok(status == 1 and "disk2: it is on that node's host" in text, 'so that host stays', (status, text))
     stranger = on(0, 'timeout 20 qemu-img info nbd://10.77.0.2:8401/disk2 2>&1')
     t.ok(stranger[0] != 0 and 'file format' not in stranger[1], 'nobody else gets it', stranger)
-    words = must(1, "tr '\\0' ' ' < /proc/$(pidof qemu-nbd)/cmdline")
-    t.ok('endpoint=server' in words and '--tls-creds=key' in words, 'its one client has to have the key', words)
+    strangers(t)
 
 
 def saved(t, desk):
