@@ -155,6 +155,12 @@ on admin 7 balance big --once && errors 1 && has 'dvmm: beta: it cannot be reach
 result $? "a host that cannot be reached: 7"
 mv hosts/away hosts/beta
 for signal in TERM INT; do
+	# what the last signal has left behind would be taken for the next one's: SIGINT is ignored until dvmm has begun
+	load busy
+	begin=$(date +%s)
+	while pgrep -f "fake-look .*$dir/hosts/beta vcpus" > /dev/null; do
+		test $(($(date +%s) - begin)) -lt 30 || break
+	done
 	load slow
 	begin=$(date +%s)
 	env -i PATH="$PATH" DVMM_SSH="$DVMM_SSH" FAKE_HOSTS="$FAKE_HOSTS" "$tool" balance big --dir "$dir/hosts/admin/etc" \
