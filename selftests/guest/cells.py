@@ -90,7 +90,7 @@ def cell_goes(t, m, cell, old, new):
 
 
 def one_cell_used(t, m, cell):
-    """A program of its CPU in its memory: not a page of it comes from elsewhere, but what the kernel shares."""
+    """A file in its memory, by a program of its CPU; the messages that went to the other host meanwhile."""
     node = CELLS[cell][0]
     before = int(m.stats(1 - node)['messages_received'])
     text = m.must(FILL.format(node=cell, writer=cell, reader=cell, sys=SYS_NODE), 240)

@@ -150,7 +150,7 @@ int verb_cmdline(const struct options *o, int argc, char **argv)
 /* ---- who has what ---- */
 
 /* "cell 2 c on node b at 10.0.0.2:7400", or the node alone where that has no other */
-static void cell_place(const struct file *f, unsigned int index)
+static void show_place(const struct file *f, unsigned int index)
 {
 	const struct file_cell *c = file_cell(f, index);
 	const struct file_node *n = file_node(f, c->node);
@@ -165,12 +165,12 @@ static void cell_place(const struct file *f, unsigned int index)
 }
 
 /* @mib: where its memory begins, in the guest's without its holes */
-static void cell_text(const struct file *f, unsigned int index, uint64_t mib)
+static void show_cell(const struct file *f, unsigned int index, uint64_t mib)
 {
 	const struct file_cell *c = file_cell(f, index);
 
 	printf("%c- ", index + 1 == f->cells->len ? '`' : '|');
-	cell_place(f, index);
+	show_place(f, index);
 	if (c->cpus)
 		printf(", vCPUs %u-%u", c->first_cpu, c->first_cpu + c->cpus - 1);
 	if (c->memory)
@@ -186,7 +186,7 @@ static void topology_text(const struct file *f)
 	printf("%s: %u vCPUs, %" PRIu64 " MiB, %s, distance %u\n", f->name, f->cpus,
 	       f->memory / MIB, f->transport, f->distance);
 	for (i = 0; i < f->cells->len; i++) {
-		cell_text(f, i, mib);
+		show_cell(f, i, mib);
 		mib += file_cell(f, i)->memory / MIB;
 	}
 }
