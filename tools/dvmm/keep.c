@@ -310,7 +310,8 @@ static bool fill(const struct file *f, const struct place *p, const char *dir, c
 		if (!parts_has(f, p->node, i))
 			continue;
 		if (sums && !*sums)
-			return verb_fail(0, dir, "this host's machine file has other cells: dvmm diff");
+			return verb_fail(0, dir, "this host's machine file has other cells: "
+					 "dvmm diff");
 		name = memory_name(i);
 		path = g_build_filename(dir, name, NULL);
 		ok = sums ? manifest_compare(path, c->memory, *sums++) :
