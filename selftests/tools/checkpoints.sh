@@ -38,12 +38,13 @@ altered() {
 	sed "s/\"sum\":\"[^\"]*/\"sum\":\"$(sha256sum < draft | cut -d ' ' -f 1)/" draft > one/manifest.json
 }
 
-# broken_off SIGNAL COMMAND: dvmm checkpoint gets the signal when QEMU has got the command; its status
+# broken_off SIGNAL COMMAND: dvmm checkpoint gets the signal, and gets it again as from people who are in a hurry, when
+# QEMU has got the command; its status
 broken_off() {
 	: > hosts/alpha/commands
 	"$tool" checkpoint big "$dir/two" --here --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1 &
 	for i in $(seq 400); do grep -qsx "$2" hosts/alpha/commands && break; sleep 0.05; done
-	kill -"$1" $!
+	for i in $(seq 20); do kill -"$1" $! 2> /dev/null || break; sleep 0.05; done
 	wait $!
 }
 

@@ -45,16 +45,30 @@ int qmp_process(const struct place *p)
 	return who.pid;
 }
 
-/* The next line within the time left; false if there is none */
-static bool read_line(int fd, GString *line, gint64 deadline)
+/*
+ * Whether there is something to read in the time left.  A signal that is caught changes nothing:
+ * QEMU has the command.
+ */
+static bool qmp_await(int fd, gint64 deadline)
 {
 	struct pollfd in = { .fd = fd, .events = POLLIN };
 	gint64 left;
+	int n;
+
+	do {
+		left = (deadline - g_get_monotonic_time()) / 1000;
+		n = left < 0 ? 0 : poll(&in, 1, left);
+	} while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
+/* The next line within the time left; false if there is none */
+static bool read_line(int fd, GString *line, gint64 deadline)
+{
 	char c;
 
 	for (g_string_truncate(line, 0);;) {
-		left = (deadline - g_get_monotonic_time()) / 1000;
-		if (left < 0 || poll(&in, 1, left) != 1 || read(fd, &c, 1) != 1)
+		if (!qmp_await(fd, deadline) || read(fd, &c, 1) != 1)
 			return false;
 		if (c == '\n')
 			return true;
