@@ -27,6 +27,17 @@ killed() {
 	test $? = 137
 }
 
+# unheard COMMAND: as broken_off, and nobody hears what it says from then on
+unheard() {
+	: > hosts/alpha/commands
+	mkfifo ears
+	"$tool" checkpoint big "$dir/two" --here --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > ears 2>&1 &
+	{ for i in $(seq 400); do grep -qsx "$1" hosts/alpha/commands && break; sleep 0.05; done; } < ears
+	rm ears
+	kill -HUP $!
+	wait $!
+}
+
 # is_whole DIRECTORY: a machine can begin with it
 is_whole() {
 	"$tool" fork big "$1" probe --dir "$dir/hosts/admin/etc" > out 2>&1 && rm -r probe hosts/admin/etc/probe.*
@@ -91,6 +102,23 @@ plan slow
 broken_off INT migrate
 test $? = 1 && has 'it was broken off' && ! ls | grep -q two && grep -qx cont hosts/alpha/commands
 result $? "broken off: there is no checkpoint, and the guest goes on"
+plan slow
+unheard migrate
+test $? = 1 && ! ls | grep -q two && grep -qx cont hosts/alpha/commands
+result $? "nor is there one, and the guest goes on, where nobody listens any more"
+plan fixed
+admin 1 checkpoint big "$dir/two" && has 'is leaving' && has 'dvmm spread' && has 'stood still for' && ! ls | grep -q two &&
+	grep -qx cont hosts/alpha/commands
+result $? "vCPUs that cannot move: there is no checkpoint, and the guest goes on"
+plan copying
+: > hosts/alpha/commands
+"$tool" checkpoint big "$dir/two" --here --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > first 2>&1 &
+for i in $(seq 400); do grep -qsx cont hosts/alpha/commands && break; sleep 0.05; done
+admin 1 checkpoint big "$dir/three" && one_line && has 'is being made: wait' && ! ls | grep -q three &&
+	! grep -qx job-cancel hosts/alpha/commands
+result $? "a second one at a time is refused, and takes nothing away from the first"
+kill -INT $!
+wait $!
 plan writing
 broken_off INT cont
 test $? = 1 && has 'stood still for' && has 'it was broken off' && ! ls | grep -q two &&

@@ -99,17 +99,18 @@ def save(t, desk):
 
 def refused(t, desk):
     """What is not whole is named, on whichever host, and nothing begins."""
-    part = f'{DIR}/cp.3/memory.2'
-    for what, spoil, mend, says in (
-            ('missing', f'mv {part} {part}.kept', f'mv {part}.kept {part}', 'No such file'),
-            ('damaged', f'cp {part} {part}.kept; printf x | dd of={part} bs=1 seek=5000000 conv=notrunc 2> /dev/null',
-             f'mv {part}.kept {part}', 'damaged'),
-            ('shorter', f'cp {part} {part}.kept; truncate -s 4096 {part}', f'mv {part}.kept {part}', 'its size')):
-        must(1, spoil)
+    part, file = f'{DIR}/cp.3/memory.2', f'{desk.dir}/etc/big.conf'
+    for what, of, spoil, says in (
+            ('a part that is missing', part, f'rm {part}', 'No such file'),
+            ('a part that is damaged', part, f'printf x | dd of={part} bs=1 seek=5000000 conv=notrunc 2> /dev/null', 'damaged'),
+            ('a part that is shorter', part, f'truncate -s 4096 {part}', 'its size'),
+            ('a host with one cell more', file, f'sed -i "s/^node = node0/node = node1/" {file}', 'other cells'),
+            ('a host with one cell less', file, f'sed -i "/cell c2/,$ s/^node = node1/node = node0/" {file}', 'other cells')):
+        must(1, f'cp {of} {of}.kept; {spoil}')
         status, text = there(desk, 'up', 'big', '--from', f'{DIR}/cp')
-        t.ok(status and says in text and part in text, f'a part that is {what} is named', text)
+        t.ok(status and says in text and f'{DIR}/cp' in text, f'{what} is named', text)
         t.ok(not desk.runs(0) and not desk.runs(1), f'{what}: nothing runs')
-        must(1, mend)
+        must(1, f'mv {of}.kept {of}')
     status, text = there(desk, 'run', 'big', 'node0', '--from', f'{DIR}/cp', '--detach')
     t.ok(status and 'by dvmm up --from' in text and not desk.runs(0), 'dvmm run does not begin with parts', text)
     status, text = there(desk, 'fork', 'big', f'{DIR}/cp', 'twin')

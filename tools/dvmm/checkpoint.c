@@ -31,6 +31,7 @@
 #define STEP_US		100000
 #define CUT_STEP_US	5000
 #define ANSWER_SECONDS	60
+#define BREAK_SECONDS	10
 
 /**
  * struct checkpoint - one that is being made
@@ -62,7 +63,7 @@ struct checkpoint {
 	gint64 begin;
 };
 
-/* Who is asked to end lets the guest go on before that. */
+/* Who is asked to end, or has nobody left to speak to, lets the guest go on before that. */
 static volatile sig_atomic_t interrupted;
 
 static void on_signal(int signal)
@@ -79,6 +80,7 @@ static void catch_signals(void)
 
 	for (i = 0; i < G_N_ELEMENTS(signals); i++)
 		sigaction(signals[i], &action, NULL);
+	signal(SIGPIPE, SIG_IGN);
 }
 
 /* ---- QEMU ---- */
@@ -174,17 +176,18 @@ static int stop_and_pack(struct checkpoint *c)
 	return ret;
 }
 
+/* Wherever its vCPUs are then */
 static int go_on(struct checkpoint *c)
 {
-	int ret = move_to(c, c->vcpus);
+	int ret = move_to(c, c->vcpus), goes = c->running ? ask(c, "cont", NULL, NULL) : 0;
 
-	if (!ret && c->running)
-		ret = ask(c, "cont", NULL, NULL);
-	if (!ret)
+	if (ret)
+		verb_fail(0, c->f->name, "its vCPUs may be together: dvmm spread");
+	if (!goes)
 		printf("%s: the guest stood still for %.1f s\n", c->f->name,
 		       (g_get_monotonic_time() - c->begin) / 1e6);
 	fflush(stdout);
-	return ret;
+	return ret ? ret : goes;
 }
 
 /* ---- vCPUs, devices, memory ---- */
@@ -246,13 +249,15 @@ static int await_saved(const struct checkpoint *c, bool cut)
 	return ret;
 }
 
-/* Whatever is being saved, also for a command that was killed. */
+/* Whatever is being saved, also for a command that was killed.  A disk that hangs is not waited for. */
 static void break_off(const struct checkpoint *c)
 {
 	struct json_object *answer;
 	bool busy = !ask(c, "migrate_cancel", NULL, NULL);
+	gint64 deadline = g_get_monotonic_time() + BREAK_SECONDS * G_USEC_PER_SEC;
 
-	while (busy && !ask(c, "query-migrate", NULL, &answer)) {
+	while (busy && g_get_monotonic_time() < deadline &&
+	       !ask(c, "query-migrate", NULL, &answer)) {
 		const char *status = json_text_of(answer, "status");
 
 		busy = !strcmp(status, "active") || !strcmp(status, "cancelling");
@@ -463,7 +468,7 @@ static int make(struct checkpoint *c)
 	end_copies(c, EXIT_FAILED);
 	break_off(c);
 	if (c->o->parts) {
-		c->parts = parts_begin(c->o, c->f, c->dir, c->link);
+		c->parts = parts_begin(c->o, c->f, c->dir, c->link, &interrupted);
 		if (!c->parts)
 			return EXIT_FAILED;
 	} else if (c->running) {
@@ -482,6 +487,8 @@ static int make(struct checkpoint *c)
 		ret = take_images(c);
 	if (!ret)
 		ret = begin_copies(c);
+	if (ret)
+		break_off(c);
 	after = go_on(c);
 	if (!ret)
 		ret = end_copies(c, 0);
@@ -520,7 +527,7 @@ static int checkpoint(struct checkpoint *c)
 {
 	int ret = EXIT_FAILED;
 
-	if (!checkpoint_name(c) || !checkpoint_read_before(c))
+	if (!place_lock_checkpoint(&c->p) || !checkpoint_name(c) || !checkpoint_read_before(c))
 		return ret;
 	c->part = draft_begin(c->dir);
 	if (!c->part)

@@ -269,6 +269,8 @@ int verb_keep(const struct options *o, int argc, char **argv)
 
 	if (node < 0)
 		return EXIT_FILE;
+	/* that nobody is there any more is seen at the input */
+	signal(SIGPIPE, SIG_IGN);
 	place_make(&k.p, o, k.f, node);
 	k.dir = argv[3];
 	k.part = g_strconcat(k.dir, ".part", NULL);
@@ -297,6 +299,12 @@ static bool fill_cell(const struct file *f, const struct place *p, unsigned int 
 	return ok;
 }
 
+/* Sums are compared with files one by one. */
+static bool fill_refuse_cells(const char *dir)
+{
+	return verb_fail(0, dir, "this host's machine file has other cells: dvmm diff");
+}
+
 /* @sums: of the node's cells that have memory; NULL: they are loaded */
 static bool fill(const struct file *f, const struct place *p, const char *dir, char **sums)
 {
@@ -310,8 +318,7 @@ static bool fill(const struct file *f, const struct place *p, const char *dir, c
 		if (!parts_has(f, p->node, i))
 			continue;
 		if (sums && !*sums)
-			return verb_fail(0, dir, "this host's machine file has other cells: "
-					 "dvmm diff");
+			return fill_refuse_cells(dir);
 		name = memory_name(i);
 		path = g_build_filename(dir, name, NULL);
 		ok = sums ? manifest_compare(path, c->memory, *sums++) :
@@ -319,7 +326,7 @@ static bool fill(const struct file *f, const struct place *p, const char *dir, c
 		g_free(path);
 		g_free(name);
 	}
-	return ok;
+	return ok && sums && *sums ? fill_refuse_cells(dir) : ok;
 }
 
 /* fill MACHINE NODE DIRECTORY [SUM...]: with them the files are only compared */

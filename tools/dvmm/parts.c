@@ -18,6 +18,7 @@
 
 #define CUT_MS		60000
 #define NO_END		(-1)
+#define STEP_MS		500
 
 /**
  * struct part - "dvmm keep" of a node
@@ -36,9 +37,11 @@ struct part {
 /**
  * struct parts - all of them
  * @mark: a file in the boot host's directory, by which others know it
+ * @stop: whether somebody breaks it off; NULL: it is too late for that
  */
 struct parts {
 	char *mark;
+	const volatile sig_atomic_t *stop;
 	unsigned int n;
 	struct part part[FILE_NODES_MAX];
 };
@@ -82,18 +85,34 @@ static bool part_begin(struct part *p, char **argv)
 	return p->out;
 }
 
-/* Its next line, to be freed; NULL after one of its own on stderr, or of ours */
-static char *part_says(struct part *p, int ms)
+static bool part_await(const struct parts *parts, const struct part *p, int ms)
 {
 	struct pollfd fd = { .fd = fileno(p->out), .events = POLLIN };
+	gint64 deadline = g_get_monotonic_time() + ms * 1000;
+	int n;
+
+	do {
+		n = poll(&fd, 1, STEP_MS);
+		if (n > 0)
+			return true;
+	} while ((!n || errno == EINTR) && !(parts->stop && *parts->stop) &&
+		 (ms == NO_END || g_get_monotonic_time() < deadline));
+	return false;
+}
+
+/* Its next line, to be freed; NULL after one of its own on stderr, or of ours */
+static char *part_says(const struct parts *parts, struct part *p, int ms)
+{
 	char *line = NULL;
 	size_t room = 0;
 	int status = 0;
 
-	if (poll(&fd, 1, ms) == 1 && getline(&line, &room, p->out) > 0)
+	if (part_await(parts, p, ms) && getline(&line, &room, p->out) > 0)
 		return g_strchomp(line);
 	free(line);
-	if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
+	if (parts->stop && *parts->stop) {
+		verb_fail(0, p->name, "it was broken off: begin again");
+	} else if (waitpid(p->pid, &status, WNOHANG) == p->pid) {
 		remote_status(p->name, status);
 		p->pid = 0;
 	} else {
@@ -102,9 +121,9 @@ static char *part_says(struct part *p, int ms)
 	return NULL;
 }
 
-static bool part_says_word(struct part *p, const char *word, int ms)
+static bool part_says_word(const struct parts *parts, struct part *p, const char *word, int ms)
 {
-	char *line = part_says(p, ms);
+	char *line = part_says(parts, p, ms);
 	bool ok = line && (!strcmp(line, word) || verb_fail(0, p->name, line));
 
 	free(line);
@@ -117,7 +136,7 @@ static bool parts_hear(struct parts *parts, const char *word, int ms)
 	bool ok = true;
 
 	for (i = 0; ok && i < parts->n; i++)
-		ok = part_says_word(&parts->part[i], word, ms);
+		ok = part_says_word(parts, &parts->part[i], word, ms);
 	return ok;
 }
 
@@ -144,7 +163,7 @@ static char *parts_mark(const char *part)
 }
 
 struct parts *parts_begin(const struct options *o, const struct file *f, const char *dir,
-			  const char *link)
+			  const char *link, const volatile sig_atomic_t *stop)
 {
 	struct parts *parts = g_new0(struct parts, 1);
 	char *part = g_strconcat(dir, ".part", NULL);
@@ -152,7 +171,8 @@ struct parts *parts_begin(const struct options *o, const struct file *f, const c
 	bool ok;
 	unsigned int i;
 
-	signal(SIGPIPE, SIG_IGN);	/* whoever ends is missed by what it does not say */
+	/* whoever ends is missed by what it does not say */
+	parts->stop = stop;
 	parts->mark = parts_mark(part);
 	mark = parts->mark ? g_path_get_basename(parts->mark) : NULL;
 	ok = mark;
@@ -183,9 +203,9 @@ bool parts_cut(struct parts *parts)
 }
 
 /* One file more on the list; false after a line on stderr */
-static bool part_written(struct part *p, struct json_object *list)
+static bool part_written(const struct parts *parts, struct part *p, struct json_object *list)
 {
-	char *line = part_says(p, NO_END);
+	char *line = part_says(parts, p, NO_END);
 	struct json_object *o = line ? json_tokener_parse(line) : NULL;
 
 	if (o)
@@ -203,7 +223,7 @@ struct json_object *parts_written(struct parts *parts)
 
 	for (i = 0; i < parts->n; i++)
 		for (file = 0; file < parts->part[i].files; file++)
-			if (!part_written(&parts->part[i], list)) {
+			if (!part_written(parts, &parts->part[i], list)) {
 				json_object_put(list);
 				return NULL;
 			}
@@ -212,6 +232,8 @@ struct json_object *parts_written(struct parts *parts)
 
 bool parts_name(struct parts *parts)
 {
+	/* who has heard that word has the directory */
+	parts->stop = NULL;
 	parts_tell(parts, "name");
 	return parts_hear(parts, "named", NO_END) && !unlink(parts->mark);
 }

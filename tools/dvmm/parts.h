@@ -3,6 +3,8 @@
 #ifndef DVMM_PARTS_H
 #define DVMM_PARTS_H
 
+#include <signal.h>
+
 #include <json-c/json.h>
 
 #include "place.h"
@@ -20,13 +22,14 @@ bool parts_has(const struct file *f, unsigned int node, unsigned int cell);
  * parts_begin - who keeps memory begins, on the host of each node that has some
  * @dir: of the checkpoint; DIR.part is there
  * @link: that will name it instead of the one before; NULL: none
+ * @stop: once it is not 0, nobody is waited for until parts_name()
  *
  * What others hold of a node's memory has been read there when it returns.
  *
  * Return: to be given to parts_end(); NULL after a line on stderr
  */
 struct parts *parts_begin(const struct options *o, const struct file *f, const char *dir,
-			  const char *link);
+			  const char *link, const volatile sig_atomic_t *stop);
 
 /** parts_cut - all of it is kept as it is now; false after a line on stderr.  No vCPU MUST run. */
 bool parts_cut(struct parts *parts);

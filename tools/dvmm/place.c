@@ -200,19 +200,20 @@ bool place_go_behind(const struct place *p)
 	return place_write_pid(p);
 }
 
-static int open_lock(const struct place *p, int flags)
+static int open_lock(const struct place *p, const char *name, int flags)
 {
-	char *path = place_path(p, "lock");
+	char *path = place_path(p, name);
 	int fd = open(path, flags | O_CLOEXEC, 0600);
 
 	g_free(path);
 	return fd;
 }
 
-bool place_lock(const struct place *p)
+/* @who: has it already, and what to do about it */
+static bool place_claim(const struct place *p, const char *name, const char *who)
 {
 	struct flock lock = { .l_type = F_WRLCK };
-	int fd = g_mkdir_with_parents(p->dir, 0700) ? -1 : open_lock(p, O_RDWR | O_CREAT);
+	int fd = g_mkdir_with_parents(p->dir, 0700) ? -1 : open_lock(p, name, O_RDWR | O_CREAT);
 
 	if (fd < 0) {
 		fprintf(stderr, "dvmm: %s: %s: run as root, or give --state\n", p->dir,
@@ -221,18 +222,27 @@ bool place_lock(const struct place *p)
 	}
 	/* Held until this process and those that it forks without exec are gone. */
 	if (fcntl(fd, F_OFD_SETLK, &lock)) {
-		fprintf(stderr, "dvmm: %s: the node runs already: dvmm down ends the machine\n",
-			p->dir);
 		close(fd);
-		return false;
+		return verb_fail(0, p->dir, who);
 	}
 	return true;
+}
+
+bool place_lock(const struct place *p)
+{
+	return place_claim(p, "lock", "the node runs already: dvmm down ends the machine");
+}
+
+bool place_lock_checkpoint(const struct place *p)
+{
+	return place_claim(p, "checkpoint.lock",
+			   "a checkpoint of it is being made: wait for its end");
 }
 
 int place_runner(const struct place *p)
 {
 	struct flock lock = { .l_type = F_WRLCK };
-	int fd = open_lock(p, O_RDWR), pid = 0;
+	int fd = open_lock(p, "lock", O_RDWR), pid = 0;
 	char *text;
 
 	if (fd < 0)

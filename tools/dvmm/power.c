@@ -132,7 +132,9 @@ static int end_node(const struct place *p, const char *name)
 		return verb_fail(EXIT_DENIED, name, "it is not yours to end: run as root");
 	if (gone(p, END_SECONDS))
 		return 0;
-	kill(place_runner(p), SIGKILL);
+	runner = place_runner(p);
+	if (runner)
+		kill(runner, SIGKILL);
 	return gone(p, END_SECONDS) ? 0 :
 	       verb_fail(EXIT_SILENT, name, "QEMU does not end: see the kernel's log");
 }

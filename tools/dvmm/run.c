@@ -25,6 +25,7 @@
  * struct run - QEMU and what is known of it
  * @from: the checkpoint that it begins with, NULL: none
  * @loads: its state is loaded by dvmm load, when memory is there
+ * @locked: nobody else can start the node
  * @log: all that it has said
  * @line: the last of it
  * @qmp: connection that waits for QEMU to be ready, -1: none
@@ -35,6 +36,7 @@ struct run {
 	struct place p;
 	char *from;
 	bool loads;
+	bool locked;
 	GMainLoop *loop;
 	GPid pid;
 	int status;
@@ -302,19 +304,23 @@ static bool copy_vars(const struct place *p)
 	return ok;
 }
 
-/* A checkpoint to begin with is left for who runs the node, maybe a service. */
-static bool leave_from(const struct run *r)
+static bool run_lock(struct run *r)
+{
+	r->locked = r->locked || place_lock(&r->p);
+	return r->locked;
+}
+
+/* A checkpoint to begin with is left for who runs the node, maybe a service: it finds it whole or not at all. */
+static bool leave_from(struct run *r)
 {
 	char *dir = g_canonicalize_filename(r->o->from, NULL);
 	bool ok;
 
 	if (r->p.node)
 		ok = verb_fail(0, dir, "the boot node begins with a checkpoint, not this one");
-	else if (place_runner(&r->p))
-		ok = verb_fail(0, r->f->name, "it runs already: dvmm down");
 	else
-		ok = checkpoint_restore(r->o, r->f, dir) &&
-		     !g_mkdir_with_parents(r->p.dir, 0700) && place_write(&r->p, "from", dir);
+		ok = run_lock(r) && checkpoint_restore(r->o, r->f, dir) &&
+		     place_write(&r->p, "from", dir);
 	g_free(dir);
 	return ok;
 }
@@ -332,10 +338,10 @@ static void take_from(struct run *r)
 
 static bool prepare(struct run *r)
 {
-	static const char *const stale[] = { "ready", "ended", "qmp", "console", NULL };
+	static const char *const stale[] = { "pid", "ready", "ended", "qmp", "console", NULL };
 	char *text = file_text(r->f, FILE_LOCAL), *path;
 	const char *firmware = r->f->guest[GUEST_FIRMWARE];
-	bool ok = place_lock(&r->p) && place_write(&r->p, "machine", text);
+	bool ok = run_lock(r) && place_write(&r->p, "machine", text);
 	int i;
 
 	for (i = 0; ok && stale[i]; i++) {

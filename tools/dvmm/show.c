@@ -9,7 +9,7 @@
 #include "copies.h"
 #include "guest.h"
 
-#define MIB	(1024 * 1024ull)
+#define MIB	(UINT64_C(1) << 20)
 
 int verb_check(const struct options *o, int argc, char **argv)
 {
