@@ -18,6 +18,7 @@ import pool as pools  # noqa: E402
 from pool import PATIENCE, Tap, wait_until  # noqa: E402
 
 HERE = pools.HERE
+SILENCE = 7             # seconds, longer than a dvmmd waits for an answer of systemd's
 MACHINE = '''[machine]
 name = {0}
 uuid = 00000000-0000-4000-8000-{1:012d}
@@ -66,6 +67,10 @@ class MachinePool(pools.Pool):
             systemd = self.systemds.pop(host)
             systemd.send_signal(signal.SIGKILL)
             systemd.wait()
+
+    def systemd_is_silent(self, host, silent):
+        """It runs, and answers nobody."""
+        self.systemds[host].send_signal(signal.SIGSTOP if silent else signal.SIGCONT)
 
     def journal(self):
         """What the nodes have done, a line each."""
@@ -155,15 +160,47 @@ def test_daemon(pool):
                'a dvmmd that begins again finds its nodes')
 
 
+def test_silence(pool):
+    """A systemd that does not answer for a while says nothing of its units."""
+    one, two = pool.hosts[:2]
+    runs, ends = pool.count('run'), pool.count('end')
+    pool.systemd_is_silent(two, True)
+    time.sleep(SILENCE)
+    pool.systemd_is_silent(two, False)
+    time.sleep(2)
+    state = pool.machine('web-1')['state']
+    Tap.result((state, pool.count('run'), pool.count('end')) == ('running', runs, ends),
+               f'systemd was silent for {SILENCE} s: {state}')
+    two.daemon_kill()
+    pool.systemd_is_silent(two, True)
+    two.daemon_start()
+    wait_until(pool.open_alike, PATIENCE, 'no pool')
+    wait_until(lambda: 'systemd does not answer' in two.log(), PATIENCE, 'it answers')
+    state = pool.machine('web-1')['state']
+    Tap.result((state, pool.count('run')) == ('running', runs), f'and when a dvmmd began: {state}')
+    Tap.says(one.decide('stop', 'web-1'), 0, 'dvmm stop web-1')
+    pool.systemd_is_silent(two, False)
+    Tap.result(all_ended(pool.wait_state('web-1', 'stopped')), 'it finds what runs once systemd answers, and ends it')
+    one.decide('start', 'web-1')
+    pool.wait_state('web-1', 'running')
+    pool.systemd_is_silent(two, True)
+    one.decide('stop', 'web-1')
+    time.sleep(SILENCE)
+    pool.systemd_is_silent(two, False)
+    Tap.result(all_ended(pool.wait_state('web-1', 'stopped')), 'an end that systemd has not heard is asked for again')
+    one.decide('start', 'web-1')
+    pool.wait_state('web-1', 'running')
+
+
 def test_end(pool):
     """Nodes that end."""
-    one = pool.hosts[0]
+    one, ends = pool.hosts[0], pool.count('end web-1 h1')
     with open(os.path.join(pool.fake, 'crash.web-1.h2'), 'w'):
         pass
     machine = pool.wait_state('web-1', 'failed')
     Tap.result('dvmm-web\\x2d1-h2.service has failed: exit-code' in machine['reason'], f'failed: {machine["reason"]}')
     wait_until(lambda: all_ended(pool.machine('web-1')), PATIENCE, 'a node is left')
-    Tap.result(pool.count('end web-1 h1') == 1, 'its other node was ended')
+    Tap.result(pool.count('end web-1 h1') == ends + 1, 'its other node was ended')
     Tap.says(one.decide('start', 'web-1'), 0, 'it can be started again')
     pool.wait_state('web-1', 'running')
     Tap.says(one.decide('stop', 'web-1'), 0, 'and stopped')
@@ -195,6 +232,7 @@ def test_restart(pool):
     """A machine that goes on by itself."""
     one = pool.hosts[0]
     machine = pool.machine('web-1')
+    run = machine['run']
     lost = pool.hosts[machine['cells'][1]['host'] - 1]
     lost.kill()
     pool.wait_state('web-1', 'failed')
@@ -203,7 +241,7 @@ def test_restart(pool):
     Tap.says(one.decide('fenced', lost.name), 0, f'dvmm fenced {lost.name}')
     machine = pool.wait_state('web-1', 'running')
     pool.wait_lines(('run web-1 h1 --from', 1), ('resume', 1))
-    Tap.result(machine['run'] == 5 and pool.count('run web-1 h1 --from /shared/checkpoint') == 1
+    Tap.result(machine['run'] == run + 1 and pool.count('run web-1 h1 --from /shared/checkpoint') == 1
                and not pool.count('run web-1 h2 --from'), 'then it goes on from its checkpoint by itself')
     Tap.result(pool.count('run web-1 h1 --from /shared/checkpoint --replace --keep /shared/checkpoint --every 60') == 1
                and pool.count('spread web-1 --here') == 1 and pool.count('resume web-1 --here') == 1,
@@ -232,6 +270,48 @@ def test_cut(pool):
     Tap.says(one.decide('start', 'web-1'), 0, 'when it is back nobody has to fence it')
     pool.wait_state('web-1', 'running')
     Tap.result(not pool.count('TWICE'), 'no node has run twice')
+
+
+def test_alone(pool):
+    """Each host is alone for too long, as behind a switch that begins anew: that is a fault."""
+    one = pool.hosts[0]
+    one.decide('stop', 'web-1')
+    pool.wait_state('web-1', 'stopped')
+    one.decide('start', 'web-1', '--restart', '/shared/checkpoint')
+    run = pool.wait_state('web-1', 'running')['run']
+    ends = pool.count('end web-1')
+    for host in pool.hosts:
+        host.link(False)
+    wait_until(lambda: pool.count('end web-1') == ends + 2, PATIENCE, 'it still runs')
+    for host in pool.hosts:
+        host.link(True)
+    wait_until(pool.open_alike, PATIENCE, 'no pool')
+    wait_until(lambda: pool.machine('web-1').get('run', run) != run, PATIENCE, 'it does not begin again')
+    machine = pool.wait_state('web-1', 'running')
+    Tap.result(machine['run'] == run + 1, 'what each host has ended for itself goes on from its checkpoint')
+    one.decide('stop', 'web-1')
+    pool.wait_state('web-1', 'stopped')
+
+
+def test_room(pool):
+    """A machine that has to begin again waits for a host with room."""
+    one, five = pool.hosts[0], pool.hosts[4]
+    five.kill()
+    cpus = len(os.sched_getaffinity(0))
+    wait_until(lambda: pool.open_alike(pool.hosts[:4]), PATIENCE, 'no pool')
+    for number, first in enumerate((cpus, cpus, cpus - 1)):
+        pool.define(f'wide{number}', 10 + number, first)
+        Tap.says(one.decide('start', f'wide{number}', '--restart', '/shared/checkpoint'), 0, f'dvmm start wide{number}')
+        pool.wait_state(f'wide{number}', 'running')
+    pool.hosts[3].kill()
+    lost = next(f'wide{n}' for n in range(3) if any(c['host'] == 4 for c in pool.machine(f'wide{n}')['cells']))
+    pool.wait_state(lost, 'failed')
+    wait_until(lambda: all(c['state'] in ('lost', 'ended') for c in pool.machine(lost)['cells']), PATIENCE, 'a node is left')
+    one.decide('fenced', 'h4')
+    wait_until(lambda: 'no host has room' in pool.machine(lost)['reason'], PATIENCE, f'there is room: {pool.machine(lost)}')
+    Tap.result(True, f'{lost}: {pool.machine(lost)["reason"]}')
+    five.boot()
+    Tap.result(pool.wait_state(lost, 'running')['restarts'] == 1, 'it begins when a host has come that has room')
 
 
 class MachineChurn(members.Churn):
@@ -308,7 +388,8 @@ def test_all():
     pool = MachinePool(5)
     try:
         pool.boot()
-        for test in (test_start, test_refusals, test_daemon, test_end, test_death, test_restart, test_cut):
+        for test in (test_start, test_refusals, test_daemon, test_silence, test_end, test_death, test_restart, test_cut,
+                     test_alone, test_room):
             test(pool)
     except TimeoutError as error:
         Tap.result(False, str(error))

@@ -12,6 +12,7 @@
 
 #include "../engine/tap.h"
 #include "../../tools/dvmm/json.h"
+#include "../../tools/dvmmd/machine.h"
 #include "world.h"
 
 #define STEPS	6000
@@ -126,11 +127,57 @@ static bool run(unsigned int seed)
 	return !world_wrong;
 }
 
+/* @text: a message, with ' for "; whether it is refused */
+static bool apply(struct pool *p, unsigned int sender, const char *text)
+{
+	char *quoted = g_strdelimit(g_strdup(text), "'", '"');
+	struct json_object *message = json_tokener_parse(quoted);
+	char *why = pool_apply(p, sender, message);
+	bool refused = why;
+
+	json_object_put(message);
+	g_free(quoted);
+	g_free(why);
+	return refused;
+}
+
+static void view(struct pool *p, uint64_t term, const char *hosts)
+{
+	struct json_object *ring = json_tokener_parse(hosts);
+
+	pool_open(p, term, ring, ring);
+	json_object_put(ring);
+}
+
+/* A host that has come back by another id, and is lost again: it is what is said to be off. */
+static void test_two_of_a_name(void)
+{
+	static const char host[] = "{'kind':'host','host':{'name':'a','cpus':1,'memory':4096}}";
+	struct pool *p = pool_new();
+	const char *state;
+	bool refused = apply(p, 1, host);
+
+	refused |= apply(p, 2, "{'kind':'host','host':{'name':'b','cpus':0,'memory':0}}");
+	view(p, 1, "[2]");
+	refused |= apply(p, 3, host);
+	view(p, 2, "[2,3]");
+	refused |= apply(p, 2, "{'kind':'define','machine':{'name':'m','uuid':'u','cells':"
+			 "[{'node':'n','cpus':1,'memory':4096}]}}");
+	refused |= apply(p, 2, "{'kind':'start','name':'m'}");
+	view(p, 3, "[2]");
+	refused |= apply(p, 2, "{'kind':'fenced','name':'a'}");
+	state = json_text_of(json_object_array_get_idx(machine_cells(pool_machine(p, "m")), 0),
+			     "state");
+	tap(!refused && !strcmp(state, "ended"), "of two hosts of a name all that are away are fenced");
+	pool_free(p);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned int runs = argc > 1 ? strtoul(argv[1], NULL, 10) : 300, good = 0, i;
 	unsigned int seed = argc > 2 ? strtoul(argv[2], NULL, 10) : 1;
 
+	test_two_of_a_name();
 	for (i = 0; i < runs && good == i; i++)
 		good += run(seed + i);
 	tap(good == runs, "%u runs of %u hosts, %u steps each", runs, HOSTS, STEPS);

@@ -151,7 +151,7 @@ static void on_changed(void *arg)
 	struct host *h = arg;
 
 	if (h->units)
-		units_look(h->units, h->r);
+		units_look(h->units, h->r, true);
 }
 
 static const struct replica_ops replica_ops = {
@@ -494,10 +494,10 @@ static void unit_event(struct host *h)
 	} else if (u ? u->stopping || !chance(8) : !chance(40)) {
 		h->running[m][c] = false;
 		if (u)
-			unit_end(u, u->stopping ? "" : "it crashed");
+			unit_end(u, u->stopping ? u->because : "it crashed");
 	}
 	if (h->units)
-		units_look(h->units, h->r);
+		units_look(h->units, h->r, true);
 }
 
 /* Who says that a host is off knows it. */
@@ -609,7 +609,7 @@ void world_step(bool calm)
 	else if (what < 840)
 		fence(h);
 	else if (what < 845 && h->joined && !replica_is_open(h->r))
-		units_stop_all(h->units);
+		units_stop_all(h->units, "the pool is lost");
 }
 
 /* ---- begin and end ---- */

@@ -193,7 +193,7 @@ static char *machine_start(struct pool *p, struct json_object *machine,
 
 /*
  * A machine that has failed, and is surely nowhere any more, goes on from its checkpoint; not for
- * ever, as what it fails of may be in it.
+ * ever, as what it fails of may be in it.  Where there is no room it waits for hosts.
  */
 static void machine_may_restart(struct pool *p, struct json_object *machine)
 {
@@ -204,15 +204,30 @@ static void machine_may_restart(struct pool *p, struct json_object *machine)
 	    restarts >= MACHINE_RESTARTS_MAX)
 		return;
 	checkpoint = g_strdup(json_text_of(machine, "restart"));
-	json_number(machine, "restarts", restarts + 1);
 	why = machine_begin(p, machine, checkpoint);
-	if (why) {
+	if (!why) {
+		json_number(machine, "restarts", restarts + 1);
+	} else {
 		reason = g_strdup_printf("not begun again: %s", why);
 		json_text(machine, "reason", reason);
 		g_free(reason);
 	}
 	g_free(why);
 	g_free(checkpoint);
+}
+
+bool machines_look(struct pool *p)
+{
+	bool begun = false;
+
+	json_object_object_foreach(p->machines, name, machine) {
+		(void)name;
+		if (!machine_is(machine, "failed"))
+			continue;
+		machine_may_restart(p, machine);
+		begun |= !machine_is(machine, "failed");
+	}
+	return begun;
 }
 
 static char *machine_stop(struct pool *p, struct json_object *machine)
@@ -354,30 +369,38 @@ static void machine_fence(struct pool *p, struct json_object *machine, struct js
 	machine_ended(p, machine, cell, "its host was fenced");
 }
 
-static char *machines_fence(struct pool *p, unsigned int id, struct json_object *host)
+static void machines_fence(struct pool *p, unsigned int id, struct json_object *host)
 {
 	json_object_object_del(host, "unfenced");
 	machines_visit(p, id, machine_fence);
-	return NULL;
 }
 
-/* What is said of a host that is away: that it is off, or why it could not be made sure. */
+/*
+ * What is said of a host that is away: that it is off, or why it could not be made sure.  One that
+ * came back by another id has its name twice.
+ */
 static char *machines_take_fence(struct pool *p, const char *kind, struct json_object *message)
 {
 	const char *name = json_text_of(message, "name");
+	bool present = false, away = false;
 
 	json_object_object_foreach(p->hosts, key, host) {
 		if (strcmp(json_text_of(host, "name"), name))
 			continue;
+		present |= !machine_is(host, "away");
 		if (!machine_is(host, "away"))
-			return g_strdup_printf("%s: the host is in the pool: only one that is away "
-					       "can be fenced", name);
+			continue;
+		away = true;
 		if (!strcmp(kind, "fenced"))
-			return machines_fence(p, strtoul(key, NULL, 10), host);
-		json_text(host, "unfenced", json_text_of(message, "reason"));
-		return NULL;
+			machines_fence(p, strtoul(key, NULL, 10), host);
+		else
+			json_text(host, "unfenced", json_text_of(message, "reason"));
 	}
-	return g_strdup_printf("%s: there is no such host: dvmm hosts", name);
+	if (away)
+		return NULL;
+	return present ? g_strdup_printf("%s: the host is in the pool: only one that is away can be "
+					 "fenced", name) :
+			 g_strdup_printf("%s: there is no such host: dvmm hosts", name);
 }
 
 /* ---- messages ---- */

@@ -18,6 +18,8 @@ char *machines_apply(struct pool *p, unsigned int sender, const char *kind,
 void machines_lose_host(struct pool *p, unsigned int id);
 /** machines_lost_on - whether a node may still run there that was lost with it */
 bool machines_lost_on(const struct pool *p, unsigned int id);
+/** machines_look - those that wait for room begin where there is some now; whether one does */
+bool machines_look(struct pool *p);
 /** machines_are_fine - whether another host's machines have all that is read of them */
 bool machines_are_fine(struct json_object *machines);
 /** machine_cells - an array of cell, node, cpus, memory, host, state */

@@ -136,6 +136,7 @@ void pool_open(struct pool *p, uint64_t term, struct json_object *ring,
 		if (!strcmp(state, "away"))
 			machines_lose_host(p, id);
 	}
+	machines_look(p);
 }
 
 /* All that the host tells, and under which name it is known. */
@@ -153,6 +154,8 @@ static char *pool_take_host(struct pool *p, unsigned int sender, struct json_obj
 	snprintf(key, sizeof(key), "%u", sender);
 	json_text(host, "state", "present");
 	json_object_object_add(p->hosts, key, host);
+	if (machines_look(p))
+		p->decided = p->sequence;
 	return NULL;
 }
 

@@ -20,9 +20,15 @@
 #define SERVICE_LOOK_MS	1000
 #define SERVICE_CALL_US	(5 * 1000000ull)
 #define SERVICE_STOP_US	(30 * 1000000ull)
+#define SERVICE_SILENT	5
 
 /**
  * struct service - a unit that is looked at until it has ended
+ * @asked: how it is
+ * @inactive: looks that have found it so
+ * @ends: it is to
+ * @stop: the call that ends it, NULL: it was not made, or got lost
+ * @doubt: why it may not have begun, NULL: there is none
  */
 struct service {
 	struct services *all;
@@ -30,16 +36,26 @@ struct service {
 	char *node;
 	char *name;
 	char *path;
-	bool asked;		/* how it is */
+	bool asked;
 	bool active;
-	unsigned int inactive;	/* looks that have found it so */
+	unsigned int inactive;
+	bool ends;
+	sd_bus_slot *stop;
+	char *doubt;
 };
 
+/**
+ * struct services - all of them
+ * @known: what an earlier dvmmd has left is among them
+ * @looks: at them, so far
+ */
 struct services {
 	const struct service_ops *ops;
 	void *arg;
 	sd_bus *bus;
 	unsigned int watch, look;
+	bool known;
+	unsigned int looks;
 	GPtrArray *list;
 };
 
@@ -73,7 +89,9 @@ static void service_free(void *arg)
 	g_free(s->machine);
 	g_free(s->node);
 	g_free(s->name);
+	g_free(s->doubt);
 	free(s->path);
+	sd_bus_slot_unref(s->stop);
 	g_free(s);
 }
 
@@ -110,6 +128,7 @@ static int service_ask(struct service *s, const char *interface, const char *pro
 					interface, property);
 }
 
+/* An answer that does not come in time says nothing of the unit: the next look asks again. */
 static int on_result(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	const char *result = "unknown";
@@ -117,8 +136,10 @@ static int on_result(sd_bus_message *m, void *arg, sd_bus_error *error)
 	char *reason;
 
 	(void)error;
-	if (!sd_bus_message_is_method_error(m, NULL))
-		sd_bus_message_read(m, "v", "s", &result);
+	s->asked = false;
+	if (sd_bus_message_is_method_error(m, NULL))
+		return 0;
+	sd_bus_message_read(m, "v", "s", &result);
 	reason = g_strdup_printf("%s has failed: %s", s->name, result);
 	service_end(s, reason);
 	g_free(reason);
@@ -134,7 +155,7 @@ static void service_be(struct service *s, const char *state)
 		s->asked = service_ask(s, SYSTEMD ".Service", "Result", on_result) >= 0;
 	} else if (!strcmp(state, "inactive") && ++s->inactive > 1) {
 		/* At the first look it may not have begun yet. */
-		service_end(s, "");
+		service_end(s, !s->active && s->doubt ? s->doubt : "");
 	}
 }
 
@@ -145,12 +166,28 @@ static int on_state(sd_bus_message *m, void *arg, sd_bus_error *error)
 
 	(void)error;
 	s->asked = false;
-	/* What has ended well is known to systemd no more. */
-	if (sd_bus_message_is_method_error(m, NULL))
-		service_end(s, "");
-	else if (sd_bus_message_read(m, "v", "s", &state) >= 0)
+	/* systemd has an answer for any name: an error is one of the way to it. */
+	if (!sd_bus_message_is_method_error(m, NULL) &&
+	    sd_bus_message_read(m, "v", "s", &state) >= 0)
 		service_be(s, state);
 	return 0;
+}
+
+static void service_ask_stop(struct service *s);
+
+/* Never waits: a host's other work, and that of the pool, goes on while systemd does not answer. */
+static gboolean services_process(struct services *all)
+{
+	int r;
+
+	do {
+		r = sd_bus_process(all->bus, NULL);
+	} while (r > 0);
+	if (r >= 0)
+		return G_SOURCE_CONTINUE;
+	/* The next dvmmd finds what runs. */
+	fprintf(stderr, "dvmmd: the connection to systemd is lost: systemctl restart dvmmd\n");
+	exit(EXIT_FAILURE);
 }
 
 static gboolean on_look(gpointer arg)
@@ -158,32 +195,42 @@ static gboolean on_look(gpointer arg)
 	struct services *all = arg;
 	unsigned int i;
 
+	if (!all->known && ++all->looks == SERVICE_SILENT)
+		fprintf(stderr, "dvmmd: systemd does not answer: what runs here is not known\n");
 	for (i = 0; i < all->list->len; i++) {
 		struct service *s = g_ptr_array_index(all->list, i);
 
+		if (s->ends && !s->stop)
+			service_ask_stop(s);
 		if (s->asked)
 			continue;
 		s->asked = service_ask(s, SYSTEMD ".Unit", "ActiveState", on_state) >= 0;
 	}
-	sd_bus_flush(all->bus);
-	return G_SOURCE_CONTINUE;
+	return services_process(all);
 }
 
 /* ---- start and stop ---- */
 
+/* Whether it is the way to systemd that has failed, so that nobody knows what became of the call */
+static bool service_is_in_doubt(sd_bus_message *m)
+{
+	return sd_bus_message_is_method_error(m, SD_BUS_ERROR_NO_REPLY) ||
+	       sd_bus_message_is_method_error(m, SD_BUS_ERROR_TIMEOUT) ||
+	       sd_bus_message_is_method_error(m, SD_BUS_ERROR_DISCONNECTED);
+}
+
 static int on_started(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	struct service *s = arg;
-	char *reason;
 
 	(void)error;
 	s->asked = false;
 	if (!sd_bus_message_is_method_error(m, NULL))
 		return 0;
-	reason = g_strdup_printf("systemd does not start %s: %s", s->name,
-				 sd_bus_message_get_error(m)->message);
-	service_end(s, reason);
-	g_free(reason);
+	s->doubt = g_strdup_printf("systemd does not start %s: %s", s->name,
+				   sd_bus_message_get_error(m)->message);
+	if (!service_is_in_doubt(m))
+		service_end(s, s->doubt);
 	return 0;
 }
 
@@ -252,13 +299,35 @@ void service_start(struct services *all, const struct unit *u, const GPtrArray *
 		service_end(s, strerror(-r));
 }
 
+/* One that was not heard is made again at the next look. */
+static int on_stopped(sd_bus_message *m, void *arg, sd_bus_error *error)
+{
+	struct service *s = arg;
+
+	(void)error;
+	if (sd_bus_message_is_method_error(m, NULL))
+		s->stop = sd_bus_slot_unref(s->stop);
+	return 0;
+}
+
+static void service_ask_stop(struct service *s)
+{
+	sd_bus_call_method_async(s->all->bus, &s->stop, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit",
+				 on_stopped, s, "ss", s->name, "replace");
+}
+
 void service_stop(struct services *all, const struct unit *u)
 {
-	char *name = service_name(u->machine, u->node);
+	unsigned int i;
 
-	sd_bus_call_method_async(all->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER, "StopUnit", NULL,
-				 NULL, "ss", name, "replace");
-	g_free(name);
+	for (i = 0; i < all->list->len; i++) {
+		struct service *s = g_ptr_array_index(all->list, i);
+
+		if (strcmp(s->machine, u->machine) || strcmp(s->node, u->node) || s->ends)
+			continue;
+		s->ends = true;
+		service_ask_stop(s);
+	}
 }
 
 /* ---- what is there already ---- */
@@ -274,46 +343,51 @@ static void service_found(struct services *all, const char *description)
 	all->ops->found(all->arg, machine, node, run, cell);
 }
 
-static int services_list(struct services *all, sd_bus_error *error)
+static int services_ask_list(struct services *all);
+
+static int on_list(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	const char *name, *description, *load, *active, *sub, *following, *path, *type, *job;
-	sd_bus_message *m = NULL;
+	struct services *all = arg;
 	uint32_t id;
-	int r = sd_bus_call_method(all->bus, SYSTEMD, SYSTEMD_PATH, MANAGER, "ListUnitsByPatterns",
-				   error, &m, "asas", 0, 1, "dvmm-*.service");
+	int r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
 
-	r = r < 0 ? r : sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
+	(void)error;
+	if (sd_bus_message_is_method_error(m, NULL))
+		return services_ask_list(all);
 	while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, &description, &load,
 						  &active, &sub, &following, &path, &id, &type,
 						  &job)) > 0)
 		service_found(all, description);
-	sd_bus_message_unref(m);
+	all->known = r >= 0;
+	all->ops->known(all->arg);
 	return r;
+}
+
+static int services_ask_list(struct services *all)
+{
+	return sd_bus_call_method_async(all->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER,
+					"ListUnitsByPatterns", on_list, all, "asas", 0, 1,
+					"dvmm-*.service");
+}
+
+bool services_are_known(const struct services *all)
+{
+	return all->known;
 }
 
 /* ---- connection ---- */
 
 static gboolean on_bus(gint fd, GIOCondition condition, gpointer arg)
 {
-	struct services *all = arg;
-	int r;
-
 	(void)fd;
 	(void)condition;
-	do {
-		r = sd_bus_process(all->bus, NULL);
-	} while (r > 0);
-	if (r >= 0)
-		return G_SOURCE_CONTINUE;
-	/* The next dvmmd finds what runs. */
-	fprintf(stderr, "dvmmd: the connection to systemd is lost: systemctl restart dvmmd\n");
-	exit(EXIT_FAILURE);
+	return services_process(arg);
 }
 
 struct services *services_open(const struct service_ops *ops, void *arg, char **why)
 {
 	struct services *all = g_new0(struct services, 1);
-	sd_bus_error error = SD_BUS_ERROR_NULL;
 	int r = sd_bus_open_system(&all->bus);
 
 	all->ops = ops;
@@ -321,12 +395,10 @@ struct services *services_open(const struct service_ops *ops, void *arg, char **
 	all->list = g_ptr_array_new();
 	if (r >= 0)
 		sd_bus_set_method_call_timeout(all->bus, SERVICE_CALL_US);
-	r = r < 0 ? r : services_list(all, &error);
+	r = r < 0 ? r : services_ask_list(all);
 	if (r < 0) {
 		*why = g_strdup_printf("systemd does not answer, so no machine can run here: %s: "
-				       "start dvmmd as root where systemd runs",
-				       error.message ? error.message : strerror(-r));
-		sd_bus_error_free(&error);
+				       "start dvmmd as root where systemd runs", strerror(-r));
 		services_close(all);
 		return NULL;
 	}

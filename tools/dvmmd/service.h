@@ -10,12 +10,14 @@
 /**
  * struct service_ops - what is heard of units
  * @found: one that an earlier dvmmd of this host has started runs
+ * @known: all of those were told
  * @active: it is ready
  * @ended: and why; "" for no fault
  */
 struct service_ops {
 	void (*found)(void *arg, const char *machine, const char *node, unsigned int run,
 		      unsigned int cell);
+	void (*known)(void *arg);
 	void (*active)(void *arg, const char *machine, const char *node);
 	void (*ended)(void *arg, const char *machine, const char *node, const char *reason);
 };
@@ -23,13 +25,15 @@ struct service_ops {
 struct services;
 
 /**
- * services_open - connects to systemd and tells what of dvmmd's runs there
+ * services_open - connects to systemd, and tells later what of dvmmd's runs there
  * @why: what is wrong, one line to be freed
  *
  * Return: NULL and @why.
  */
 struct services *services_open(const struct service_ops *ops, void *arg, char **why);
 void services_close(struct services *all);
+/** services_are_known - whether what an earlier dvmmd has left was told */
+bool services_are_known(const struct services *all);
 
 /**
  * service_start - its end is told, also if it does not begin

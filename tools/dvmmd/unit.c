@@ -53,6 +53,7 @@ struct unit *units_add(struct units *all, const char *machine, const char *node,
 	u->run = run;
 	u->cell = cell;
 	u->reason = g_strdup("");
+	u->because = "";
 	g_ptr_array_add(all->list, u);
 	return u;
 }
@@ -94,20 +95,21 @@ void units_new_view(struct units *all)
 		((struct unit *)g_ptr_array_index(all->list, i))->told = false;
 }
 
-static void unit_stop(struct units *all, struct unit *u)
+static void unit_stop(struct units *all, struct unit *u, const char *because)
 {
 	if (u->stopping || u->state == UNIT_ENDED)
 		return;
 	u->stopping = true;
+	u->because = because;
 	all->ops->stop(all->arg, u);
 }
 
-void units_stop_all(struct units *all)
+void units_stop_all(struct units *all, const char *because)
 {
 	unsigned int i;
 
 	for (i = 0; i < all->list->len; i++)
-		unit_stop(all, g_ptr_array_index(all->list, i));
+		unit_stop(all, g_ptr_array_index(all->list, i), because);
 }
 
 unsigned int units_alive(const struct units *all)
@@ -170,7 +172,7 @@ static bool unit_look(struct units *all, struct unit *u, const struct pool *p)
 		return cell;
 	}
 	if (!cell || !unit_machine_goes_on(machine))
-		unit_stop(all, u);
+		unit_stop(all, u, "");
 	else if (u->state == UNIT_ACTIVE && !strcmp(json_text_of(cell, "state"), "starting"))
 		unit_tell(all, u, "ready");
 	return true;
@@ -178,16 +180,17 @@ static bool unit_look(struct units *all, struct unit *u, const struct pool *p)
 
 /* ---- cells without a unit ---- */
 
+/* @sure: a start is no decision that may be lost; @known: as units_look() has it */
 static void units_start(struct units *all, struct json_object *machine, struct json_object *cell,
-			unsigned int index, bool stable)
+			unsigned int index, bool sure, bool known)
 {
 	const char *name = json_text_of(machine, "name"), *node = json_text_of(cell, "node");
 	bool begins = !strcmp(json_text_of(machine, "state"), "starting") &&
 		      !strcmp(json_text_of(cell, "state"), "starting");
 	struct unit *u;
 
-	/* One of an earlier run first has to end; a decision that may be lost is none. */
-	if (units_find(all, name, node) || (begins && !stable))
+	/* One of an earlier run first has to end. */
+	if (units_find(all, name, node) || !(begins ? sure : known))
 		return;
 	u = units_add(all, name, node, json_number_of(machine, "run"), index);
 	if (begins) {
@@ -198,20 +201,21 @@ static void units_start(struct units *all, struct json_object *machine, struct j
 	unit_tell(all, u, "ended");
 }
 
-static void units_look_at(struct units *all, struct json_object *machine, uint64_t stable)
+static void units_look_at(struct units *all, struct json_object *machine, uint64_t stable,
+			  bool known)
 {
 	struct json_object *cells = machine_cells(machine), *cell;
+	bool sure = json_number_of(machine, "since") <= stable;
 	size_t i;
 
 	for (i = 0; i < json_object_array_length(cells); i++) {
 		cell = json_object_array_get_idx(cells, i);
 		if (cell_may_run(cell) && json_number_of(cell, "host") == all->self)
-			units_start(all, machine, cell, i,
-				    json_number_of(machine, "since") <= stable);
+			units_start(all, machine, cell, i, sure, known);
 	}
 }
 
-void units_look(struct units *all, const struct replica *r)
+void units_look(struct units *all, const struct replica *r, bool known)
 {
 	const struct pool *p = replica_pool(r);
 	unsigned int i = 0;
@@ -226,6 +230,6 @@ void units_look(struct units *all, const struct replica *r)
 	}
 	json_object_object_foreach(p->machines, name, machine) {
 		(void)name;
-		units_look_at(all, machine, replica_stable(r));
+		units_look_at(all, machine, replica_stable(r), known);
 	}
 }

@@ -20,7 +20,7 @@ enum unit_state {
  * struct unit - a cell's QEMU on this host
  * @reason: why it has ended, "" for no fault
  * @told: that state was told to the group in this view
- * @stopping: its end was asked for
+ * @stopping: its end was asked for; @because: of a fault of the host, "": of none
  */
 struct unit {
 	char *machine;
@@ -31,6 +31,7 @@ struct unit {
 	char *reason;
 	bool told;
 	bool stopping;
+	const char *because;
 };
 
 /**
@@ -61,12 +62,13 @@ void unit_end(struct unit *u, const char *reason);
 /**
  * units_look - does what there is to be done
  * @r: the replica; if its view is not open, all goes on as it is
+ * @known: whether those that an earlier dvmmd left are among the units: what is not there is gone
  */
-void units_look(struct units *all, const struct replica *r);
+void units_look(struct units *all, const struct replica *r, bool known);
 /** units_new_view - what was told may not have been heard */
 void units_new_view(struct units *all);
-/** units_stop_all - the pool has lost this host for too long */
-void units_stop_all(struct units *all);
+/** units_stop_all - @because: why, for as long as they are told of */
+void units_stop_all(struct units *all, const char *because);
 /** units_alive - how many have not ended */
 unsigned int units_alive(const struct units *all);
 

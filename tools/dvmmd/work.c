@@ -6,13 +6,16 @@
 #include "service.h"
 #include "work.h"
 
+#define WORK_AGAIN_S	10
+#define WORK_ALONE	"the pool decided nothing on its host for too long"
+
 struct work {
 	struct replica *r;
 	const struct runner *runner;
 	struct units *units;
 	struct services *services;
 	char *why;		/* there are none */
-	unsigned int soon;
+	unsigned int soon, again;
 };
 
 static gboolean on_soon(gpointer arg)
@@ -39,6 +42,11 @@ static void on_found(void *arg, const char *machine, const char *node, unsigned 
 	units_add(((struct work *)arg)->units, machine, node, run, cell);
 }
 
+static void on_known(void *arg)
+{
+	work_look_soon(arg);
+}
+
 static void on_active(void *arg, const char *machine, const char *node)
 {
 	struct work *w = arg;
@@ -57,11 +65,11 @@ static void on_ended(void *arg, const char *machine, const char *node, const cha
 	fprintf(stderr, "dvmmd: %s: node %s has ended%s%s\n", machine, node, *reason ? ": " : "",
 		reason);
 	if (u)
-		unit_end(u, u->stopping ? "" : reason);
+		unit_end(u, u->stopping ? u->because : reason);
 	work_look_soon(w);
 }
 
-static const struct service_ops service_ops = { on_found, on_active, on_ended };
+static const struct service_ops service_ops = { on_found, on_known, on_active, on_ended };
 
 /* ---- what the state wants ---- */
 
@@ -104,6 +112,29 @@ static void on_tell(void *arg, struct json_object *message)
 
 static const struct unit_ops unit_ops = { on_start, on_stop, on_tell };
 
+/* ---- systemd ---- */
+
+/* false after a line on stderr */
+static bool work_open(struct work *w)
+{
+	g_clear_pointer(&w->why, g_free);
+	w->services = services_open(&service_ops, w, &w->why);
+	if (w->why)
+		fprintf(stderr, "dvmmd: %s\n", w->why);
+	return w->services;
+}
+
+static gboolean on_again(gpointer arg)
+{
+	struct work *w = arg;
+
+	if (!work_open(w))
+		return G_SOURCE_CONTINUE;
+	w->again = 0;
+	work_look(w);
+	return G_SOURCE_REMOVE;
+}
+
 struct work *work_new(unsigned int self, struct replica *r, const struct runner *runner)
 {
 	struct work *w = g_new0(struct work, 1);
@@ -111,9 +142,8 @@ struct work *work_new(unsigned int self, struct replica *r, const struct runner 
 	w->r = r;
 	w->runner = runner;
 	w->units = units_new(self, &unit_ops, w);
-	w->services = services_open(&service_ops, w, &w->why);
-	if (w->why)
-		fprintf(stderr, "dvmmd: %s\n", w->why);
+	if (!work_open(w))
+		w->again = g_timeout_add_seconds(WORK_AGAIN_S, on_again, w);
 	return w;
 }
 
@@ -121,6 +151,8 @@ void work_free(struct work *w)
 {
 	if (w->soon)
 		g_source_remove(w->soon);
+	if (w->again)
+		g_source_remove(w->again);
 	if (w->services)
 		services_close(w->services);
 	units_free(w->units);
@@ -130,7 +162,7 @@ void work_free(struct work *w)
 
 void work_look(struct work *w)
 {
-	units_look(w->units, w->r);
+	units_look(w->units, w->r, w->services && services_are_known(w->services));
 }
 
 void work_new_view(struct work *w)
@@ -143,5 +175,5 @@ void work_end(struct work *w)
 	if (units_alive(w->units))
 		fprintf(stderr, "dvmmd: the pool has decided nothing here for too long: all of its "
 			"machines on this host are ended\n");
-	units_stop_all(w->units);
+	units_stop_all(w->units, WORK_ALONE);
 }
