@@ -178,6 +178,17 @@ def network(t):
     t.ok(status == 0 and len(sums) == 2 and sums[0] == sums[1], 'a MiB out of the guest, by vhost and a bridge', text)
 
 
+def leaves(t):
+    """A host that leaves: its service ends by itself, and asks nobody to power the guest off."""
+    status, text = on(0, 'dvmm evacuate big beta && dvmm remove big beta', 300)
+    t.ok(status == 0 and 'has left' in text, 'evacuate and remove', (status, text))
+    status, text = on(1, 'for n in $(seq 40); do state=$(systemctl show -P ActiveState dvmm@big); test $state = inactive && break; sleep 0.5; done; '
+                      'echo $state', 60)
+    t.ok(text.strip() == 'inactive', 'the service of the host that has left ends', text)
+    status, text = on(0, 'sleep 5; dvmm is-active big && systemctl is-active dvmm@big', 60)
+    t.ok(status == 0, 'that of the other one, and the guest, go on', (status, text))
+
+
 def down(t):
     """It ends on both hosts."""
     status, text = on(0, f'dvmm down big --force; {NO_QEMU}', 200)
@@ -296,6 +307,7 @@ def main():
             guest(t)
             network(t)
             traces(t)
+            leaves(t)
             down(t)
             libvirt(t)
             virt_install(t)

@@ -71,6 +71,18 @@ def strangers(t):
     must(1, 'kill $(cat /tmp/other.pid)')
 
 
+def no_disk(t, desk):
+    """What the other host is to serve is not there: its node, and the machine, say why they end."""
+    must(1, f'mv {FAR_DISK} {FAR_DISK}.kept')
+    status, text = desk.dvmm('up', 'big')
+    t.ok(status != 0 and 'node1: disk2 cannot be served: ' in text and FAR_DISK in text, 'a disk that is missing on another host is named',
+         (status, text))
+    desk.dvmm('down', 'big', '--force')
+    gone(desk, 1)
+    t.ok(not desk.runs(0) and not desk.runs(1), 'nothing runs then')
+    must(1, f'mv {FAR_DISK}.kept {FAR_DISK}')
+
+
 def far_disk(t, desk):
     """A disk that is on the other host."""
     command = '{"execute": "human-monitor-command", "arguments": {"command-line": "qemu-io disk1 \\"write -P 7 4096 4096\\""}}'
@@ -152,6 +164,7 @@ def test(t):
     load(range(2))
     status = create(desk)
     t.ok(not any(s for s, _ in status), 'create and push', status)
+    no_disk(t, desk)
     both_up(t, desk)
     seen = booting(desk, 90)
     t.ok(BOOTS.search(seen), 'console: the guest boots', seen)

@@ -117,17 +117,18 @@ static char **export_argv(const struct file *f, const struct place *p, enum gues
 	return (char **)g_ptr_array_free(argv, FALSE);
 }
 
-/* Without its disk the guest does not go on. */
 static void on_export_end(GPid pid, gint status, gpointer arg)
 {
 	struct exports *e = arg;
 	unsigned int i;
 
-	for (i = 0; i < EXPORT_DISKS; i++)
-		if (e->pid[i] == pid)
-			e->pid[i] = 0;
-	if (status && e->qemu)
-		kill(e->qemu, SIGTERM);
+	for (i = 0; i < EXPORT_DISKS; i++) {
+		if (e->pid[i] != pid)
+			continue;
+		e->pid[i] = 0;
+		if (status)
+			e->failed(e->arg, guest_keys[GUEST_DISK + i]);
+	}
 }
 
 static int export_start(struct exports *e, const struct file *f, const struct place *p,

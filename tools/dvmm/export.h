@@ -12,11 +12,14 @@
 /**
  * struct exports - of the node that this process runs
  * @pid: qemu-nbd of each disk, 0: none
- * @qemu: ended if one of them fails, 0: not yet started
+ * @qemu: whether it was started
+ * @failed: is called with @arg when one of them does, and all that it has said is in its @out
  */
 struct exports {
 	GPid pid[EXPORT_DISKS];
-	GPid qemu;
+	bool qemu;
+	void (*failed)(void *arg, const char *disk);
+	void *arg;
 };
 
 /** export_port - where that host gives it to the boot node */
@@ -30,7 +33,7 @@ char *export_keys(const struct file *f, const struct place *p);
 
 /**
  * exports_begin - before QEMU is started
- * @e: zeroed; MUST stay where it is until exports_end()
+ * @e: with @failed and @arg, else zeroed; MUST stay where it is until exports_end()
  * @out: gets what the programs say
  *
  * Return: an exit status, after a line on stderr if it is not 0.

@@ -116,13 +116,6 @@ static bool gone(const struct place *p, double seconds)
 	return true;
 }
 
-static int stop_unit(const char *name, const char *unit)
-{
-	const char *argv[] = { "systemctl", "stop", unit, NULL };
-
-	return remote_run(name, g_strdupv((char **)argv), NULL, NULL);
-}
-
 /* Its QEMU ends in good order; where it does not, without. */
 static int end_node(const struct place *p, const char *name)
 {
@@ -137,6 +130,14 @@ static int end_node(const struct place *p, const char *name)
 		kill(runner, SIGKILL);
 	return gone(p, END_SECONDS) ? 0 :
 	       verb_fail(EXIT_SILENT, name, "QEMU does not end: see the kernel's log");
+}
+
+/* Nor does systemd start it again, after an end with a fault. */
+static int stop_unit(const char *name, const char *unit)
+{
+	const char *argv[] = { "systemctl", "stop", unit, NULL };
+
+	return remote_run(name, g_strdupv((char **)argv), NULL, NULL);
 }
 
 static int power_off(const struct options *o, const struct place *p, const char *name)
@@ -190,18 +191,20 @@ static int end_one(const struct options *o, const struct file *f, int argc, char
 {
 	struct place p;
 	char *unit;
-	int ret;
+	int ret, runs;
 
 	place_make(&p, o, f, node);
-	unit = argc > 2 && !file_is_share(f) ? place_unit(o, f, node) : NULL;
-	if (unit)
-		ret = stop_unit(argv[2], unit);
-	else if (argc > 2 || file_is_share(f))
+	unit = file_is_share(f) ? NULL : place_unit(o, f, node);
+	runs = place_runner(&p);
+	if (argc > 2 || file_is_share(f))
 		ret = end_node(&p, file_node(f, node)->name);
 	else if (place_is_served(o, f, &p))
 		ret = power_off(o, &p, argv[1]);
 	else
 		ret = forward(o, f, "down", argv[1]);
+	/* A service that has powered the guest off ends by itself. */
+	if (!ret && unit && (argc > 2 || !runs))
+		ret = stop_unit(file_node(f, node)->name, unit);
 	g_free(unit);
 	place_free(&p);
 	return ret;

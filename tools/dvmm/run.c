@@ -2,6 +2,7 @@
 /* dvmm run: a node's QEMU, watched from its start to its end. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,8 @@
  * @locked: nobody else can start the node
  * @log: all that it has said
  * @line: the last of it
+ * @out: where it says it
+ * @why: QEMU is ended, NULL: it ends by itself
  * @qmp: connection that waits for QEMU to be ready, -1: none
  */
 struct run {
@@ -42,6 +45,8 @@ struct run {
 	int status;
 	int log;
 	GString *line;
+	int out;
+	char *why;
 	int qmp;
 	bool ready;
 	struct exports exports;
@@ -101,6 +106,19 @@ static gboolean on_output(gint fd, GIOCondition condition, gpointer arg)
 	if (len > 0)
 		take(arg, data, len);
 	return len > 0;
+}
+
+/* Without its disk the guest does not go on.  Who served it has said why, maybe just now. */
+static void on_export_failed(void *arg, const char *disk)
+{
+	struct run *r = arg;
+	struct pollfd out = { .fd = r->out, .events = POLLIN };
+
+	while (poll(&out, 1, 0) == 1 && on_output(r->out, G_IO_IN, r))
+		;
+	if (!r->why)
+		r->why = g_strdup_printf("%s cannot be served: %s", disk, g_strchomp(r->line->str));
+	kill(r->pid, SIGTERM);
 }
 
 /* ---- checkpoints of itself ---- */
@@ -241,8 +259,8 @@ static bool spawn(struct run *r, int out)
 /* What is written at the end is what dvmm wait and dvmm up show. */
 static int finish(struct run *r)
 {
-	bool done = WIFEXITED(r->status) && !WEXITSTATUS(r->status);
-	char *text = WIFSIGNALED(r->status) ?
+	bool done = !r->why && WIFEXITED(r->status) && !WEXITSTATUS(r->status);
+	char *text = r->why ? r->why : WIFSIGNALED(r->status) ?
 		g_strdup_printf("QEMU was killed by signal %d", WTERMSIG(r->status)) :
 		g_strdup_printf("QEMU ended with status %d: %s", WEXITSTATUS(r->status),
 				g_strchomp(r->line->str));
@@ -260,6 +278,9 @@ static int watch(struct run *r)
 
 	if (!g_unix_open_pipe(fds, FD_CLOEXEC, NULL))
 		return verb_fail(EXIT_FAILED, "no pipe", "close some files");
+	r->out = fds[0];
+	r->exports.failed = on_export_failed;
+	r->exports.arg = r;
 	status = exports_begin(&r->exports, r->f, &r->p, fds[1]);
 	if (!status && !spawn(r, fds[1]))
 		status = EXIT_MISSING;
@@ -267,7 +288,7 @@ static int watch(struct run *r)
 		exports_end(&r->exports);
 		return status;
 	}
-	r->exports.qemu = r->pid;
+	r->exports.qemu = true;
 	close(fds[1]);
 	r->loop = g_main_loop_new(NULL, FALSE);
 	g_unix_fd_add(fds[0], G_IO_IN | G_IO_HUP, on_output, r);
