@@ -25,15 +25,15 @@ KEPT = os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.c
 
 
 class Ping:
-    """Pings of a page's size from node 0 to another for as long as a job runs: one process of the node, once a second.
+    """Pings, of a page's size unless told, from node 0 to another for as long as a job runs: one process of the node, once a second.
 
     A program of this machine for each would take the nodes' CPUs from them, a sixth of a job's time.
     """
 
     OUT = '/run/bench-ping'
 
-    def __init__(self, peer='10.77.0.2'):
-        self.pid = must(0, f'ping -i 1 -s 4056 {peer} > {self.OUT} 2>&1 & echo $!').strip()
+    def __init__(self, peer='10.77.0.2', size=4056):
+        self.pid = must(0, f'ping -i 1 -s {size} {peer} > {self.OUT} 2>&1 & echo $!').strip()
 
     def median(self):
         """Ends it: milliseconds; None without an answer."""

@@ -9,10 +9,12 @@ import statistics
 import struct
 import threading
 
+import benchjobs
 import checks
 from guestlib import TICKLESS, Failed, Machine, load, main, must, unload_all
 
 VCPU = 1
+IDLE_MOVES = 20         # ends where it began
 DISK = '-drive if=none,id=disk,format=raw,file=/tmp/first.img,cache=unsafe -device virtio-blk-pci,drive=disk'
 # a vCPU and a node, or several, and what has to be said about them
 REFUSED = [
@@ -92,6 +94,16 @@ def spread(t, m):
         before = checks.vcpu_seconds(m, 1)
         must(m.hosts[0], 'sleep 2')
         t.ok(checks.vcpu_seconds(m, 1) - before > 0.2, 'it works there')
+
+
+def price(t, m):
+    """The pause of an idle vCPU's move beside a small ping of the same time; the design's goal is ten of them."""
+    ping = benchjobs.Ping(size=56)
+    pauses = [m.move((VCPU, f'node{i % 2}'))[1] for i in range(IDLE_MOVES)]
+    pause, small = statistics.median(pauses), ping.median()
+    t.ok(small, 'a ping is answered meanwhile')
+    t.diag(f'{IDLE_MOVES} moves of an idle vCPU: pause {pause:.1f} ms in the median, {min(pauses):.1f} at least, {max(pauses):.1f} at most; '
+           f'small ping {small:.2f} ms: {pause / small:.1f} of them')
 
 
 def kicks(t, m):
@@ -178,6 +190,7 @@ def all_of_it(t, m):
     t.diag(f'up after {m.up():.0f} s with all CPUs')
     packed(t, m)
     spread(t, m)
+    price(t, m)
     kicks(t, m)
     refused(t, m)
     registers(t, m)
