@@ -168,7 +168,7 @@ static void test_two_of_a_name(void)
 	refused |= apply(p, 2, "{'kind':'fenced','name':'a'}");
 	state = json_text_of(json_object_array_get_idx(machine_cells(pool_machine(p, "m")), 0),
 			     "state");
-	tap(!refused && !strcmp(state, "ended"), "of two hosts of a name all that are away are fenced");
+	tap(!refused && !strcmp(state, "ended"), "all that are away of one name are fenced");
 	pool_free(p);
 }
 

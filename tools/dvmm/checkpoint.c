@@ -249,7 +249,7 @@ static int await_saved(const struct checkpoint *c, bool cut)
 	return ret;
 }
 
-/* Whatever is being saved, also for a command that was killed.  A disk that hangs is not waited for. */
+/* Whatever is being saved, also for a command that was killed; not waiting for a disk that hangs */
 static void break_off(const struct checkpoint *c)
 {
 	struct json_object *answer;

@@ -56,7 +56,7 @@ bool place_write(const struct place *p, const char *name, const char *text);
 
 /** place_lock - the node is run by this process from now on; false after a line on stderr */
 bool place_lock(const struct place *p);
-/** place_lock_checkpoint - and its checkpoints are made by nobody else; false after a line on stderr */
+/** place_lock_checkpoint - nobody else makes its checkpoints; false after a line on stderr */
 bool place_lock_checkpoint(const struct place *p);
 /** place_runner - the process that runs the node, 0: none */
 int place_runner(const struct place *p);

@@ -331,7 +331,10 @@ static bool run_lock(struct run *r)
 	return r->locked;
 }
 
-/* A checkpoint to begin with is left for who runs the node, maybe a service: it finds it whole or not at all. */
+/*
+ * A checkpoint to begin with is left for who runs the node, maybe a service: it finds it whole or
+ * not at all.
+ */
 static bool leave_from(struct run *r)
 {
 	char *dir = g_canonicalize_filename(r->o->from, NULL);

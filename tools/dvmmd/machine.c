@@ -398,8 +398,8 @@ static char *machines_take_fence(struct pool *p, const char *kind, struct json_o
 	}
 	if (away)
 		return NULL;
-	return present ? g_strdup_printf("%s: the host is in the pool: only one that is away can be "
-					 "fenced", name) :
+	return present ? g_strdup_printf("%s: the host is in the pool: only one that is away can "
+					 "be fenced", name) :
 			 g_strdup_printf("%s: there is no such host: dvmm hosts", name);
 }
 
