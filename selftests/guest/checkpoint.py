@@ -113,12 +113,22 @@ def killed(t, m):
     m.end()
 
 
-def start(m, words=''):
-    """A machine that has the saved state, paused."""
-    m.start('loglevel=5', f'-incoming defer {words}')
+def start(m):
+    """A machine that waits for its state."""
+    m.start('loglevel=5', '-incoming defer')
     ended(m, 'query-status', ('inmigrate',))
+
+
+def fill(m):
+    """It gets it, and stands still."""
     m.qmp(command('migrate-set-capabilities', **MAPPED), command('migrate-incoming', uri=f'file:{STATE}'))
     ended(m, 'query-status', ('paused', 'postmigrate', 'internal-error'))
+
+
+def not_yet(t, m, where):
+    """A vCPU whose state has not come does not move: it would run without it."""
+    text = m.ask_to_move((1, 'node1'))
+    t.ok('is being loaded' in text, f'{where}: no vCPU moves before its state is there', text)
 
 
 def goes_on(t, m, where, before):
@@ -137,6 +147,8 @@ def again(t, m, where, before):
     try:
         begin = time.monotonic()
         start(m)
+        not_yet(t, m, where)
+        fill(m)
         n, _ = m.spread()
         t.diag(f'{where}: loaded and spread after {time.monotonic() - begin:.1f} s')
         t.ok(n == m.total - m.cpus, f'{where}: its vCPUs move to their memory', n)
@@ -164,6 +176,7 @@ def single(t, before):
     m = Single(2, 256, at_once=True)
     try:
         start(m)
+        fill(m)
         goes_on(t, m, 'one host without dvmm', before)
         checks.power_off(t, m)
     finally:
