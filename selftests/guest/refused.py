@@ -173,6 +173,32 @@ MONITOR = (
 )
 
 
+# what would act on one node alone
+FOR_ALL = ('stop', 'cont', 'system_reset', 'system_powerdown', 'system_wakeup', 'inject-nmi', 'device_add', 'device_del', 'object-add',
+           'migrate', 'memsave', 'pmemsave', 'dump-guest-memory', 'qom-set', 'hmp stop', 'hmp c', 'hmp nmi', 'hmp device_add pcnet',
+           'hmp pmemsave 0 16 /tmp/no')
+LOOKS = ('query-status', 'query-cpus-fast', 'qom-list-types', 'hmp info registers -a', 'hmp xp /1x 0', 'hmp help stop')
+
+
+def said_to(node, m, word):
+    """A node's answer to a command, for the human monitor behind 'hmp'."""
+    human = {'execute': 'human-monitor-command', 'arguments': {'command-line': word[4:]}}
+    command = human if word.startswith('hmp ') else {'execute': word}
+    return on(0, f'guest qmp {m.process(node)} {shlex.quote(json.dumps(command))} 2>&1')[1]
+
+
+def satellite(t, m):
+    """What its monitor refuses, and what it still does."""
+    for word in FOR_ALL:
+        text = said_to(1, m, word)
+        t.ok("is not possible on a satellite" in text and "the monitor of node 'node0'" in text, f'a satellite: {word}', text)
+    for word in LOOKS:
+        text = said_to(1, m, word)
+        t.ok('"return"' in text and 'not possible' not in text, f'a satellite still answers: {word}', text)
+    text = said_to(1, m, 'query-status') + said_to(0, m, 'query-status')
+    t.ok(text.count('prelaunch') == 2, 'and nothing has happened', text)
+
+
 def monitor(t):
     """What a running machine refuses."""
     m = Machine([0, 0], cpus=1, memory=128, transport='tcp', name='r')
@@ -184,6 +210,7 @@ def monitor(t):
             command = command.format(cpu=cpu[0])
             text = m.qmp(json.dumps({'execute': 'human-monitor-command', 'arguments': {'command-line': command, 'cpu-index': 1}}))
             t.ok(words in text, f'{command}: {words}', text)
+        satellite(t, m)
     finally:
         m.end()
 
