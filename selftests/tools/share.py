@@ -4,12 +4,14 @@
 import re
 import shlex
 import subprocess
+import threading
 import time
 
 from desk import PATIENCE, Desk, load, main, must, on, unload
 
 CLIENT = '/dvmm/selftests/tools/ivshmem'
 LIBRARIES = 'LD_LIBRARY_PATH=/qemu/lib'     # of QEMU, among them GnuTLS
+RING_SECONDS = 90
 FAR = 64                                    # the first client of the second node
 
 
@@ -45,9 +47,9 @@ class Client:
         must(node, f'rm -f {self.path}.*; mkfifo {self.path}.in; setsid sh -c "exec {CLIENT} {desk.dir}/run/pool/node{node}/ivshmem '
              f'<> {self.path}.in > {self.path}.out 2>&1" > /log/none 2>&1 < /dev/zero & echo $! > {self.path}.pid')
 
-    def says(self, line, bound=20):
-        """Waits for a line; whether it came, and all lines."""
-        return until(self.node, f'cat {self.path}.out; grep -qx "{line}" {self.path}.out', bound)
+    def says(self, line, bound=20, times=1):
+        """Waits for a line, as many times; whether it came, and all lines."""
+        return until(self.node, f'cat {self.path}.out; test $(grep -cx "{line}" {self.path}.out) -ge {times}', bound)
 
     def does(self, line):
         """Has it do that: what it has said since."""
@@ -64,17 +66,25 @@ class Client:
 class Guest:
     """A machine of its own on one host, which has the region as a device."""
 
-    def __init__(self, desk, node):
-        self.desk, self.node, self.name = desk, node, f'm{node}'
+    def __init__(self, desk, node, name=None):
+        self.desk, self.node, self.name = desk, node, name or f'm{node}'
         self.bars = None
-        must(node, 'mkdir -p /tmp/extra; cp $(find /lib/modules -name dvmm-doorbell.ko) /tmp/extra/doorbell.ko; cd /tmp/extra; '
+        self.start()
+
+    def words(self, *nodes):
+        """Of dvmm create; what it needs is there."""
+        must(self.node, 'mkdir -p /tmp/extra; cp $(find /lib/modules -name dvmm-doorbell.ko) /tmp/extra/doorbell.ko; cd /tmp/extra; '
              '{ cat /images/guest.cpio; echo doorbell.ko | cpio -o -H newc; } > /tmp/share.initrd 2> /tmp/cpio.out')
         args = (f'-device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tmp/agent.{self.name},server=on,wait=off '
                 '-device virtserialport,chardev=agent,name=dvmm.agent')
-        words = ['create', self.name, '--node', f'node{node}=10.77.0.{node + 1},cpus=1,memory=96M', '--kernel', '/images/vmlinuz',
-                 '--initrd', '/tmp/share.initrd', '--machine', 'q35,smm=off,hpet=off', '--share', 'pool', '--args', args, '--append',
-                 f'console=ttyS0 loglevel=5 panic=-1 tsc=reliable net.ifnames=0 {must(node, "guest words").strip()}']
-        self.must_there(*map(shlex.quote, words))
+        return ['create', self.name, *(word for node in nodes for word in (
+            '--node', f'node{node}=10.77.0.{node + 1},cpus=1,memory=96M,port=7600,ssh={node}')), '--kernel', '/images/vmlinuz',
+                '--initrd', '/tmp/share.initrd', '--machine', 'q35,smm=off,hpet=off', '--share', 'pool', '--args', args, '--append',
+                f'console=ttyS0 loglevel=5 panic=-1 tsc=reliable net.ifnames=0 {must(self.node, "guest words").strip()}']
+
+    def start(self):
+        """By the commands of its host."""
+        self.must_there(*map(shlex.quote, self.words(self.node)))
         self.must_there('run', self.name, '--detach')
 
     def must_there(self, *words):
@@ -110,6 +120,58 @@ class Guest:
         """How often it was interrupted, once it was that often."""
         return int(self.run(f'for i in $(seq 200); do n=$(cat /sys/module/dvmm_doorbell/parameters/rung); test $n -ge {at_least} && break; '
                             'done; echo $n'))
+
+
+class Pair(Guest):
+    """One of both hosts, which begins on the first."""
+
+    def __init__(self, desk):
+        super().__init__(desk, 0, 'pair')
+        self.enough = threading.Event()
+        self.moves = 0
+
+    def start(self):
+        """By the commands of the desk."""
+        said = [self.desk.dvmm(*self.words(0, 1)), self.desk.packed(self.name), self.desk.dvmm('push', self.name),
+                self.desk.dvmm('up', self.name)]
+        if any(status for status, _ in said):
+            raise ValueError(said)
+
+    def restless(self):
+        """Its second vCPU moves to and fro."""
+        while not self.enough.is_set():
+            for verb in ('spread', 'pack'):
+                self.moves += '1 moved' in self.desk.dvmm(verb, self.name)[1]
+
+    def end(self):
+        """Without ado."""
+        self.desk.dvmm('down', self.name, '--force')
+
+
+def moving(t, desk, near):
+    """A client rings, again and again, while the vCPU that hears it moves."""
+    pair = Pair(desk)
+    mover = threading.Thread(target=pair.restless, daemon=True)
+    try:
+        good, text = near.says('peer 1', 60)
+        t.ok(good, 'a guest of both hosts is a peer', text)
+        pair.up()
+        pair.run("echo 2 > /proc/irq/$(sed -n 's/^ *\\([0-9]*\\):.*doorbell$/\\1/p' /proc/interrupts)/smp_affinity")
+        mover.start()
+        rings, heard, end = 0, 0, time.monotonic() + RING_SECONDS
+        while rings == heard and time.monotonic() < end:
+            near.does('ring 1 1')
+            rings += 1
+            heard = pair.rung(rings)
+        pair.enough.set()
+        mover.join(120)
+        t.ok(heard == rings and pair.moves >= 4, 'each of its rings is heard while vCPUs move', f'{heard} of {rings}, {pair.moves} moves')
+        t.diag(f'{rings} rings, {pair.moves} moves')
+    finally:
+        pair.enough.set()
+        pair.end()
+    good, text = near.says('gone 1', 60)
+    t.ok(good, 'and is none when it has ended', text)
 
 
 def strangers(t, desk):
@@ -250,9 +312,10 @@ def test(t):
         sharers = share_both(t, desk, 'pool')
         near, far = Client(desk, 0, 'near'), Client(desk, 1, 'far')
         clients(t, near, far)
+        moving(t, desk, near)
         pair = [Guest(desk, node) for node in range(2)]
-        for number in (1, FAR + 1):
-            good, text = near.says(f'peer {number}', 60)
+        for number, times in ((1, 2), (FAR + 1, 1)):
+            good, text = near.says(f'peer {number}', 60, times)
             t.ok(good, f'guest {number} is a peer', text)
         third(t, desk, near, far, 2)
         ends(t, desk, share_both(t, desk, 'other', strangers(t, desk)))
