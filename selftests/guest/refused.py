@@ -40,6 +40,8 @@ ALONE = (
     ('a second accelerator', '', {'machine': False}, '-accel kvm,dvmm=on,dvmm-machine={file},dvmm-node=node1',
      'dvmm: the accelerator in use is not the one with dvmm=on'),
     ('a socket on two nodes', '', {}, '-smp 2,sockets=1,cores=2', "a socket of 2 vCPUs would lie on nodes 'node0' and"),
+    ("a host's NVMe drive, before the accelerator is there", '', {}, '-drive if=none,file=nvme://0000:00:1f.0/1',
+     'a device of this host that QEMU drives (nvme://) is not possible'),
     # who has understood that it is a satellite does not look for the boot node's disk
     ('a satellite without its peer, dvmm=true', 's/^timeout.*/timeout = 2/', {'node': 'node1,dvmm=true'},
      '-drive if=none,file=/nonexistent', "did not answer within 2 seconds"),
