@@ -137,6 +137,16 @@ static struct page *snapshot_zeroes(void)
 	return page;
 }
 
+/* What nobody has changed; without a copy of it the page is still to be read. */
+static void *snapshot_take_left(struct dvmm_region *r, u64 index, struct folio *folio)
+{
+	void *entry = folio ? snapshot_copy(folio, index) : SNAPSHOT_ZEROES;
+
+	if (!IS_ERR(entry))
+		__clear_bit(index, r->snapshot.left);
+	return entry;
+}
+
 /* The caller drops the page. */
 static struct page *snapshot_take_locked(struct dvmm_region *r, u64 index, struct folio *folio)
 {
@@ -145,12 +155,13 @@ static struct page *snapshot_take_locked(struct dvmm_region *r, u64 index, struc
 
 	if (!s->left)
 		return ERR_PTR(s->error);
-	if (!__test_and_clear_bit(index, s->left))
-		entry = xa_erase(&s->kept, index);
+	if (test_bit(index, s->left))
+		entry = snapshot_take_left(r, index, folio);
 	else
-		entry = folio ? snapshot_copy(folio, index) : SNAPSHOT_ZEROES;
-	if (!entry)
-		return ERR_PTR(-ENODATA);
+		entry = xa_erase(&s->kept, index) ?: ERR_PTR(-ENODATA);
+	/* Before xa_is_value(), to which an error of an odd number is one. */
+	if (IS_ERR(entry))
+		return entry;
 	return xa_is_value(entry) ? snapshot_zeroes() : entry;
 }
 
