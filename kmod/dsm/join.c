@@ -134,6 +134,9 @@ const char *dvmm_join_asked(struct dvmm_link *l, u64 view)
 		return "JOIN of a member";
 	if (m->members.joining == l->peer || m->members.asks_in == l->peer)
 		return "JOIN twice";
+	/* Whoever does not read why would have each answer kept for it. */
+	if (l->why[0])
+		return "JOIN after a refusal";
 	why = join_refusal(m, view);
 	if (why) {
 		/* It takes the link down when it has read this. */

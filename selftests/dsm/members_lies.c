@@ -272,6 +272,8 @@ static const struct lie strangers[] = {
 	  { MEM, DVMM_WIRE_JOIN, 0, 1, 0 }, "JOIN twice" },
 	{ "JOIN with other members", &alone, { { MEM, DVMM_WIRE_JOIN, 0, 3, 0 } },
 	  { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 }, "idea of who belongs" },
+	{ "JOIN after a refusal", &alone, { { MEM, DVMM_WIRE_JOIN, 0, 3, 0 } },
+	  { MEM, DVMM_WIRE_JOIN, 0, 3, 0 }, "idea of who belongs" },
 	{ "LEAVE of who is not there", &alone, {}, { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 },
 	  "no member" },
 	{ "GONE of who is not there", &alone, {}, { MEM, DVMM_WIRE_GONE, 0, 0, 0 },
