@@ -37,7 +37,8 @@ unsigned int dvmm_evict_take(struct dvmm_region *r, u64 index[DVMM_EVICT_BATCH])
 	n = min(filemap_get_folios(r->mapping, &at, end, &batch), DVMM_EVICT_BATCH);
 	for (i = 0; i < n; i++)
 		index[i] = batch.folios[i]->index;
-	r->hand = n ? index[n - 1] + 1 : 0;
+	/* From amid a block it would be found again, and the last one for ever. */
+	r->hand = n ? folio_next_index(batch.folios[n - 1]) : 0;
 	spin_unlock(&r->room_lock);
 	for (i = 0; i < folio_batch_count(&batch); i++)
 		folio_put(batch.folios[i]);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "cgroup.h"
 #include "cluster.h"
 #include "mover.h"
 #include "tap.h"
@@ -17,6 +18,7 @@
 #define NODES	3
 #define CHUNK	512
 #define PAGES	(3 * CHUNK - 100)	/* the last chunk is short */
+#define BLOCK	(CHUNK * PAGE)
 #define WORDS	(PAGE / sizeof(uint64_t))
 #define HOT	6		/* pages under load */
 #define MOVES	24
@@ -220,6 +222,77 @@ static void whole_block(void)
 	tap_ok(!ret && !page, "%s: a new home is the first to touch what is untouched (%d wrong)",
 	       transport, page);
 	end(&w);
+}
+
+/* Where a block of 2 MiB fits. */
+static word_t *map_block(const struct cluster *c, int node, int page)
+{
+	char *room = mmap(NULL, 2 * BLOCK, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	char *at = room + BLOCK - (uintptr_t)room % BLOCK;
+
+	if (room == MAP_FAILED ||
+	    mmap(at, BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, c->region[node][0],
+		 page * PAGE) == MAP_FAILED)
+		tap_bail("mmap: %s", strerror(errno));
+	return (word_t *)at;
+}
+
+static uint64_t frames(const struct cluster *c, int node)
+{
+	struct dvmm_stats s = { .size = sizeof(s) };
+
+	if (machine_stats(c->machine[node], &s))
+		tap_bail("DVMM_GET_STATS: %s", strerror(errno));
+	return s.frames;
+}
+
+static bool given_back(const struct cluster *c, int node, uint64_t left)
+{
+	uint64_t end = now_ns() + WAIT_MS * 1000000ull * tap_patience();
+
+	while (frames(c, node) > left) {
+		if (now_ns() > end)
+			return false;
+		if (!cgroup_put("/proc/sys/vm/drop_caches", "2"))
+			tap_bail("drop_caches: %s", strerror(errno));
+		usleep(100000);
+	}
+	return true;
+}
+
+/* Who gives copies back finds none that may go, and behind them a block that ends the region. */
+static void block_at_the_end(void)
+{
+	struct world w = { .c = { .nodes = 2, .transport = transport, .bytes = 2 * BLOCK } };
+	word_t *near, *far;
+	int page, fd;
+
+	if (cluster_open(&w.c))
+		tap_bail("cluster: %s", w.c.why);
+	near = map_block(&w.c, 0, 0);
+	far = map_block(&w.c, 1, 0);
+	for (page = 0; page < CHUNK; page++)
+		near[page * WORDS] = value(page);
+	for (page = 0; page < CHUNK; page++)
+		if (far[page * WORDS] != value(page))
+			tap_bail("page %d is wrong", page);
+	if (move(&w, 0, CHUNK, 1) || !homed(&w, 1, CHUNK))
+		tap_bail("a move: %s", mv.s.why);
+	*map_block(&w.c, 1, CHUNK) = 1;
+	if (frames(&w.c, 1) != 2 * CHUNK) {
+		tap_skip("a block at the end", "no 2 MiB are free");
+		cluster_close(&w.c);
+		return;
+	}
+	fd = snapshot_create(w.c.region[1][0]);
+	if (fd < 0 || !cgroup_put("/proc/sys/vm/drop_caches", "2"))
+		tap_bail("a snapshot: %s", strerror(errno));
+	usleep(200000);	/* it has gone through them */
+	close(fd);
+	tap_ok(given_back(&w.c, 1, CHUNK + CHUNK / 8),
+	       "%s: copies in front of a block are given back: %llu frames are left", transport,
+	       (unsigned long long)frames(&w.c, 1));
+	cluster_close(&w.c);
 }
 
 static void round_trips(void)
@@ -459,6 +532,7 @@ static void all(const char *name)
 	untouched();
 	touched();
 	whole_block();
+	block_at_the_end();
 	round_trips();
 	many();
 	under_load("no policy", 0, 0);
