@@ -44,12 +44,17 @@ void dvmm_members_use(struct dvmm_machine *m, u16 node)
 		clear_bit(node, m->members.unused);
 }
 
-u16 dvmm_members_others(const struct dvmm_machine *m)
+u16 dvmm_members_use_others(struct dvmm_machine *m)
 {
 	u16 node, n = 0;
 
-	for (node = 0; node < m->nodes; node++)
-		n += node != m->self && dvmm_members_stays(m, node);
+	lockdep_assert_held(&m->mover.lock);
+	for (node = 0; node < m->nodes; node++) {
+		if (node == m->self || !dvmm_members_stays(m, node))
+			continue;
+		dvmm_members_use(m, node);
+		n++;
+	}
 	return n;
 }
 

@@ -40,7 +40,8 @@ enum dvmm_member_phase {
  * struct dvmm_members - what a node knows of the others
  * @set: members; of this node itself from the beginning
  * @leaving: those of them that have been let go: they hold nothing
- * @unused: those that have joined, and since then took no part in memory and got no vCPU: here
+ * @unused: those that have joined, and since then took no part in memory, had no home move from
+ *	here and got no vCPU: here
  * @linked: nodes to which a link is up
  * @elastic: nodes were absent, or this one has joined: all links need the feature
  * @ready: this node is in, and linked to all members
@@ -86,8 +87,8 @@ bool dvmm_members_stays(const struct dvmm_machine *m, u16 node);
 bool dvmm_members_matter(const struct dvmm_machine *m, u16 node);
 /** dvmm_members_use - a page goes to the node or comes from it, or a vCPU is placed there */
 void dvmm_members_use(struct dvmm_machine *m, u16 node);
-/** dvmm_members_others - how many others stay */
-u16 dvmm_members_others(const struct dvmm_machine *m);
+/** dvmm_members_use_others - a home is to move, of which all others that stay hear; how many */
+u16 dvmm_members_use_others(struct dvmm_machine *m);
 /** dvmm_members_view - what two nodes compare before a home moves: equal if the same stay */
 u64 dvmm_members_view(const struct dvmm_machine *m);
 /** dvmm_members_unsettled - why no home may move from or to here; NULL: it may */

@@ -211,7 +211,8 @@ static int mover_start(struct dvmm_region *r, u64 index, u16 to, const char **wh
 	dvmm_homes_unlock(r, index);
 	if (*why)
 		return -EINVAL;
-	mv->move.others = dvmm_members_others(r->m);
+	/* Nobody is dropped before it has acknowledged: its loss is the machine's end. */
+	mv->move.others = dvmm_members_use_others(r->m);
 	acts.act[0].msg.id = dvmm_members_view(r->m);
 	mv->first = mover_first(index);
 	mv->told = 0;

@@ -149,15 +149,20 @@ static void *ask(void *arg)
 }
 
 /* A move that the program has heard of and not answered. */
-static void begin(struct ask *a, struct peer *p)
+static void begin_with(struct ask *a, struct peer *p)
 {
 	*a = (struct ask){ .p = p };
-	meet(p);
 	mover_open(&a->mv);
 	if (pthread_create(&a->thread, NULL, ask, a))
 		tap_bail("pthread_create");
 	if (!hear(p, DVMM_MSG_PREP))
 		tap_ok(false, "PREP does not come");
+}
+
+static void begin(struct ask *a, struct peer *p)
+{
+	meet(p);
+	begin_with(a, p);
 }
 
 static void end(struct ask *a)
@@ -236,6 +241,60 @@ static void hung_up(void)
 	       strerror(a.ret), a.mv.s.why);
 }
 
+/* ---- a member that is new ---- */
+
+#define NEW	2	/* its node */
+
+static void tell(struct peer *p, int type, int lane, uint64_t id)
+{
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_MEMBER, type, 0);
+
+	h.src = cpu_to_le16(p->self);
+	h.id = cpu_to_le64(id);
+	peer_send(p, lane, &h, NULL, 0);
+}
+
+static void joins(struct peer *p, const struct peer *first)
+{
+	struct peer_frame f;
+
+	memset(p, -1, sizeof(*p));
+	p->self = NEW;
+	p->nodes = first->nodes;
+	p->joins = true;
+	p->machine = first->machine;
+	memcpy(p->uuid, first->uuid, sizeof(p->uuid));
+	if (peer_connect(p) || peer_join(p))
+		tap_bail("node %d: %s", NEW, strerror(errno));
+	tell(p, DVMM_WIRE_JOIN, DVMM_LANE_REQ, BOTH);
+	if (peer_recv(p, DVMM_LANE_FWD, &f, WAIT_MS) != 1 || f.hdr.type != DVMM_WIRE_JOIN_OK)
+		tap_bail("JOIN is not answered");
+	tell(p, DVMM_WIRE_JOINED, DVMM_LANE_REQ, 0);
+	if (peer_recv(p, DVMM_LANE_FWD, &f, WAIT_MS) != 1 || f.hdr.type != DVMM_WIRE_WELCOME)
+		tap_bail("JOINED is not answered");
+}
+
+/* MOVE would go to nobody, and its answer be waited for. */
+static void ends_before_move(void)
+{
+	static const struct peer_plan three = { .nodes = 3, .absent = 1 << NEW, .home = { 0, 1 } };
+	struct dvmm_event_record ev = {};
+	struct peer p, two;
+	struct ask a;
+
+	if (peer_open_as(&p, &three) || peer_join(&p))
+		tap_bail("peer: %s", strerror(errno));
+	joins(&two, &p);
+	begin_with(&a, &p);
+	peer_hang_up(&two);
+	tap_ok(event_want(p.machine, DVMM_EVENT_STOPPED, &ev, WAIT_MS) == 1 &&
+	       strstr(ev.reason, "lost its link to node 2"),
+	       "a new member ends before it hears of a move: %s", ev.reason);
+	end(&a);
+	tap_ok(a.ret == EIO, "which fails (%s: %s)", strerror(a.ret), a.mv.s.why);
+	close(two.link);
+}
+
 /* ---- a peer that does not know of all this ---- */
 
 static int join_without(struct peer *p)
@@ -282,6 +341,7 @@ int main(void)
 	while_it_goes();
 	silence();
 	hung_up();
+	ends_before_move();
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();
 }
