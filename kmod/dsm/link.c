@@ -361,8 +361,11 @@ void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 static bool link_end(struct dvmm_link *l)
 {
 	link_move(l, DVMM_LINK_DOWN);
-	if (dvmm_link_matters(l))
+	if (dvmm_link_matters(l)) {
+		/* Perhaps only since it was said what is wrong. */
+		dvmm_machine_stop(l->m, dvmm_link_reason(l));
 		return true;
+	}
 	queue_work(system_unbound_wq, &l->let_go);
 	return false;
 }
