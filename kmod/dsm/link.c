@@ -320,13 +320,16 @@ static void link_idle(struct dvmm_link *l)
 	trace_dvmm_link(l->m->self, l->peer, DVMM_LINK_DOWN, DVMM_LINK_IDLE);
 }
 
-/* Not of a machine that has stopped: link_close() does it. */
+/*
+ * Not of a machine that has stopped: link_close() does it.  Nor twice: it may have been asked for
+ * while it ran, and the link be another one by now.
+ */
 static void link_let_go(struct work_struct *work)
 {
 	struct dvmm_link *l = container_of(work, struct dvmm_link, let_go);
 	char reason[DVMM_REASON_LEN];
 
-	if (dvmm_machine_stopped(l->m))
+	if (dvmm_machine_stopped(l->m) || READ_ONCE(l->state) != DVMM_LINK_DOWN)
 		return;
 	l->x.ops->disconnect(&l->x);
 	cancel_delayed_work_sync(&l->hello_due);
@@ -366,7 +369,10 @@ static bool link_end(struct dvmm_link *l)
 		dvmm_machine_stop(l->m, dvmm_link_reason(l));
 		return true;
 	}
-	queue_work(system_unbound_wq, &l->let_go);
+	spin_lock(&l->lock);
+	if (!dvmm_machine_stopped(l->m))
+		queue_work(system_unbound_wq, &l->let_go);
+	spin_unlock(&l->lock);
 	return false;
 }
 
@@ -488,14 +494,15 @@ static void links_await_bye(struct dvmm_machine *m)
 
 static void link_close(struct dvmm_link *l)
 {
+	/* The machine has stopped: who has not seen that has queued it before we have the lock. */
+	spin_lock(&l->lock);
+	spin_unlock(&l->lock);
 	cancel_work_sync(&l->let_go);
 	if (!l->attached)
 		return;
 	link_move(l, DVMM_LINK_DOWN);
 	l->x.ops->disconnect(&l->x);
 	cancel_delayed_work_sync(&l->hello_due);
-	/* The machine has stopped: what was queued meanwhile does nothing. */
-	cancel_work_sync(&l->let_go);
 	l->attached = false;
 }
 

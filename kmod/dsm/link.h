@@ -10,7 +10,8 @@
  * peer's: the link is DOWN, and IDLE once the transport has let go of it.
  *
  * Ownership: m->links holds a reference until the machine leaves; the
- * descriptor holds another.  Lock: @lock guards @state, @agreed and @why.
+ * descriptor holds another.  Lock: @lock guards @state, @agreed and @why, and @let_go is
+ * queued under it.
  */
 #ifndef DVMM_LINK_H
 #define DVMM_LINK_H
