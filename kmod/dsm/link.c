@@ -331,6 +331,9 @@ static void link_let_go(struct work_struct *work)
 
 	if (dvmm_machine_stopped(l->m) || READ_ONCE(l->state) != DVMM_LINK_DOWN)
 		return;
+	/* connect(), which has it, may still be at work on what disconnect() frees. */
+	mutex_lock(&l->m->lock);
+	mutex_unlock(&l->m->lock);
 	l->x.ops->disconnect(&l->x);
 	cancel_delayed_work_sync(&l->hello_due);
 	dvmm_members_unlinked(l->m, l->peer);
