@@ -24,6 +24,8 @@
 #define HELLO_SECONDS	10
 #define ANSWERS_MAX	1024	/* frames: 4 MiB of pages a peer */
 #define BULK_MAX	32	/* frames in front of an interrupt */
+/* Frames: those of a fair peer are two at most for each request that is open in the machine. */
+#define UNREAD_MAX	(4 * DVMM_PEER_MAX)
 
 static struct kmem_cache *xmits;
 
@@ -127,6 +129,13 @@ static enum dvmm_lane frame_lane(const struct dvmm_frame *f)
 	return DVMM_LANE_CTL;
 }
 
+/* What answers FWD must not wait for room, so a member that reads nothing is stopped. */
+static void link_count_unread(struct dvmm_link *l)
+{
+	if (atomic_inc_return(&l->in_flight) >= UNREAD_MAX && dvmm_link_matters(l))
+		dvmm_link_fence(l->m, l->peer, "it does not read what it is sent");
+}
+
 static int link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page, bool nowait)
 {
 	struct dvmm_xmit *x = kmem_cache_alloc(xmits, GFP_NOIO | __GFP_NOFAIL);
@@ -139,7 +148,7 @@ static int link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *
 	x->length = f->length;
 	x->page = page;
 	dvmm_wire_encode(f, (struct dvmm_wire_hdr *)x->hdr);
-	atomic_inc(&l->in_flight);
+	link_count_unread(l);
 	if (lane_answers(x->lane))
 		atomic_inc(&l->answers);
 	if (xmit_is_bulk(x))

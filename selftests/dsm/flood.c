@@ -119,12 +119,12 @@ static void unread_channels(void)
 #define SMALL_BUFFER	4608
 
 /* So that answers pile up in the lane, not in the sockets. */
-static void keep_small(struct peer *p)
+static void keep_small(struct peer *p, int lane)
 {
 	const int size = SMALL_BUFFER;
 
-	setsockopt(p->kept[DVMM_LANE_CTL], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-	setsockopt(p->sock[DVMM_LANE_CTL], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	setsockopt(p->kept[lane], SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+	setsockopt(p->sock[lane], SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
 }
 
 /* An answer for which there is no room is not sent, and what comes after it is read. */
@@ -138,7 +138,7 @@ static void many_questions(void)
 
 	if (!begin(&p, what))
 		return;
-	keep_small(&p);
+	keep_small(&p, DVMM_LANE_CTL);
 	h.index = cpu_to_le16(DVMM_CHANNEL_CLOCK);
 	for (i = 0; i < QUESTIONS; i++)
 		if (peer_send(&p, DVMM_LANE_CTL, &h, NULL, 0))
@@ -242,6 +242,35 @@ static void unread_answers(void)
 	judge(what, FLOOD_MIB / 2);
 	peer_close(&p);
 	munmap(m, PEER_PAGES * PAGE);
+}
+
+#define UNREAD_MAX	65536
+#define TIMEOUT		"/sys/module/dvmm_tcp/parameters/timeout"
+
+/* Of a region that is homed with the peer, which says what a home says. */
+static void unread_acks(const char *what, int type, int answered_on)
+{
+	struct dvmm_wire_hdr h;
+	struct peer p;
+	int i;
+
+	if (!cgroup_put(TIMEOUT, "60"))	/* or the silent lane is found first */
+		tap_bail("%s: %s", TIMEOUT, strerror(errno));
+	if (!begin(&p, what))
+		return;
+	keep_small(&p, answered_on);
+	h = request(&p, type, 0, 1);
+	h.index = cpu_to_le16(1);
+	if (type == DVMM_MSG_PREP)
+		h.requester = 0;
+	for (i = 0; i < 2 * UNREAD_MAX; i++)
+		if (peer_send(&p, DVMM_LANE_FWD, &h, NULL, 0))
+			break;
+	tap_diag("%d of %s", i, what);
+	judge(what, FLOOD_MIB / 2);
+	ended(&p, what, "does not read");
+	cgroup_put(TIMEOUT, "4");
+	peer_close(&p);
 }
 
 /* The page cannot leave, so what comes for it has to wait. */
@@ -401,6 +430,8 @@ int main(void)
 	many_questions();
 	own_datagrams();
 	unread_answers();
+	unread_acks("INVs whose acknowledgements nobody reads", DVMM_MSG_INV, DVMM_LANE_RSP);
+	unread_acks("PREPs that are refused to nobody", DVMM_MSG_PREP, DVMM_LANE_REQ);
 	pinned_page();
 	open_transactions();
 	tap_ok(klog_clean(), "the kernel did not complain");
