@@ -98,6 +98,8 @@ static void link_xmit_done(struct dvmm_xport_link *x, struct dvmm_xmit *xmit)
 		wake_up_all(&l->wait);
 	if (xmit_is_bulk(xmit) && atomic_dec_return(&l->bulk) == BULK_MAX - 1)
 		wake_up_all(&l->wait);
+	if (xmit->lane == DVMM_LANE_CTL && atomic_dec_return(&l->words) == DVMM_XPORT_QUEUE - 1)
+		wake_up_all(&l->wait);
 	xmit_free(xmit);
 	if (atomic_dec_and_test(&l->in_flight))
 		wake_up_all(&l->wait);
@@ -136,7 +138,7 @@ static void link_count_unread(struct dvmm_link *l)
 		dvmm_link_fence(l->m, l->peer, "it does not read what it is sent");
 }
 
-static int link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page, bool nowait)
+int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
 {
 	struct dvmm_xmit *x = kmem_cache_alloc(xmits, GFP_NOIO | __GFP_NOFAIL);
 	int ret;
@@ -153,7 +155,9 @@ static int link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *
 		atomic_inc(&l->answers);
 	if (xmit_is_bulk(x))
 		atomic_inc(&l->bulk);
-	ret = l->x.ops->send(&l->x, x, nowait);
+	if (x->lane == DVMM_LANE_CTL)
+		atomic_inc(&l->words);
+	ret = l->x.ops->send(&l->x, x, true);
 	if (ret)
 		link_xmit_done(&l->x, x);
 	else
@@ -161,17 +165,11 @@ static int link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *
 	return ret;
 }
 
-int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
-{
-	return link_send_on(l, f, page, true);
-}
-
-static int link_send_in_turn(struct dvmm_link *l, struct dvmm_frame *f, struct page *page,
-			     bool nowait)
+static int link_send_in_turn(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
 {
 	if (f->kind == DVMM_WIRE_COHERENCE && frame_lane(f) < DVMM_BATCH_LANES)
 		return dvmm_batch_send(l, f, page);
-	return link_send_on(l, f, page, nowait);
+	return dvmm_link_send_on(l, f, page);
 }
 
 static bool link_ended(const struct dvmm_link *l)
@@ -179,12 +177,23 @@ static bool link_ended(const struct dvmm_link *l)
 	return READ_ONCE(l->state) == DVMM_LINK_DOWN || dvmm_machine_stopped(l->m);
 }
 
-static int link_await_bulk(struct dvmm_link *l, const struct dvmm_frame *f)
+static bool link_has_room(const struct dvmm_link *l, bool bulk)
 {
-	if (f->kind != DVMM_WIRE_CHANNEL || f->index < DVMM_CHANNEL_USER)
-		return 0;
-	return wait_event_killable(l->wait, atomic_read(&l->bulk) < BULK_MAX || link_ended(l)) ?
-	       -EINTR : 0;
+	return atomic_read(&l->words) < DVMM_XPORT_QUEUE &&
+	       (!bulk || atomic_read(&l->bulk) < BULK_MAX);
+}
+
+/*
+ * Here and not in the transport, who sees only the end of the link: a thread of the kernel hears
+ * no signal, and its own end may be waited for before links are closed.
+ */
+static int link_await_room(struct dvmm_link *l, const struct dvmm_frame *f)
+{
+	bool bulk = f->kind == DVMM_WIRE_CHANNEL && f->index >= DVMM_CHANNEL_USER;
+
+	if (wait_event_killable(l->wait, link_has_room(l, bulk) || link_ended(l)))
+		return -EINTR;
+	return link_ended(l) ? -ENOTCONN : 0;
 }
 
 static int link_send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
@@ -194,9 +203,9 @@ static int link_send_to(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 	int ret = -ENOTCONN;
 
 	if (l && READ_ONCE(l->state) == DVMM_LINK_UP)
-		ret = nowait ? 0 : link_await_bulk(l, f);
+		ret = nowait ? 0 : link_await_room(l, f);
 	if (!ret)
-		ret = link_send_in_turn(l, f, page, nowait);
+		ret = link_send_in_turn(l, f, page);
 	else if (page)
 		put_page(page);
 	if (l)

@@ -66,11 +66,12 @@ struct dvmm_link {
 	bool bye;			/* the peer has said why it stops */
 	atomic_t in_flight;		/* frames the transport owns */
 	atomic_t answers;		/* of these, on the lanes FWD and RSP */
-	atomic_t bulk;			/* of these, datagrams of userspace */
+	atomic_t words;			/* of these, on the lane CTL */
+	atomic_t bulk;			/* of those, datagrams of userspace */
 	struct dvmm_batch batch[DVMM_BATCH_LANES];
 	u32 due[DVMM_LANES];		/* number of the next frame; each lane's reader's own */
 	struct dvmm_link_counts __percpu *counts;
-	wait_queue_head_t wait;		/* state, in_flight, answers, bulk */
+	wait_queue_head_t wait;		/* state, in_flight, answers, words, bulk */
 };
 
 int dvmm_link_init(void);
@@ -100,7 +101,11 @@ void dvmm_link_sent(struct dvmm_machine *m, u16 node, int ret);
 void dvmm_link_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
 		    struct page *page);
 
-/** dvmm_link_send_wait - the same, waiting for room (killable); 0 or -errno */
+/**
+ * dvmm_link_send_wait - the same with a datagram, waiting for room
+ *
+ * Killable; -ENOTCONN when the link or the machine is at its end.  Return: 0 or -errno.
+ */
 int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
 			struct page *page);
 

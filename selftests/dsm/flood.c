@@ -196,6 +196,54 @@ static void own_datagrams(void)
 	peer_close(&p);
 }
 
+#define LANE_MAX	1024	/* frames, then who sends waits */
+#define PINGS		(2 * LANE_MAX)
+
+/* 0, or the errno of who has not sent; -1: it still waits after @ms. */
+static int sender_ends(pid_t child, int ms)
+{
+	int status, left;
+
+	for (left = ms * tap_patience(); left > 0; left -= 10) {
+		if (waitpid(child, &status, WNOHANG) == child)
+			return WEXITSTATUS(status);
+		usleep(10000);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	return -1;
+}
+
+/* As an interrupt's sender may, whose end is waited for before that of the link. */
+static void waits_for_room(void)
+{
+	static const char what[] = "a datagram for a full lane";
+	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, DVMM_WIRE_PAYLOAD_MAX);
+	static uint8_t junk[DVMM_WIRE_PAYLOAD_MAX];
+	int channel, i, ret;
+	struct peer p;
+	pid_t child;
+
+	if (!begin(&p, what))
+		return;
+	keep_small(&p, DVMM_LANE_CTL);
+	for (i = 0; i < PINGS; i++)
+		peer_send(&p, DVMM_LANE_CTL, &h, junk, sizeof(junk));
+	usleep(SETTLE_US);
+	tap_ok(queued(&p) > LANE_MAX, "%s: %ld frames are in it", what, queued(&p));
+	channel = channel_create(p.machine, DVMM_CHANNEL_USER);
+	child = fork();
+	if (!child)
+		_exit(channel_send(channel, PEER_SELF, 1, 0, junk, 1) ? errno : 0);
+	usleep(SETTLE_US);
+	ret = waitpid(child, NULL, WNOHANG);
+	machine_stop(p.machine, "enough");
+	tap_ok(!ret && sender_ends(child, 5000) == ENOTCONN,
+	       "%s: who waits hears that the machine has stopped", what);
+	close(channel);
+	peer_close(&p);
+}
+
 /* ---- the lane of requests ---- */
 
 static struct dvmm_wire_hdr request(const struct peer *p, int type, uint64_t page, uint64_t id)
@@ -429,6 +477,7 @@ int main(void)
 	unread_channels();
 	many_questions();
 	own_datagrams();
+	waits_for_room();
 	unread_answers();
 	unread_acks("INVs whose acknowledgements nobody reads", DVMM_MSG_INV, DVMM_LANE_RSP);
 	unread_acks("PREPs that are refused to nobody", DVMM_MSG_PREP, DVMM_LANE_REQ);
