@@ -229,6 +229,8 @@ const char *dvmm_leave_asked(struct dvmm_machine *m, u16 node)
 
 	if (!dvmm_members_has(m, node))
 		return "LEAVE of a node that is no member";
+	if (!dvmm_set_exact(m->nodes))
+		return "LEAVE in a machine that nobody can leave";
 	if (test_bit(node, s->leaving) || s->asks_out >> node & 1)
 		return "LEAVE twice";
 	s->asks_out |= BIT_ULL(node);

@@ -26,6 +26,7 @@ static struct mover mv;
 /* The kernel's node is 0, this program's 1. */
 static const struct peer_plan both = { .home = { 0, 0 } };
 static const struct peer_plan mine = { .home = { 0, 1 } };
+static const struct peer_plan large = { .nodes = 65, .home = { 0, 0 } };
 static const struct peer_plan alone = { .absent = 2, .home = { 0, 0 } };
 static const struct peer_plan joiner = { .flags = DVMM_MACHINE_JOIN, .home = { 0, 1 } };
 
@@ -163,6 +164,8 @@ static const struct lie members[] = {
 	  { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 }, "a page that it owns" },
 	{ "LEAVE twice", &both, { { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 } },
 	  { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 }, "LEAVE twice" },
+	{ "LEAVE where all stay", &large, {}, { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 },
+	  "nobody can leave" },
 };
 
 static void of_a_member(void)
