@@ -242,6 +242,8 @@ const char *dvmm_leave_gone(struct dvmm_machine *m, u16 node, unsigned int lane)
 {
 	u8 *gone = &m->peers[node].gone;
 
+	if (!dvmm_members_has(m, node))
+		return "GONE of a node that is no member";
 	/* One that leaves as well, and had let this one go, has not asked it. */
 	if (!test_bit(node, m->members.leaving) && m->members.phase < DVMM_MEMBER_PARTING)
 		return "GONE of a node that was not let go";

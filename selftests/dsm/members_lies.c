@@ -5,6 +5,7 @@
  * join ends only that.
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -280,7 +281,7 @@ static const struct lie strangers[] = {
 	{ "LEAVE of who is not there", &alone, {}, { MEM, DVMM_WIRE_LEAVE, 0, 0, 0 },
 	  "no member" },
 	{ "GONE of who is not there", &alone, {}, { MEM, DVMM_WIRE_GONE, 0, 0, 0 },
-	  "not let go" },
+	  "no member" },
 	{ "WELCOME of who is not there", &alone, {}, { MEM, DVMM_WIRE_WELCOME, 0, 0, 0 },
 	  "was not asked" },
 };
@@ -413,6 +414,52 @@ static void falls_silent(void)
 	peer_close(&p);
 }
 
+/* ---- while the kernel's node leaves ---- */
+
+static void *leave(void *arg)
+{
+	const struct peer *p = arg;
+
+	machine_leave(p->machine);
+	return NULL;
+}
+
+/* As node 2, which is absent. */
+static void meet_stranger(struct peer *p, const struct peer *first)
+{
+	memset(p, -1, sizeof(*p));
+	p->self = 2;
+	p->nodes = first->nodes;
+	p->joins = true;
+	p->machine = first->machine;
+	memcpy(p->uuid, first->uuid, sizeof(p->uuid));
+	if (peer_connect(p) || peer_join(p))
+		tap_bail("node 2: %s", strerror(errno));
+}
+
+/* Who leaves takes GONE of a member that had let it go before, and of nobody else. */
+static void stranger_goes(void)
+{
+	static const struct peer_plan three = { .nodes = 3, .absent = 4, .home = { 1, 1 } };
+	struct dvmm_wire_hdr h = peer_hdr(MEM, DVMM_WIRE_GONE, 0);
+	struct peer p, two;
+	pthread_t thread;
+
+	meet(&p, &three);
+	meet_stranger(&two, &p);
+	if (pthread_create(&thread, NULL, leave, &p))
+		tap_bail("pthread_create");
+	tap_ok(heard(&p, MEM, DVMM_WIRE_LEAVE), "the node says LEAVE");
+	h.src = cpu_to_le16(two.self);
+	peer_send(&two, DVMM_LANE_REQ, &h, NULL, 0);
+	link_ends(&two, "GONE of who is not there, to one that leaves", "no member");
+	machine_stop(p.machine, "enough");
+	pthread_join(thread, NULL);
+	peer_hang_up(&two);
+	close(two.link);
+	peer_close(&p);
+}
+
 /* ---- to a node that is to join ---- */
 
 /* Region 0 was made at node 0, which joins anew: all of it is homed elsewhere. */
@@ -507,6 +554,7 @@ int main(void)
 	ends();
 	ends_as_a_member();
 	falls_silent();
+	stranger_goes();
 	to_a_joiner();
 	joins();
 	tap_ok(klog_clean(), "the kernel did not complain");
