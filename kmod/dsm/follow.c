@@ -99,14 +99,11 @@ static unsigned int follow_advance(struct dvmm_follow *f, u64 page, u8 need,
 	return n;
 }
 
-static void follow_ask(struct dvmm_machine *m, const struct dvmm_follow_next *e)
+/* Of another region a fault has no reference: its machine may be at its end. */
+static void follow_ask(struct dvmm_region *r, const struct dvmm_follow_next *e)
 {
-	struct dvmm_region *r = dvmm_region_get(m, e->next >> FOLLOW_INDEX);
-
-	if (!r)
-		return;
-	dvmm_prefetch_page(r, e->next & (BIT_ULL(FOLLOW_INDEX) - 1), e->need);
-	dvmm_region_put(r);
+	if (e->next >> FOLLOW_INDEX == r->id)
+		dvmm_prefetch_page(r, e->next & (BIT_ULL(FOLLOW_INDEX) - 1), e->need);
 }
 
 void dvmm_follow(struct dvmm_region *r, u64 index, u8 need)
@@ -122,6 +119,6 @@ void dvmm_follow(struct dvmm_region *r, u64 index, u8 need)
 	if (n && !dvmm_homes_here(r, index))
 		batch = dvmm_batch_open(r->m, dvmm_homes_of(r, index), DVMM_LANE_REQ);
 	for (i = 0; i < n; i++)
-		follow_ask(r->m, &path[i]);
+		follow_ask(r, &path[i]);
 	dvmm_batch_close(batch, DVMM_LANE_REQ);
 }

@@ -58,7 +58,7 @@ struct dvmm_follow {
 
 /**
  * dvmm_follow - this thread comes to a page: ask for those that were next the last times
- * @r: the region; nothing is done where it has a limit
+ * @r: the region, of which all that is asked for is; nothing is done where it has a limit
  * @index: the page, asked for already
  * @need: enum dvmm_perm that the thread has come for
  *

@@ -319,7 +319,7 @@ struct dvmm_region *dvmm_region_get(struct dvmm_machine *m, u16 id)
 {
 	struct dvmm_region *r;
 
-	/* The machine's reference outlives its links, and only they call this. */
+	/* The machine's reference outlives its links; who comes from elsewhere has m->lock. */
 	r = xa_load(&m->regions, id);
 	if (r)
 		kref_get(&r->ref);

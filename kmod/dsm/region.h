@@ -160,7 +160,7 @@ void dvmm_region_exit(void);
 
 /** dvmm_region_create - DVMM_CREATE_REGION; a descriptor or -errno */
 int dvmm_region_create(struct dvmm_machine *m, const struct dvmm_create_region *arg);
-/** dvmm_region_get - find a region for a peer's message; dvmm_region_put() it */
+/** dvmm_region_get - find a region for a peer's message, or with m->lock; dvmm_region_put() it */
 struct dvmm_region *dvmm_region_get(struct dvmm_machine *m, u16 id);
 void dvmm_region_put(struct dvmm_region *r);
 /** dvmm_region_wake - there is news of a page for those who wait for it */
