@@ -150,28 +150,52 @@ free:
 	return ret;
 }
 
+/* Until kvm_place_end() this node does not begin to leave. */
+static int kvm_place_begin(struct dvmm_machine *m, u16 node)
+{
+	int ret = 0;
+
+	mutex_lock(&m->lock);
+	if (!m->kvm)
+		ret = -ENOTCONN;
+	else if (node == m->self && dvmm_members_parts(m))
+		ret = -EBUSY;
+	else
+		m->kvm_claimed = true;
+	mutex_unlock(&m->lock);
+	return ret;
+}
+
+static void kvm_place_end(struct dvmm_machine *m)
+{
+	mutex_lock(&m->lock);
+	m->kvm_claimed = false;
+	mutex_unlock(&m->lock);
+}
+
 /* The caller holds the machine's descriptor, so that nobody detaches. */
 int dvmm_kvm_place(struct dvmm_machine *m, struct dvmm_place_vcpu *arg)
 {
-	const struct dvmm_kvm_service *s;
+	int ret;
 
 	if (arg->reserved || arg->node >= m->nodes || !dvmm_members_has(m, arg->node))
 		return -EINVAL;
 	dvmm_members_use(m, arg->node);
-	mutex_lock(&m->lock);
-	s = m->kvm;
-	mutex_unlock(&m->lock);
-	return s ? s->place(m->kvm_priv, arg->id, arg->node, &arg->eoi) : -ENOTCONN;
+	if (mutex_lock_killable(&m->place_lock))
+		return -EINTR;
+	ret = kvm_place_begin(m, arg->node);
+	if (!ret) {
+		ret = m->kvm->place(m->kvm_priv, arg->id, arg->node, &arg->eoi);
+		kvm_place_end(m);
+	}
+	mutex_unlock(&m->place_lock);
+	return ret;
 }
 
-bool dvmm_kvm_runs(struct dvmm_machine *m)
+bool dvmm_kvm_runs(const struct dvmm_machine *m)
 {
-	bool runs;
-
-	mutex_lock(&m->lock);
-	runs = m->kvm_claimed || (m->kvm && m->kvm->runs(m->kvm_priv));
-	mutex_unlock(&m->lock);
-	return runs;
+	lockdep_assert_held(&m->lock);
+	return m->kvm_claimed || (m->kvm && m->kvm->runs(m->kvm_priv));
 }
 
 void dvmm_kvm_detach(struct dvmm_machine *m)

@@ -30,6 +30,8 @@ static u64 leave_homed(struct dvmm_machine *m)
 
 static const char *leave_busy(struct dvmm_machine *m)
 {
+	if (dvmm_kvm_runs(m))
+		return "vCPUs are placed on it: place them on other nodes first";
 	if (dvmm_members_unsettled(m))
 		return dvmm_members_unsettled(m);
 	if (dvmm_members_homes_move(m))
@@ -54,7 +56,7 @@ static bool leave_all_know(struct dvmm_machine *m)
 	return dvmm_set_exact(m->nodes);
 }
 
-static int leave_begin(struct dvmm_machine *m)
+static int leave_begin_locked(struct dvmm_machine *m)
 {
 	const char *why;
 
@@ -70,6 +72,19 @@ static int leave_begin(struct dvmm_machine *m)
 		return -EOPNOTSUPP;
 	WRITE_ONCE(m->members.phase, DVMM_MEMBER_EMPTYING);
 	return 0;
+}
+
+/* With the lock under which a VM is attached and a vCPU comes: neither does from then on. */
+static int leave_begin(struct dvmm_machine *m)
+{
+	int ret;
+
+	mutex_lock(&m->lock);
+	mutex_lock(&m->mover.lock);
+	ret = leave_begin_locked(m);
+	mutex_unlock(&m->mover.lock);
+	mutex_unlock(&m->lock);
+	return ret;
 }
 
 /* ---- who leaves: nothing is to be here ---- */
@@ -190,15 +205,8 @@ static void leave_go(struct dvmm_machine *m)
 
 int dvmm_leave(struct dvmm_machine *m)
 {
-	int ret;
+	int ret = leave_begin(m) ?: leave_empty(m);
 
-	/* Takes m->lock, which is outside of what a fault takes; none is attached later. */
-	if (dvmm_kvm_runs(m))
-		return leave_refuse(m, "vCPUs are placed on it: place them on other nodes first");
-	mutex_lock(&m->mover.lock);
-	ret = leave_begin(m);
-	mutex_unlock(&m->mover.lock);
-	ret = ret ?: leave_empty(m);
 	if (ret)
 		return ret;
 	leave_part(m);

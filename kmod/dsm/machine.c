@@ -391,6 +391,7 @@ static void machine_init(struct dvmm_machine *m, const struct dvmm_create_machin
 	m->stall_s = arg->stall_s;
 	m->secure = !!(arg->flags & DVMM_MACHINE_SECURE);
 	mutex_init(&m->lock);
+	mutex_init(&m->place_lock);
 	xa_init(&m->regions);
 	xa_init(&m->links);
 	xa_init(&m->channels);

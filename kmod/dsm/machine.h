@@ -60,7 +60,8 @@ struct dvmm_machine {
 	struct xarray channels;		/* id -> struct dvmm_channel */
 	struct dvmm_peer *peers;	/* one a node */
 	atomic_long_t unread;		/* bytes of datagrams that userspace has to read */
-	bool kvm_claimed;		/* a VM is being attached */
+	struct mutex place_lock;	/* a vCPU is placed at a time; outside of @lock */
+	bool kvm_claimed;		/* a VM is being attached, or a vCPU placed */
 	const struct dvmm_kvm_service *kvm;
 	void *kvm_priv;
 

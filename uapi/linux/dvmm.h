@@ -261,7 +261,8 @@ struct dvmm_attach_kvm {
  * To be called on every node, while no vCPU of the machine runs.  On return every
  * interrupt that was seen here is on its way, in front of whatever this node sends
  * over a channel afterwards.
- * EINVAL: no such vCPU, or no such member.  ENOTCONN: no VM is attached.
+ * EINVAL: no such vCPU, or no such member.  ENOTCONN: no VM is attached.  EBUSY: this
+ * node leaves, and is to get it.
  */
 struct dvmm_place_vcpu {
 	__u32 size;
