@@ -45,20 +45,33 @@ static struct dvmm_ipi *attach_alloc(struct dvmm_machine *m, const u16 *nodes_of
 	return a;
 }
 
+static int attach_judge(const struct dvmm_ipi *a, const char *why)
+{
+	if (!why)
+		return 0;
+	pr_err("node %u: this VM cannot be attached: %s\n", a->table.self, why);
+	return -EINVAL;
+}
+
 static int attach_bind(struct dvmm_ipi *a, struct file *vm)
 {
-	const char *why;
+	int err;
 
 	a->sink = a->ops->bind(vm);
 	if (IS_ERR(a->sink))
 		return PTR_ERR(a->sink);
 	a->vm = a->sink;
-	why = dvmm_kvm_unfit(a->vm, &a->table);
-	if (!why)
-		return 0;
-	pr_err("node %u: this VM cannot be attached: %s\n", a->table.self, why);
-	a->ops->unbind(a->sink);
-	return -EINVAL;
+	err = attach_judge(a, dvmm_kvm_unfit(a->vm, &a->table));
+	if (err)
+		a->ops->unbind(a->sink);
+	return err;
+}
+
+/* Allows first: from then on the VM may be another machine's. */
+static void attach_unwatch(struct dvmm_ipi *a)
+{
+	dvmm_kvm_forbid_apicv(a->vm, false);
+	dvmm_ipi_unwatch(a);
 }
 
 static int attach_watch(struct dvmm_ipi *a)
@@ -70,9 +83,10 @@ static int attach_watch(struct dvmm_ipi *a)
 	err = dvmm_ipi_watch(a);
 	if (err)
 		return err;
-	err = dvmm_ipi_health_first(a);
+	dvmm_kvm_forbid_apicv(a->vm, true);
+	err = attach_judge(a, dvmm_kvm_unseen(a->vm)) ?: dvmm_ipi_health_first(a);
 	if (err)
-		dvmm_ipi_unwatch(a);
+		attach_unwatch(a);
 	else
 		dvmm_ipi_health_start(a);
 	return err;
@@ -131,7 +145,7 @@ static void attach_end(void *priv)
 	struct dvmm_ipi *a = priv;
 
 	dvmm_ipi_health_stop(a);
-	dvmm_ipi_unwatch(a);
+	attach_unwatch(a);
 	attach_disconnect(a);
 	a->ops->unbind(a->sink);
 	attach_free(a);

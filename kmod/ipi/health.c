@@ -32,7 +32,7 @@ int dvmm_ipi_health_first(struct dvmm_ipi *a)
 static void health_look(struct work_struct *work)
 {
 	struct dvmm_ipi *a = container_of(work, struct dvmm_ipi, health.work);
-	const char *why = dvmm_kvm_unfit(a->vm, NULL);
+	const char *why = dvmm_kvm_unfit(a->vm, NULL) ?: dvmm_kvm_unseen(a->vm);
 
 	if (why)
 		dvmm_machine_fail(a->machine, "node %u: this VM: %s", a->table.self, why);

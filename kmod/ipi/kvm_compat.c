@@ -11,7 +11,6 @@
 #include <linux/kvm_host.h>
 #include <linux/sched.h>
 #include <asm/apicdef.h>
-#include <asm/cpufeature.h>
 
 #include "kvm_compat.h"
 
@@ -208,15 +207,6 @@ static bool compat_has_hyperv(const struct kvm_vcpu *vcpu)
 #endif
 }
 
-/*
- * AMD's AVIC delivers a broadcast to running vCPUs without an exit, so that
- * other nodes would miss it.  Without AVIC a VM always has a reason against it.
- */
-static bool compat_has_avic(const struct kvm *vm)
-{
-	return boot_cpu_has(X86_FEATURE_SVM) && !READ_ONCE(vm->arch.apicv_inhibit_reasons);
-}
-
 static const char *compat_vcpu_unfit(const struct kvm_vcpu *vcpu, const struct dvmm_ipi_table *t)
 {
 	if (compat_is_foreign(vcpu, t))
@@ -241,8 +231,6 @@ const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t)
 		return "its APIC ids have 8 bits: enable both flags of KVM_CAP_X2APIC_API";
 	if (compat_has_xen(vm))
 		return "Xen's interfaces serve one host's vCPUs only: take xen-version away";
-	if (compat_has_avic(vm))
-		return "AVIC delivers broadcasts unseen: load kvm_amd with avic=0";
 	kvm_for_each_vcpu(i, vcpu, vm) {
 		why = compat_vcpu_unfit(vcpu, t);
 		if (why)

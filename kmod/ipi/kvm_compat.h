@@ -83,6 +83,18 @@ bool dvmm_kvm_is_ours(void);
 const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t);
 
 /**
+ * dvmm_kvm_forbid_apicv - forbid KVM, where it lets us, what CPUs would deliver unseen
+ * @vm: the VM; nobody else does this to it at the same time
+ * @forbid: false allows it again
+ *
+ * Process context.
+ */
+void dvmm_kvm_forbid_apicv(struct kvm *vm, bool forbid);
+
+/** dvmm_kvm_unseen - what CPUs deliver unseen all the same, and how to avoid it; or NULL */
+const char *dvmm_kvm_unseen(const struct kvm *vm);
+
+/**
  * dvmm_kvm_take_eoi - what a vCPU leaves undone
  * @vm: the VM
  * @id: APIC id of a vCPU that does not run

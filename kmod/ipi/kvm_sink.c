@@ -225,18 +225,6 @@ static const char *sink_vm_useless(struct kvm *vm)
 	return NULL;
 }
 
-/*
- * A split irqchip has no PIT in the kernel, hence nobody else sets or clears
- * this reason, and Intel's APICv, which exits on everything but a unicast, does
- * not know it and stays on.
- */
-static void sink_inhibit_avic(struct kvm *vm, bool inhibit)
-{
-#ifdef HAVE_KVM_APICV_INHIBIT
-	kvm_set_or_clear_apicv_inhibit(vm, APICV_INHIBIT_REASON_PIT_REINJ, inhibit);
-#endif
-}
-
 static void *sink_bind(struct file *file)
 {
 	sink_msi_fn msi = NULL;
@@ -257,13 +245,11 @@ static void *sink_bind(struct file *file)
 	}
 	WRITE_ONCE(sink_msi, msi);
 	kvm_get_kvm(vm);
-	sink_inhibit_avic(vm, true);
 	return vm;
 }
 
 static void sink_unbind(void *sink)
 {
-	sink_inhibit_avic(sink, false);
 	kvm_put_kvm(sink);
 }
 
