@@ -7,6 +7,7 @@
 #include "sink.h"
 
 struct kvm;
+struct module;
 
 /*
  * The functions of KVM that are watched.  Where there is DVMM_KVM_DELIVER_INNER,
@@ -81,6 +82,9 @@ bool dvmm_kvm_is_ours(void);
  * Return: what is wrong and how to avoid it, or NULL.
  */
 const char *dvmm_kvm_unfit(struct kvm *vm, const struct dvmm_ipi_table *t);
+
+/** dvmm_kvm_know - before the two below: the module that a VM's descriptor belongs to, or NULL */
+void dvmm_kvm_know(const struct module *kvm);
 
 /**
  * dvmm_kvm_forbid_apicv - forbid KVM, where it lets us, what CPUs would deliver unseen

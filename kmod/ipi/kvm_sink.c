@@ -244,6 +244,7 @@ static void *sink_bind(struct file *file)
 		return ERR_PTR(-EINVAL);
 	}
 	WRITE_ONCE(sink_msi, msi);
+	dvmm_kvm_know(file->f_op->owner);
 	kvm_get_kvm(vm);
 	return vm;
 }

@@ -131,17 +131,39 @@ static void check_kernel(struct doctor *d)
 	g_free(rt);
 }
 
-/* From 7 on no module may forbid it to a VM. */
-static bool avic_stays(void)
+static bool is_on(const char *parameter)
 {
-	char *avic = content("/sys/module/kvm_amd/parameters/avic");
+	char *text = content(parameter);
+	bool on = is_true(text);
+
+	g_free(text);
+	return on;
+}
+
+/* From 7 on no module may forbid KVM anything. */
+static bool kvm_obeys(void)
+{
 	struct utsname u;
-	bool stays;
 
 	uname(&u);
-	stays = is_true(avic) && atoi(u.release) >= 7;
-	g_free(avic);
-	return stays;
+	return atoi(u.release) < 7;
+}
+
+/* What the CPU would deliver past dvmm; true if there is something to say. */
+static bool check_apicv(struct doctor *d)
+{
+	if (is_on("/sys/module/kvm_amd/parameters/avic") && !kvm_obeys())
+		verdict(d, "kvm", FAIL, "load kvm_amd with avic=0",
+			"AMD's AVIC would deliver interrupts past dvmm");
+	else if (!is_on("/sys/module/kvm_intel/parameters/enable_ipiv"))
+		return false;
+	else if (kvm_obeys())
+		verdict(d, "kvm", WARN, "load kvm_intel with enable_ipiv=0",
+			"guests do without APICv, as IPI virtualisation would deliver past dvmm");
+	else
+		verdict(d, "kvm", FAIL, "load kvm_intel with enable_ipiv=0",
+			"Intel's IPI virtualisation would deliver interrupts past dvmm");
+	return true;
 }
 
 static void check_kvm(struct doctor *d)
@@ -158,10 +180,7 @@ static void check_kvm(struct doctor *d)
 	else if (!is_true(nested) || !is_true(tdp))
 		verdict(d, "kvm", FAIL, "load kvm with tdp_mmu=1, kvm_amd npt=1, kvm_intel ept=1",
 			"there is no nested paging by the TDP MMU");
-	else if (avic_stays())
-		verdict(d, "kvm", FAIL, "load kvm_amd with avic=0",
-			"AMD's AVIC would deliver interrupts past dvmm");
-	else
+	else if (!check_apicv(d))
 		verdict(d, "kvm", PASS, "", "kvm_%s, nested paging", amd ? "amd" : "intel");
 	g_free(nested);
 	g_free(tdp);

@@ -5,5 +5,5 @@
 void probe(struct kvm *vm);
 void probe(struct kvm *vm)
 {
-	kvm_set_or_clear_apicv_inhibit(vm, APICV_INHIBIT_REASON_PIT_REINJ, true);
+	kvm_set_or_clear_apicv_inhibit(vm, APICV_INHIBIT_REASON_HYPERV, true);
 }
