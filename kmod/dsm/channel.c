@@ -243,3 +243,9 @@ int dvmm_channel_try_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
 	return channel_send(c, node, &f, data, true);
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_channel_try_send, DVMM);
+
+bool dvmm_machine_needs(const struct dvmm_machine *m, u16 node)
+{
+	return dvmm_members_matter(m, node);
+}
+EXPORT_SYMBOL_NS_GPL(dvmm_machine_needs, DVMM);

@@ -119,8 +119,8 @@ static void send_message(struct dvmm_ipi_peer *peer, unsigned int length, unsign
 	dvmm_ipi_count(a, batches);
 	err = dvmm_channel_send(a->channel, peer->node, DVMM_IPI_WIRE_RECORDS, 0, peer->message,
 				length);
-	/* No vCPU is on a node that has left, but for all of them it was told, too. */
-	if (err && !dvmm_machine_has(a->machine, peer->node))
+	/* A broadcast goes to nodes without a vCPU, too: new ones, or those that leave. */
+	if (err && !dvmm_machine_needs(a->machine, peer->node))
 		return;
 	/* A lost IPI would hang the guest in silence: stop it with the reason instead. */
 	if (err && !kthread_should_stop())

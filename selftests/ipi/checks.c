@@ -255,6 +255,46 @@ unsigned int starve_senders(bool starve)
 	return found;
 }
 
+/* ---- a way that is full ---- */
+
+unsigned int counted(unsigned int node, const char *name)
+{
+	FILE *f = popen("mount -t debugfs none /sys/kernel/debug 2> /dev/null; "
+			"cat /sys/kernel/debug/dvmm/*/machine", "r");
+	unsigned int n, at = ~0u, result = 0;
+	char line[200], key[64];
+
+	while (f && fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63[^:]: %u", key, &n) != 2)
+			continue;
+		if (!strcmp(key, "node"))
+			at = n;
+		else if (at == node && !strcmp(key, name))
+			result = n;
+	}
+	if (f)
+		pclose(f);
+	return result;
+}
+
+/* The sender had time for each of them, and takes none any more. */
+void fill_way(struct guest *g, uint64_t address, uint32_t data)
+{
+	const unsigned int several = 32;
+	unsigned int before, i, rounds = 0;
+
+	do {
+		before = counted(0, "ipi_merged");
+		for (i = 0; i < several; i++) {
+			msi_send(g, 0, address, data);
+			pause_ms(1);
+		}
+		if (++rounds == 400)
+			tap_bail("a way that is never full");
+	} while (counted(0, "ipi_merged") < before + several - 1);
+	tap_diag("%u messages fill the way", rounds * several);
+}
+
 /* ---- tracers ---- */
 
 #define TRACEFS "/sys/kernel/tracing"

@@ -53,6 +53,11 @@ void wait_quiet(struct guest *g, unsigned int cpu);
  */
 unsigned int starve_senders(bool starve);
 
+/** counted - a counter of @node by its name in debugfs; there is one machine in this kernel */
+unsigned int counted(unsigned int node, const char *name);
+/** fill_way - send from node 0 to @address until it waits there: the way to its node is full */
+void fill_way(struct guest *g, uint64_t address, uint32_t data);
+
 /** trace_put - write a file of tracefs, which is mounted if need be */
 bool trace_put(const char *name, const char *text);
 

@@ -130,12 +130,14 @@ static void make_lane(struct middle *m, int lane, int sock[2][DVMM_LINK_LANES],
 	make_pipe(m, &m->pipe[2 * lane + 1], b[1], a[1], NULL);
 }
 
-static void make_machines(struct guest *g)
+static void make_machines(struct guest *g, bool late)
 {
 	struct machine_params p = { .nodes = g->nodes };
 
 	random_uuid(p.uuid);
 	for (p.self = 0; p.self < g->nodes; p.self++) {
+		p.absent = late && !p.self ? 2 : 0;
+		p.flags = late && p.self ? DVMM_MACHINE_JOIN : 0;
 		g->machine[p.self] = machine_create(&p);
 		if (g->machine[p.self] < 0)
 			tap_bail("machine: %s", strerror(errno));
@@ -164,7 +166,7 @@ void middle_join(struct guest *g, struct middle *m, rewrite_fn rewrite)
 	struct dvmm_event_record ev;
 	unsigned int a, b;
 
-	make_machines(g);
+	make_machines(g, false);
 	link_first(g, m, rewrite);
 	for (a = 0; a < g->nodes; a++) {
 		for (b = a + 1; b < g->nodes; b++) {
@@ -180,6 +182,16 @@ void middle_join(struct guest *g, struct middle *m, rewrite_fn rewrite)
 	}
 }
 
+void middle_join_late(struct guest *g, struct middle *m, rewrite_fn rewrite)
+{
+	struct dvmm_event_record ev;
+
+	make_machines(g, true);
+	link_first(g, m, rewrite);
+	if (event_want(g->machine[0], DVMM_EVENT_JOINED, &ev, 10000) != 1)
+		tap_bail("node 1 does not join");
+}
+
 void middle_stall(struct middle *m, bool stall)
 {
 	unsigned int patience = 120000;
@@ -187,6 +199,14 @@ void middle_stall(struct middle *m, bool stall)
 	/* The link would be given up before the test has seen anything. */
 	setsockopt(m->ctl, IPPROTO_TCP, TCP_USER_TIMEOUT, &patience, sizeof(patience));
 	m->stalled = stall;
+}
+
+void middle_cut(struct middle *m)
+{
+	int lane;
+
+	for (lane = 0; lane < DVMM_LINK_LANES; lane++)
+		shutdown(m->end[2 * lane], SHUT_RDWR);
 }
 
 void middle_part(struct guest *g, struct middle *m)

@@ -42,8 +42,12 @@ struct middle {
  * datagram of node 0; the others by loop.
  */
 void middle_join(struct guest *g, struct middle *m, rewrite_fn rewrite);
+/** middle_join_late - the same for two nodes, of which node 1 joins a machine without it */
+void middle_join_late(struct guest *g, struct middle *m, rewrite_fn rewrite);
 /** middle_stall - read no more of node 0's datagrams, or go on */
 void middle_stall(struct middle *m, bool stall);
+/** middle_cut - node 0 finds its link to node 1 closed */
+void middle_cut(struct middle *m);
 /** middle_part - all nodes leave */
 void middle_part(struct guest *g, struct middle *m);
 

@@ -81,6 +81,8 @@ int dvmm_channel_try_send(struct dvmm_channel *c, u16 node, u8 type, u64 id,
 u16 dvmm_machine_self(const struct dvmm_machine *m);
 /** dvmm_machine_has - does the node belong to the machine at present?  Any context */
 bool dvmm_machine_has(const struct dvmm_machine *m, u16 node);
+/** dvmm_machine_needs - is the loss of this node the end of the machine here?  Any context */
+bool dvmm_machine_needs(const struct dvmm_machine *m, u16 node);
 /** dvmm_machine_nodes - number of nodes of the machine, present or not */
 u16 dvmm_machine_nodes(const struct dvmm_machine *m);
 /**
