@@ -207,14 +207,31 @@ static bool send_idle(struct dvmm_ipi_peer *peer)
 	return idle;
 }
 
-void dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node)
+/*
+ * What waits for a vCPU is in the queue of one node, under that node's lock: the vCPU is
+ * another node's only once nothing waits.
+ */
+static bool send_try_place(struct dvmm_ipi *a, u32 id, u16 node)
 {
 	struct dvmm_ipi_peer *from = &a->peers[a->table.node_of[id]];
+	bool none;
 
 	raw_spin_lock_irq(&from->lock);
-	WRITE_ONCE(a->table.node_of[id], node);
+	none = list_empty(&a->vcpus[id].waiting);
+	if (none)
+		WRITE_ONCE(a->table.node_of[id], node);
 	raw_spin_unlock_irq(&from->lock);
-	trace_dvmm_ipi_place(a->table.self, id, from->node, node);
+	return none;
+}
+
+int dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node)
+{
+	u16 from = a->table.node_of[id];
+	int err = wait_event_killable(a->peers[from].idle, send_try_place(a, id, node));
+
+	if (!err)
+		trace_dvmm_ipi_place(a->table.self, id, from, node);
+	return err;
 }
 
 int dvmm_ipi_send_flush(struct dvmm_ipi *a)

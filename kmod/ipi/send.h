@@ -42,10 +42,11 @@ void dvmm_ipi_send_group(struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg);
  * @id: APIC id of a vCPU of the machine
  * @node: where what is sent to it goes from now on
  *
- * Callers serialise.  What is sent through dvmm_ipi_send_vcpus() meanwhile waits for one
- * node or the other.
+ * Process context; waits until nothing waits for the vCPU.  Callers serialise.  What is
+ * sent through dvmm_ipi_send_vcpus() meanwhile waits for one node or the other.
+ * Return: 0 or -ERESTARTSYS, and the vCPU is where it was.
  */
-void dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node);
+int dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node);
 
 /**
  * dvmm_ipi_send_flush - wait until all that has waited is on its way

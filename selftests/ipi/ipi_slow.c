@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Three nodes, one of which does not read: the others get their interrupts. */
+/*
+ * Three nodes, one of which does not read: the others get their interrupts.  What waits for a
+ * CPU there is not mixed with what goes where that CPU is placed next.
+ */
 #include <errno.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "checks.h"
 #include "middle.h"
@@ -73,10 +77,66 @@ static void fill_lane(struct guest *g, struct filler *f)
 	tap_diag("%u datagrams fill the lane", before);
 }
 
+/* ---- placing ---- */
+
+#define UNDER_WAY	(-1)
+
+struct placing {
+	struct guest *g;
+	uint32_t id;
+	uint16_t node;
+	volatile int error;
+	pthread_t thread;
+};
+
+static void *place(void *arg)
+{
+	struct placing *p = arg;
+	struct dvmm_place_vcpu v = { .size = sizeof(v), .id = p->id, .node = p->node };
+
+	p->error = ioctl(p->g->machine[0], DVMM_PLACE_VCPU, &v) ? errno : 0;
+	return NULL;
+}
+
+/* On node 0 */
+static void place_start(struct placing *p, struct guest *g, uint32_t id, uint16_t node)
+{
+	*p = (struct placing) { .g = g, .id = id, .node = node, .error = UNDER_WAY };
+	if (pthread_create(&p->thread, NULL, place, p))
+		tap_bail("pthread_create");
+	pause_ms(300);
+}
+
+/* SIPI comes last, whatever waits; a CPU that runs passes over it. */
+static void place_while_full(struct guest *g, struct placing *p)
+{
+	unsigned int before;
+
+	fill_way(g, msi_address(2, 0), 0x44);
+	place_start(p, g, 2, 2);
+	tap_ok(p->error == UNDER_WAY, "a CPU is placed elsewhere when nothing waits for it");
+	before = counted(2, "ipi_received");
+	msi_send(g, 0, msi_address(2, 0), SIPI);
+	pause_ms(300);
+	tap_ok(counted(2, "ipi_received") == before, "nothing that waits goes there");
+}
+
+static void placed(struct guest *g, struct placing *p)
+{
+	unsigned int ms;
+
+	for (ms = 0; ms < 30000 && !taken(g, 2, 0x44); ms += 10)
+		pause_ms(10);
+	tap_ok(taken(g, 2, 0x44), "it comes where the CPU was");
+	pthread_join(p->thread, NULL);
+	tap_ok(!p->error, "and then the CPU is placed (%s)", strerror(p->error));
+}
+
 int main(void)
 {
 	struct dvmm_event_record ev;
 	struct filler filler = { 0 };
+	struct placing placing;
 	struct middle m;
 	struct guest *g;
 
@@ -94,10 +154,12 @@ int main(void)
 	cpu_send(g, 0, 0x43 | ASSERT | ALL_BUT_SELF, 0);
 	tap_ok(wait_for(slot(g, 3, SLOT_COUNTS + 0x43 * 4), 1, 10000), "nor its broadcast");
 	tap_ok(!event_want(g->machine[0], DVMM_EVENT_STOPPED, &ev, 10), "the machine goes on");
+	place_while_full(g, &placing);
 	filler.enough = true;
 	middle_stall(&m, false);
 	tap_ok(wait_for(slot(g, 2, SLOT_COUNTS + 0x41 * 4), 1, 30000),
 	       "when it reads again it gets its own");
+	placed(g, &placing);
 	pthread_join(filler.thread, NULL);
 	close_all(filler.channel, 2);
 	middle_part(g, &m);
