@@ -44,7 +44,7 @@ void dvmm_ipi_send_group(struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg);
  *
  * Process context; waits until nothing waits for the vCPU.  Callers serialise.  What is
  * sent through dvmm_ipi_send_vcpus() meanwhile waits for one node or the other.
- * Return: 0 or -ERESTARTSYS, and the vCPU is where it was.
+ * Return: 0; or -ERESTARTSYS, or -EIO if the machine has stopped: the vCPU is where it was.
  */
 int dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node);
 
@@ -53,7 +53,7 @@ int dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node);
  * @a: the VM
  *
  * Process context.
- * Return: 0 or -ERESTARTSYS.
+ * Return: 0; -ERESTARTSYS; or -EIO if the machine has stopped.
  */
 int dvmm_ipi_send_flush(struct dvmm_ipi *a);
 

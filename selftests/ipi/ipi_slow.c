@@ -132,6 +132,23 @@ static void placed(struct guest *g, struct placing *p)
 	tap_ok(!p->error, "and then the CPU is placed (%s)", strerror(p->error));
 }
 
+static void stop_while_full(struct guest *g, struct middle *m)
+{
+	struct placing p;
+	unsigned int ms;
+
+	middle_stall(m, true);
+	fill_way(g, msi_address(0xff, 0), 0x45);
+	place_start(&p, g, 3, 1);
+	tap_ok(p.error == UNDER_WAY, "another one is placed when all is on its way");
+	machine_stop(g->machine[0], "enough");
+	for (ms = 0; ms < 3000 * tap_patience() && p.error == UNDER_WAY; ms += 10)
+		pause_ms(10);
+	tap_ok(p.error == EIO, "or the machine has stopped (%d)", p.error);
+	middle_stall(m, false);
+	pthread_join(p.thread, NULL);
+}
+
 int main(void)
 {
 	struct dvmm_event_record ev;
@@ -161,6 +178,7 @@ int main(void)
 	       "when it reads again it gets its own");
 	placed(g, &placing);
 	pthread_join(filler.thread, NULL);
+	stop_while_full(g, &m);
 	close_all(filler.channel, 2);
 	middle_part(g, &m);
 	guest_destroy(g);

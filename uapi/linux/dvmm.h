@@ -262,7 +262,8 @@ struct dvmm_attach_kvm {
  * interrupt that was seen here is on its way, in front of whatever this node sends
  * over a channel afterwards.
  * EINVAL: no such vCPU, or no such member.  ENOTCONN: no VM is attached.  EBUSY: this
- * node leaves, and is to get it.
+ * node leaves, and is to get it.  EIO: the machine has stopped, and something waits.
+ * EINTR: killed.
  */
 struct dvmm_place_vcpu {
 	__u32 size;
