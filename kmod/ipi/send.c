@@ -9,6 +9,7 @@
 
 #include <linux/cgroup.h>
 #include <linux/kthread.h>
+#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "ipi.h"
@@ -129,10 +130,11 @@ static void send_message(struct dvmm_ipi_peer *peer, unsigned int length, unsign
 				  a->table.self, peer->node, err);
 }
 
+/* What vCPUs wait for must not itself wait for storage, which may depend on them. */
 static int send_thread(void *arg)
 {
+	unsigned int length, records, noio = memalloc_noio_save();
 	struct dvmm_ipi_peer *peer = arg;
-	unsigned int length, records;
 
 	for (;;) {
 		set_current_state(TASK_IDLE);
@@ -147,6 +149,7 @@ static int send_thread(void *arg)
 		send_message(peer, length, records);
 	}
 	__set_current_state(TASK_RUNNING);
+	memalloc_noio_restore(noio);
 	return 0;
 }
 
