@@ -253,10 +253,11 @@ static void link_close(struct dvmm_xport_link *link)
 	link_stop_readers(l);
 	dvmm_gate_close(&l->gate);
 	link_give_sockets(l);
-	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+	/* A writer that has found the end shuts the sockets of all lanes. */
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
 		cancel_delayed_work_sync(&l->lane[i].writer);
+	for (i = 0; i < DVMM_XPORT_LANES; i++)
 		sockfd_put(l->lane[i].held.sock);
-	}
 	kfree_rcu(l, rcu);
 }
 
