@@ -304,6 +304,7 @@ static void __exit tcp_exit(void)
 {
 	dvmm_transport_unregister(&tcp_ops);
 	destroy_workqueue(dvmm_tcp_writers);
+	dvmm_tcp_sock_exit();
 	/* kfree_rcu() of the last links needs nothing of this module */
 }
 

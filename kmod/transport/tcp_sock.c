@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Sockets of the TCP transport: taking them, their options, giving them back. */
+#include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/net.h>
+#include <linux/rcupdate.h>
+#include <linux/slab.h>
 #include <linux/tcp.h>
 #include <net/sock.h>
 #include <net/tcp.h>
@@ -83,13 +87,26 @@ static void sock_on_write_space(struct sock *sk)
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
+/* ---- what userspace's descriptors do meanwhile ---- */
+
+/*
+ * A system call that was preempted may call by a table long after the socket has its own
+ * again.  So tables stay until the module goes; there is one for each kind of socket.
+ */
+struct sock_bar {
+	struct list_head list;
+	u8 ops[sizeof(const struct proto_ops)] __aligned(8);
+};
+
+static LIST_HEAD(sock_bars);
+static DEFINE_MUTEX(sock_bars_lock);
+
 /*
  * System calls that find no function, or one of the kernel's that refuse, say
  * EOPNOTSUPP.  TLS in the kernel reads through this table, too.
  */
-static void sock_bar_userspace(struct tcp_sock_held *s)
+static struct sock_bar *sock_new_bar(const struct proto_ops *was)
 {
-	const struct proto_ops *was = READ_ONCE(s->sock->ops);
 	const struct proto_ops barred = {
 		.family = was->family,
 		.owner = was->owner,
@@ -110,26 +127,70 @@ static void sock_bar_userspace(struct tcp_sock_held *s)
 		.read_sock = was->read_sock,
 		.read_skb = was->read_skb,
 	};
+	struct sock_bar *bar = kzalloc(sizeof(*bar), GFP_KERNEL);
 
-	s->ops = was;
-	memcpy(s->barred, &barred, sizeof(barred));
-	WRITE_ONCE(s->sock->ops, (const struct proto_ops *)s->barred);
+	if (bar)
+		memcpy(bar->ops, &barred, sizeof(barred));
+	return bar;
 }
+
+/* The same by what is in it: a module's table may be where another one's has been. */
+static struct sock_bar *sock_share_bar(struct sock_bar *bar)
+{
+	struct sock_bar *old;
+
+	lockdep_assert_held(&sock_bars_lock);
+	list_for_each_entry(old, &sock_bars, list) {
+		if (!memcmp(old->ops, bar->ops, sizeof(old->ops))) {
+			kfree(bar);
+			return old;
+		}
+	}
+	list_add(&bar->list, &sock_bars);
+	return bar;
+}
+
+static const struct proto_ops *sock_barred(const struct proto_ops *was)
+{
+	struct sock_bar *bar = sock_new_bar(was);
+
+	if (!bar)
+		return NULL;
+	mutex_lock(&sock_bars_lock);
+	bar = sock_share_bar(bar);
+	mutex_unlock(&sock_bars_lock);
+	return (const struct proto_ops *)bar->ops;
+}
+
+void dvmm_tcp_sock_exit(void)
+{
+	struct sock_bar *bar, *next;
+
+	synchronize_rcu_tasks();
+	list_for_each_entry_safe(bar, next, &sock_bars, list)
+		kfree(bar);
+}
+
+/* ---- taking and giving ---- */
 
 int dvmm_tcp_sock_take(struct tcp_sock_held *s, struct socket *sock,
 		       void (*writable)(struct tcp_sock_held *s))
 {
+	const struct proto_ops *was = READ_ONCE(sock->ops), *barred = sock_barred(was);
 	struct sock *sk = sock->sk;
 	int err = -EBUSY;
 
+	if (!barred)
+		return -ENOMEM;
 	s->writable = writable;
 	write_lock_bh(&sk->sk_callback_lock);
-	if (!sk->sk_user_data) {
+	if (!sk->sk_user_data && READ_ONCE(sock->ops) == was) {
 		s->sock = sock;
+		s->ops = was;
 		s->write_space = sk->sk_write_space;
 		sk->sk_user_data = s;
 		sk->sk_write_space = sock_on_write_space;
-		sock_bar_userspace(s);
+		WRITE_ONCE(sock->ops, barred);
 		err = 0;
 	}
 	write_unlock_bh(&sk->sk_callback_lock);

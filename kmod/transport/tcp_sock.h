@@ -16,14 +16,12 @@
  * struct tcp_sock_held - a socket in our hands
  * @sock: with userspace's reference on its file
  * @ops: what it was before; ours to call
- * @barred: what userspace's descriptors do meanwhile
  * @write_space: the socket's own
  * @writable: called in softirq when there is room again; must not sleep
  */
 struct tcp_sock_held {
 	struct socket *sock;
 	const struct proto_ops *ops;
-	u8 barred[sizeof(const struct proto_ops)] __aligned(8);
 	void (*write_space)(struct sock *sk);
 	void (*writable)(struct tcp_sock_held *s);
 };
@@ -42,11 +40,11 @@ int dvmm_tcp_sock_check(const struct dvmm_xport_params *params, unsigned int i);
 
 /**
  * dvmm_tcp_sock_take - take a socket from userspace
- * @s: filled; MUST stay where it is until a grace period after dvmm_tcp_sock_give()
+ * @s: filled; MUST stay where it is until dvmm_tcp_sock_give()
  * @sock: checked
  * @writable: see above
  *
- * Return: 0, or -EBUSY if something else was faster.
+ * Return: 0, -EBUSY if something else was faster, or -ENOMEM.
  */
 int dvmm_tcp_sock_take(struct tcp_sock_held *s, struct socket *sock,
 		       void (*writable)(struct tcp_sock_held *s));
@@ -61,6 +59,9 @@ void dvmm_tcp_sock_give(struct tcp_sock_held *s);
  * @patient: the peer may be alive and take nothing: look for it on an idle socket only
  */
 void dvmm_tcp_sock_tune(struct tcp_sock_held *s, unsigned int seconds, bool patient);
+
+/** dvmm_tcp_sock_exit - when the module goes, and no socket is held any more */
+void dvmm_tcp_sock_exit(void);
 
 /** dvmm_tcp_sock_send - bytes sent, or negative errno */
 static inline int dvmm_tcp_sock_send(struct tcp_sock_held *s, struct msghdr *msg)
