@@ -28,6 +28,19 @@ static inline void dvmm_gate_init(struct dvmm_gate *g)
 	init_completion(&g->empty);
 }
 
+/**
+ * dvmm_gate_open - from now on there is a private part to enter, and to disconnect
+ * @g: the gate
+ * @link: the link
+ *
+ * The caller is inside: disconnect() waits until it has left.
+ */
+static inline void dvmm_gate_open(struct dvmm_gate *g, struct dvmm_xport_link *link)
+{
+	refcount_inc(&g->users);
+	WRITE_ONCE(link->priv, g);
+}
+
 /** dvmm_gate_enter - the link's private part, or NULL once it is disconnected */
 static inline void *dvmm_gate_enter(struct dvmm_xport_link *link)
 {

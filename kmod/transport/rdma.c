@@ -24,7 +24,9 @@ struct workqueue_struct *dvmm_rdma_rx_wq;
 
 void dvmm_rdma_kick(struct rdma_link *l, unsigned long delay)
 {
-	if (!test_bit(RDMA_CLOSING, &l->flags))
+	/* What there is to look at was written before; see link_opened(). */
+	smp_mb();
+	if (!test_bit(RDMA_CLOSING, &l->flags) && !test_bit(RDMA_OPENING, &l->flags))
 		mod_delayed_work(dvmm_rdma_wq, &l->life, delay);
 }
 
@@ -198,6 +200,44 @@ static void link_free(struct rdma_link *l)
 	kvfree_rcu(l, rcu);
 }
 
+/* One kick for all that came to nothing meanwhile. */
+static void link_opened(struct rdma_link *l)
+{
+	clear_bit(RDMA_OPENING, &l->flags);
+	/* Pairs with the one in dvmm_rdma_kick(). */
+	smp_mb__after_atomic();
+	dvmm_rdma_kick(l, 0);
+}
+
+/* Taken off, so that nobody else does it. */
+static void link_end(struct rdma_link *l)
+{
+	set_bit(RDMA_CLOSING, &l->flags);
+	link_kill(l);
+	cancel_delayed_work_sync(&l->life);
+	set_bit(RDMA_TOLD, &l->flags);
+	dvmm_gate_close(&l->gate);
+	link_free(l);
+}
+
+static int link_begin(struct dvmm_xport_link *link, struct rdma_link *l)
+{
+	bool ours;
+	int err;
+
+	set_bit(RDMA_OPENING, &l->flags);
+	dvmm_gate_open(&l->gate, link);
+	err = dvmm_rdma_open(l);
+	if (!err)
+		link_opened(l);
+	/* If not, disconnect() has it, and waits for us. */
+	ours = err && dvmm_gate_take(link);
+	dvmm_gate_leave(&l->gate);
+	if (ours)
+		link_end(l);
+	return err;
+}
+
 static int link_open(struct dvmm_xport_link *link, const struct dvmm_xport_params *params,
 		     bool passive)
 {
@@ -213,15 +253,8 @@ static int link_open(struct dvmm_xport_link *link, const struct dvmm_xport_param
 	l->secure = params->secure;
 	err = params->secure ? dvmm_rdma_proof_init(l, params->key) : 0;
 	err = err ?: link_parse_address(l, params->address);
-	if (err)
-		goto free;
-	WRITE_ONCE(link->priv, l);
-	err = dvmm_rdma_open(l);
 	if (!err)
-		return 0;
-	dvmm_gate_take(link);
-	set_bit(RDMA_CLOSING, &l->flags);
-free:
+		return link_begin(link, l);
 	link_free(l);
 	return err;
 }
@@ -250,12 +283,7 @@ static void link_close(struct dvmm_xport_link *link)
 	/* Our own last words: the peer's device must have them before we hang up. */
 	wait_event_idle_timeout(l->lane[DVMM_XPORT_LANE_LAST].room,
 				lane_all_sent(&l->lane[DVMM_XPORT_LANE_LAST]), HZ / 2);
-	set_bit(RDMA_CLOSING, &l->flags);
-	link_kill(l);
-	cancel_delayed_work_sync(&l->life);
-	set_bit(RDMA_TOLD, &l->flags);
-	dvmm_gate_close(&l->gate);
-	link_free(l);
+	link_end(l);
 }
 
 /* Values hold no blank. */

@@ -6,7 +6,8 @@
  * Concurrency: rdma_lane.lock guards what it says.  Everything about the life of a
  * link - announcing it, trying again, giving its device back - is done by one work
  * item, rdma_link.life, or by disconnect() when that work item cannot run any more;
- * the connection manager's handlers and completions only set flags and kick it.
+ * the connection manager's handlers and completions only set flags and kick it.  Until all
+ * lanes are started, with RDMA_OPENING, connect() or listen() has the link for itself.
  * Lock order: none of these locks is held while another one is taken.
  * Teardown: listener, connections (drained), completion queue, protection domain,
  * memory of the slots; only then the link.
@@ -185,6 +186,7 @@ enum {
 	RDMA_TOLD,	/* link_down was called */
 	RDMA_CLOSING,	/* disconnect() has begun */
 	RDMA_AGAIN,	/* nobody listens yet: try again */
+	RDMA_OPENING,	/* lanes are still being started: kicks wait */
 };
 
 extern struct workqueue_struct *dvmm_rdma_wq;
