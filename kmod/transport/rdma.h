@@ -230,7 +230,7 @@ void dvmm_rdma_beat(struct rdma_link *l);
 
 /** dvmm_rdma_open - begin to listen or to connect; 0 or negative errno */
 int dvmm_rdma_open(struct rdma_link *l);
-/** dvmm_rdma_retry - begin anew with the lanes that found nobody */
+/** dvmm_rdma_retry - begin anew with the lanes that found nobody, or leave it to who asks */
 void dvmm_rdma_retry(struct rdma_link *l);
 /** dvmm_rdma_hang_up - end a lane's connection; its completions have all come then */
 void dvmm_rdma_hang_up(struct rdma_lane *t);

@@ -410,7 +410,6 @@ static int cm_start_lane(struct rdma_lane *t)
 	id = rdma_create_id(l->net, cm_on_event, t, RDMA_PS_TCP, IB_QPT_RC);
 	if (IS_ERR(id))
 		return PTR_ERR(id);
-	WRITE_ONCE(t->trouble, NULL);
 	t->id = id;
 	cm_set_timers(id);
 	return rdma_resolve_addr(id, NULL, (struct sockaddr *)&l->address, RESOLVE_MS);
@@ -441,30 +440,11 @@ int dvmm_rdma_open(struct rdma_link *l)
 	return err;
 }
 
-void dvmm_rdma_retry(struct rdma_link *l)
-{
-	unsigned int i;
-	int err;
-
-	for (i = 0; i < DVMM_XPORT_LANES; i++) {
-		struct rdma_lane *t = &l->lane[i];
-
-		if (!t->trouble)
-			continue;
-		dvmm_rdma_hang_up(t);
-		dvmm_rdma_lane_drain(t);
-		err = cm_start_lane(t);
-		if (err)
-			cm_cannot(l, "cannot reach the peer", err);
-	}
-}
-
-void dvmm_rdma_hang_up(struct rdma_lane *t)
+/* @t->id still says that the lane is not free. */
+static void cm_end_connection(struct rdma_lane *t)
 {
 	struct rdma_cm_id *id = t->id;
 
-	if (!id)
-		return;
 	spin_lock_bh(&t->lock);
 	t->open = false;
 	spin_unlock_bh(&t->lock);
@@ -477,8 +457,43 @@ void dvmm_rdma_hang_up(struct rdma_lane *t)
 		rdma_destroy_qp(id);
 	}
 	rdma_destroy_id(id);
-	t->id = NULL;
 	t->connected = false;
+}
+
+void dvmm_rdma_hang_up(struct rdma_lane *t)
+{
+	if (!t->id)
+		return;
+	cm_end_connection(t);
+	t->id = NULL;
+}
+
+/* The listener's handler may give the lane to whoever asks, once nothing is left in it. */
+static void cm_clear_lane(struct rdma_lane *t)
+{
+	cm_end_connection(t);
+	dvmm_rdma_lane_drain(t);
+	WRITE_ONCE(t->trouble, NULL);
+	/* Pairs with cmpxchg() in cm_peer_asks(). */
+	smp_store_release(&t->id, NULL);
+}
+
+void dvmm_rdma_retry(struct rdma_link *l)
+{
+	unsigned int i;
+	int err = 0;
+
+	for (i = 0; i < DVMM_XPORT_LANES; i++) {
+		struct rdma_lane *t = &l->lane[i];
+
+		if (!t->trouble)
+			continue;
+		cm_clear_lane(t);
+		if (!l->passive)	/* else the peer asks again */
+			err = cm_start_lane(t);
+		if (err)
+			cm_cannot(l, "cannot reach the peer", err);
+	}
 }
 
 void dvmm_rdma_deaf(struct rdma_link *l)
