@@ -36,7 +36,6 @@ static struct dvmm_ipi *attach_alloc(struct dvmm_machine *m, const u16 *nodes_of
 	a->table.nodes = dvmm_machine_nodes(m);
 	a->table.count = count;
 	a->machine = m;
-	mutex_init(&a->placing);
 	a->ops = &dvmm_kvm_sink;
 	if (!a->counts || !a->table.node_of || dvmm_ipi_send_create(a)) {
 		attach_free(a);
@@ -152,12 +151,14 @@ static void attach_end(void *priv)
 	attach_free(a);
 }
 
-static int attach_place_locked(struct dvmm_ipi *a, u32 id, u16 node, u32 *eoi)
+static int attach_place(void *priv, u32 id, u16 node, u32 *eoi)
 {
+	struct dvmm_ipi *a = priv;
 	bool here;
 	int err;
 
-	lockdep_assert_held(&a->placing);
+	if (id >= a->table.count || a->table.node_of[id] >= a->table.nodes)
+		return -EINVAL;
 	here = a->table.node_of[id] == a->table.self;
 	err = dvmm_ipi_send_place(a, id, node) ?: dvmm_ipi_send_flush(a);
 	if (err)
@@ -165,21 +166,6 @@ static int attach_place_locked(struct dvmm_ipi *a, u32 id, u16 node, u32 *eoi)
 	*eoi = here ? dvmm_kvm_take_eoi(a->vm, id) : DVMM_NO_VECTOR;
 	WRITE_ONCE(a->walks, dvmm_walk_set(a->vm));
 	return 0;
-}
-
-static int attach_place(void *priv, u32 id, u16 node, u32 *eoi)
-{
-	struct dvmm_ipi *a = priv;
-	int err;
-
-	if (id >= a->table.count || READ_ONCE(a->table.node_of[id]) >= a->table.nodes)
-		return -EINVAL;
-	err = mutex_lock_killable(&a->placing);
-	if (err)
-		return err;
-	err = attach_place_locked(a, id, node, eoi);
-	mutex_unlock(&a->placing);
-	return err;
 }
 
 static bool attach_runs(void *priv)

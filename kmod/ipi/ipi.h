@@ -3,7 +3,6 @@
 #ifndef DVMM_IPI_IPI_H
 #define DVMM_IPI_IPI_H
 
-#include <linux/mutex.h>
 #include <linux/percpu.h>
 #include <linux/rculist.h>
 #include <linux/seq_file.h>
@@ -86,9 +85,7 @@ struct dvmm_ipi_counts {
  * @sink: word of @ops
  * @machine: the node's membership
  * @channel: messages of other nodes
- * @placing: one vCPU at a time
- * @table: which node has which APIC id; @placing and the lock of a vCPU's node guard where
- *	that vCPU is
+ * @table: which node has which APIC id; where a vCPU is changes under the lock of its node
  * @peers: a struct for each node; unused for this one
  * @vcpus: what waits for the vCPU of each APIC id; under the lock of its node
  * @health: asks once a second whether interrupts are still seen
@@ -103,7 +100,6 @@ struct dvmm_ipi {
 	void *sink;
 	struct dvmm_machine *machine;
 	struct dvmm_channel *channel;
-	struct mutex placing; /* table */
 	struct dvmm_ipi_table table;
 	struct dvmm_ipi_peer *peers;
 	struct dvmm_ipi_pending *vcpus;

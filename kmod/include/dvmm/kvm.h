@@ -24,7 +24,7 @@ struct seq_file;
  *	the service holds a reference on the VM until detach
  * @place: a vCPU runs on another node from now on: see struct dvmm_place_vcpu, whose
  *	@eoi is the result.  Process context, MAY wait for room to the node where
- *	the vCPU was, and for another call; nobody calls it while detach() runs
+ *	the vCPU was; nobody calls it twice at a time, nor while detach() runs
  * @runs: is any vCPU placed on this node?  Takes no lock
  * @detach: undo; returns when no interrupt of this VM is in flight here
  * @show: optional, for debugfs
