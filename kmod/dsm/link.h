@@ -101,10 +101,10 @@ void dvmm_link_sent(struct dvmm_machine *m, u16 node, int ret);
 void dvmm_link_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
 		    struct page *page);
 
-/**
+/*
  * dvmm_link_send_wait - the same with a datagram, waiting for room
  *
- * Killable; -ENOTCONN when the link or the machine is at its end.  Return: 0 or -errno.
+ * Killable.  Return: 0; -EINTR; -ENOTCONN when the link or the machine is at its end.
  */
 int dvmm_link_send_wait(struct dvmm_machine *m, u16 node, struct dvmm_frame *frame,
 			struct page *page);

@@ -144,8 +144,9 @@ class Pair(Guest):
                 self.moves += '1 moved' in self.desk.dvmm(verb, self.name)[1]
 
     def end(self):
-        """Without ado."""
+        """Without ado, on both hosts: the next guest has its port."""
         self.desk.dvmm('down', self.name, '--force')
+        until(1, '! pidof qemu-system-x86_64', 30)
 
 
 def moving(t, desk, near):

@@ -299,12 +299,6 @@ static bool fill_cell(const struct file *f, const struct place *p, unsigned int 
 	return ok;
 }
 
-/* Sums are compared with files one by one. */
-static bool fill_refuse_cells(const char *dir)
-{
-	return verb_fail(0, dir, "this host's machine file has other cells: dvmm diff");
-}
-
 /* @sums: of the node's cells that have memory; NULL: they are loaded */
 static bool fill(const struct file *f, const struct place *p, const char *dir, char **sums)
 {
@@ -318,7 +312,8 @@ static bool fill(const struct file *f, const struct place *p, const char *dir, c
 		if (!parts_has(f, p->node, i))
 			continue;
 		if (sums && !*sums)
-			return fill_refuse_cells(dir);
+			return verb_fail(0, dir, "this host's machine file has other cells: "
+					 "dvmm diff");
 		name = memory_name(i);
 		path = g_build_filename(dir, name, NULL);
 		ok = sums ? manifest_compare(path, c->memory, *sums++) :
@@ -326,7 +321,7 @@ static bool fill(const struct file *f, const struct place *p, const char *dir, c
 		g_free(path);
 		g_free(name);
 	}
-	return ok && sums && *sums ? fill_refuse_cells(dir) : ok;
+	return ok;
 }
 
 /* fill MACHINE NODE DIRECTORY [SUM...]: with them the files are only compared */
