@@ -104,7 +104,7 @@ def refused(t, desk):
             ('a part that is missing', part, f'rm {part}', f'{part}: No such file'),
             ('a part that is damaged', part, f'printf x | dd of={part} bs=1 seek=5000000 conv=notrunc 2> /dev/null', f'{part}: it is damaged'),
             ('a part that is shorter', part, f'truncate -s 4096 {part}', f'{part}: its size'),
-            ('a host with other cells', file, f'sed -i "s/^node = node0/node = node1/" {file}', 'node1: its file or key is another one')):
+            ('a host with other cells', file, f'sed -i "/cell c2/,$ s/^node = node1/node = node0/" {file}', 'node1: its file or key is another one')):
         must(1, f'cp {of} {of}.kept; {spoil}')
         status, text = there(desk, 'up', 'big', '--from', f'{DIR}/cp')
         t.ok(status and says in text, f'{what} is named', text)
