@@ -125,7 +125,7 @@ static void placed(struct guest *g, struct placing *p)
 {
 	unsigned int ms;
 
-	for (ms = 0; ms < 30000 && !taken(g, 2, 0x44); ms += 10)
+	for (ms = 0; ms < 30000 * tap_patience() && !taken(g, 2, 0x44); ms += 10)
 		pause_ms(10);
 	tap_ok(taken(g, 2, 0x44), "it comes where the CPU was");
 	pthread_join(p->thread, NULL);
@@ -174,7 +174,7 @@ int main(void)
 	place_while_full(g, &placing);
 	filler.enough = true;
 	middle_stall(&m, false);
-	tap_ok(wait_for(slot(g, 2, SLOT_COUNTS + 0x41 * 4), 1, 30000),
+	tap_ok(wait_for(slot(g, 2, SLOT_COUNTS + 0x41 * 4), 1, 30000 * tap_patience()),
 	       "when it reads again it gets its own");
 	placed(g, &placing);
 	pthread_join(filler.thread, NULL);
