@@ -80,6 +80,7 @@ static void catch_signals(void)
 
 	for (i = 0; i < G_N_ELEMENTS(signals); i++)
 		sigaction(signals[i], &action, NULL);
+	/* Whoever ends is missed by what it does not say. */
 	signal(SIGPIPE, SIG_IGN);
 }
 

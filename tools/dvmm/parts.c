@@ -171,7 +171,6 @@ struct parts *parts_begin(const struct options *o, const struct file *f, const c
 	bool ok;
 	unsigned int i;
 
-	/* whoever ends is missed by what it does not say */
 	parts->stop = stop;
 	parts->mark = parts_mark(part);
 	mark = parts->mark ? g_path_get_basename(parts->mark) : NULL;

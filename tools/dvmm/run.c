@@ -114,6 +114,8 @@ static void on_export_failed(void *arg, const char *disk)
 	struct run *r = arg;
 	struct pollfd out = { .fd = r->out, .events = POLLIN };
 
+	if (!g_main_loop_is_running(r->loop))
+		return;		/* QEMU has ended before it */
 	while (poll(&out, 1, 0) == 1 && on_output(r->out, G_IO_IN, r))
 		;
 	if (!r->why)

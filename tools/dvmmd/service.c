@@ -46,7 +46,7 @@ struct service {
 
 /**
  * struct services - all of them
- * @known: what an earlier dvmmd has left is among them
+ * @asked: what an earlier dvmmd has left; @known: that is among them
  * @looks: at them, so far
  */
 struct services {
@@ -54,6 +54,7 @@ struct services {
 	void *arg;
 	sd_bus *bus;
 	unsigned int watch, look;
+	bool asked;
 	bool known;
 	unsigned int looks;
 	GPtrArray *list;
@@ -173,6 +174,7 @@ static int on_state(sd_bus_message *m, void *arg, sd_bus_error *error)
 	return 0;
 }
 
+static int services_ask_list(struct services *all);
 static void service_ask_stop(struct service *s);
 
 /* Never waits: a host's other work, and that of the pool, goes on while systemd does not answer. */
@@ -197,6 +199,8 @@ static gboolean on_look(gpointer arg)
 
 	if (!all->known && ++all->looks == SERVICE_SILENT)
 		fprintf(stderr, "dvmmd: systemd does not answer: what runs here is not known\n");
+	if (!all->asked)
+		services_ask_list(all);
 	for (i = 0; i < all->list->len; i++) {
 		struct service *s = g_ptr_array_index(all->list, i);
 
@@ -343,8 +347,6 @@ static void service_found(struct services *all, const char *description)
 	all->ops->found(all->arg, machine, node, run, cell);
 }
 
-static int services_ask_list(struct services *all);
-
 static int on_list(sd_bus_message *m, void *arg, sd_bus_error *error)
 {
 	const char *name, *description, *load, *active, *sub, *following, *path, *type, *job;
@@ -353,22 +355,26 @@ static int on_list(sd_bus_message *m, void *arg, sd_bus_error *error)
 	int r = sd_bus_message_enter_container(m, 'a', "(ssssssouso)");
 
 	(void)error;
-	if (sd_bus_message_is_method_error(m, NULL))
-		return services_ask_list(all);
+	all->asked = !sd_bus_message_is_method_error(m, NULL);
+	if (!all->asked)
+		return 0;
 	while (r >= 0 && (r = sd_bus_message_read(m, "(ssssssouso)", &name, &description, &load,
 						  &active, &sub, &following, &path, &id, &type,
 						  &job)) > 0)
 		service_found(all, description);
 	all->known = r >= 0;
 	all->ops->known(all->arg);
-	return r;
+	return 0;
 }
 
 static int services_ask_list(struct services *all)
 {
-	return sd_bus_call_method_async(all->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER,
-					"ListUnitsByPatterns", on_list, all, "asas", 0, 1,
-					"dvmm-*.service");
+	int r = sd_bus_call_method_async(all->bus, NULL, SYSTEMD, SYSTEMD_PATH, MANAGER,
+					 "ListUnitsByPatterns", on_list, all, "asas", 0, 1,
+					 "dvmm-*.service");
+
+	all->asked = r >= 0;
+	return r;
 }
 
 bool services_are_known(const struct services *all)
