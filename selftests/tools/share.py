@@ -10,6 +10,7 @@ import time
 from desk import PATIENCE, Desk, load, main, must, on, unload
 
 CLIENT = '/dvmm/selftests/tools/ivshmem'
+LATE = '/dvmm/selftests/tools/ivshmem_late'
 LIBRARIES = 'LD_LIBRARY_PATH=/qemu/lib'     # of QEMU, among them GnuTLS
 RING_SECONDS = 90
 FAR = 64                                    # the first client of the second node
@@ -95,8 +96,12 @@ class Guest:
 
     def run(self, script, bound=60):
         """A shell script in the guest."""
-        return must(self.node, f'agentctl -w {bound * PATIENCE} -t {bound * PATIENCE} /tmp/agent.{self.name} sh -c {shlex.quote(script)}',
-                    (bound + 20) * PATIENCE)
+        status, text = on(self.node, f'agentctl -w {bound * PATIENCE} -t {bound * PATIENCE} /tmp/agent.{self.name} sh -c {shlex.quote(script)}',
+                          (bound + 20) * PATIENCE)
+        if status:
+            said = on(self.node, f'tail -n 5 {self.desk.dir}/run/{self.name}/node{self.node}/log; dmesg | tail -n 5')[1]
+            raise ValueError(f'{self.name}: status {status} of {script}: {text}; its node says: {said}')
+        return text
 
     def up(self):
         """Waits for it, and for the device to be enabled, and finds its BARs."""
@@ -173,6 +178,16 @@ def moving(t, desk, near):
         pair.end()
     good, text = near.says('gone 1', 60)
     t.ok(good, 'and is none when it has ended', text)
+
+
+def late(t, desk):
+    """A guest starts before the server has given it its own doorbell."""
+    must(0, f'setsid {LATE} /tmp/late {FAR + 1} > /log/none 2>&1 < /dev/zero &')
+    said = [desk.dvmm('create', 'late', '--node', 'node0=10.77.0.1,cpus=1,memory=64M,port=7600,ssh=0', '--args',
+                      '-chardev socket,id=late,path=/tmp/late -device ivshmem-doorbell,vectors=1,chardev=late')]
+    said += [desk.dvmm(verb, 'late') for verb in ('push', 'up', 'pause', 'resume')]
+    t.ok(not any(status for status, _ in said), 'a guest runs that has no doorbell of its own yet', said)
+    desk.dvmm('down', 'late', '--force')
 
 
 def strangers(t, desk):
@@ -313,6 +328,7 @@ def test(t):
         sharers = share_both(t, desk, 'pool')
         near, far = Client(desk, 0, 'near'), Client(desk, 1, 'far')
         clients(t, near, far)
+        late(t, desk)
         moving(t, desk, near)
         pair = [Guest(desk, node) for node in range(2)]
         for number, times in ((1, 2), (FAR + 1, 1)):
