@@ -182,9 +182,10 @@ def moving(t, desk, near):
 
 def late(t, desk):
     """A guest starts before the server has given it its own doorbell."""
-    must(0, f'setsid {LATE} /tmp/late {FAR + 1} > /log/none 2>&1 < /dev/zero &')
+    server = f'{desk.dir}/late'
+    must(0, f'setsid {LATE} {server} {FAR + 1} > /log/none 2>&1 < /dev/zero &')
     said = [desk.dvmm('create', 'late', '--node', 'node0=10.77.0.1,cpus=1,memory=64M,port=7600,ssh=0', '--args',
-                      '-chardev socket,id=late,path=/tmp/late -device ivshmem-doorbell,vectors=1,chardev=late')]
+                      f'-chardev socket,id=late,path={server} -device ivshmem-doorbell,vectors=1,chardev=late')]
     said += [desk.dvmm(verb, 'late') for verb in ('push', 'up', 'pause', 'resume')]
     t.ok(not any(status for status, _ in said), 'a guest runs that has no doorbell of its own yet', said)
     desk.dvmm('down', 'late', '--force')
