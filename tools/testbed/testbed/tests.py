@@ -7,7 +7,8 @@ Each line of a "tests" file: WHERE NODES SECONDS PROGRAM [ARGUMENT...]
   cluster  on this machine, with nodes to reach through "on" and "cluster"
   manual   not part of a check; listed so that nothing is forgotten
 Flags after the first word: +ept, inside the emulated Intel host of check-ept
-as well; +bench, not in a check but in "make bench", and its output is shown;
+as well; +idle, waits most of its time, so that it runs beside all others;
++bench, not in a check but in "make bench", and its output is shown;
 +named, only when its group or itself is asked for; +planted, only in
 check-debug, the kernel's reports are what it wants, and its nodes end with it.
 """
@@ -17,7 +18,7 @@ import subprocess
 
 from .config import TREE
 
-FLAGS = ('ept', 'bench', 'named', 'planted')
+FLAGS = ('ept', 'idle', 'bench', 'named', 'planted')
 DEBUG_NODES = {'kasan': 2, 'kcsan': 1}
 SELFTESTS = os.path.join(TREE, 'selftests')
 
@@ -28,7 +29,7 @@ class Test:
     def __init__(self, group, where, nodes, bound, argv):
         self.group, self.nodes, self.bound, self.argv = group, nodes, bound, argv
         self.where, *flags = where.split('+')
-        self.ept, self.bench, self.named, self.planted = (flag in flags for flag in FLAGS)
+        self.ept, self.idle, self.bench, self.named, self.planted = (flag in flags for flag in FLAGS)
         if self.where not in ('host', 'node', 'cluster', 'manual') or set(flags) - set(FLAGS):
             raise ValueError(where)
         self.name = group + '/' + ' '.join(argv)
