@@ -230,6 +230,23 @@ def test_back(pool):
     Tap.result('h2 is fenced' not in one.log().split('h2 is away')[-1], 'nobody calls it fenced')
 
 
+def test_renumbered(pool):
+    """The host is back by another id: one of its name is in the pool."""
+    one, two, five = pool.hosts[0], pool.hosts[1], pool.hosts[4]
+    pool.plan(two, 'wait', 'wait', 'wait', 'wait')
+    two.kill()
+    pool.lost_alone(two, one)
+    pool.wait_begun(two, one)
+    five.name = 'h2'
+    restart(pool, five)
+    wait_until(lambda: not programs(), PATIENCE / 3, 'it is still fenced')
+    Tap.result(pool.count('off') == 0, 'for a host whose name is in the pool the program is ended')
+    Tap.says(one.dvmm('fenced', 'h2'), 0, '')
+    pool.goes_on('who says that it was off is believed')
+    five.name = 'h5'
+    restart(pool, five)
+
+
 def test_next(pool):
     """The host that fences is itself cut off, comes back, and dies."""
     one, two, three = pool.hosts[:3]
@@ -277,7 +294,7 @@ def main():
         print('1..0 # SKIP there is no corosync: tools/testbed/setup packages')
         return 0
     tests = {test.__name__.removeprefix('test_'): test for test in
-             (test_words, test_agent, test_yes, test_no, test_hang, test_without, test_back, test_next, test_minority)}
+             (test_words, test_agent, test_yes, test_no, test_hang, test_without, test_back, test_renumbered, test_next, test_minority)}
     wanted = sys.argv[1:] or list(tests)
     pools.enter_namespaces()
     pool = FencePool(5)

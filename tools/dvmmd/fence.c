@@ -209,7 +209,10 @@ static struct fence *fences_find(struct fences *all, unsigned int host)
 	return NULL;
 }
 
-/* Its being away is a decision like others: only a stable one is acted on. */
+/*
+ * Its being away is a decision like others: only a stable one is acted on.  The program knows hosts
+ * by their names: it would switch off one that is back by another id.
+ */
 static bool fences_want(struct fences *all, unsigned int id)
 {
 	const struct pool *p = replica_pool(all->r);
@@ -218,6 +221,7 @@ static bool fences_want(struct fences *all, unsigned int id)
 	/* Until it has told it, the others take this host for what it was before it began anew. */
 	return all->program && replica_is_open(all->r) && pool_fencer(p) == all->self && host &&
 	       !strcmp(json_text_of(host, "state"), "away") &&
+	       !pool_has_named(p, json_text_of(host, "name")) &&
 	       json_number_of(host, "since") <= replica_stable(all->r) && machines_lost_on(p, id);
 }
 

@@ -382,13 +382,10 @@ static void machines_fence(struct pool *p, unsigned int id, struct json_object *
 static char *machines_take_fence(struct pool *p, const char *kind, struct json_object *message)
 {
 	const char *name = json_text_of(message, "name");
-	bool present = false, away = false;
+	bool away = false;
 
 	json_object_object_foreach(p->hosts, key, host) {
-		if (strcmp(json_text_of(host, "name"), name))
-			continue;
-		present |= !machine_is(host, "away");
-		if (!machine_is(host, "away"))
+		if (strcmp(json_text_of(host, "name"), name) || !machine_is(host, "away"))
 			continue;
 		away = true;
 		if (!strcmp(kind, "fenced"))
@@ -398,9 +395,9 @@ static char *machines_take_fence(struct pool *p, const char *kind, struct json_o
 	}
 	if (away)
 		return NULL;
-	return present ? g_strdup_printf("%s: the host is in the pool: only one that is away can "
-					 "be fenced", name) :
-			 g_strdup_printf("%s: there is no such host: dvmm hosts", name);
+	return g_strdup_printf(pool_has_named(p, name) ?
+			       "%s: the host is in the pool: only one that is away can be fenced" :
+			       "%s: there is no such host: dvmm hosts", name);
 }
 
 /* ---- messages ---- */

@@ -91,6 +91,17 @@ struct json_object *pool_machine(const struct pool *p, const char *name)
 	return json_object_object_get_ex(p->machines, name, &machine) ? machine : NULL;
 }
 
+bool pool_has_named(const struct pool *p, const char *name)
+{
+	json_object_object_foreach(p->hosts, key, host) {
+		(void)key;
+		if (!strcmp(json_text_of(host, "name"), name) &&
+		    strcmp(json_text_of(host, "state"), "away"))
+			return true;
+	}
+	return false;
+}
+
 unsigned int pool_fencer(const struct pool *p)
 {
 	unsigned int first = 0;

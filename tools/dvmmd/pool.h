@@ -66,6 +66,8 @@ char *pool_apply(struct pool *p, unsigned int sender, struct json_object *messag
 /** pool_host - NULL: there is none */
 struct json_object *pool_host(const struct pool *p, unsigned int id);
 struct json_object *pool_machine(const struct pool *p, const char *name);
+/** pool_has_named - whether a host of that name is not away; it may be there twice, by two ids */
+bool pool_has_named(const struct pool *p, const char *name);
 /** pool_fencer - the first present host with a program to fence others; 0: there is none */
 unsigned int pool_fencer(const struct pool *p);
 
