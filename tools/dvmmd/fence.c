@@ -211,7 +211,7 @@ static struct fence *fences_find(struct fences *all, unsigned int host)
 
 /*
  * Its being away is a decision like others: only a stable one is acted on.  The program knows hosts
- * by their names: it would switch off one that is back by another id.
+ * by their names and would switch off one that is back by another id, so all have told theirs.
  */
 static bool fences_want(struct fences *all, unsigned int id)
 {
@@ -221,7 +221,7 @@ static bool fences_want(struct fences *all, unsigned int id)
 	/* Until it has told it, the others take this host for what it was before it began anew. */
 	return all->program && replica_is_open(all->r) && pool_fencer(p) == all->self && host &&
 	       !strcmp(json_text_of(host, "state"), "away") &&
-	       !pool_has_named(p, json_text_of(host, "name")) &&
+	       pool_is_told(p) && !pool_has_named(p, json_text_of(host, "name")) &&
 	       json_number_of(host, "since") <= replica_stable(all->r) && machines_lost_on(p, id);
 }
 

@@ -102,6 +102,19 @@ bool pool_has_named(const struct pool *p, const char *name)
 	return false;
 }
 
+/* What a host tells has no "since", which the view's beginning gives to all. */
+bool pool_is_told(const struct pool *p)
+{
+	unsigned int told = 0;
+
+	json_object_object_foreach(p->hosts, key, host) {
+		(void)key;
+		told += !strcmp(json_text_of(host, "state"), "present") &&
+			!json_number_of(host, "since");
+	}
+	return told == p->members;
+}
+
 unsigned int pool_fencer(const struct pool *p)
 {
 	unsigned int first = 0;
@@ -137,6 +150,7 @@ void pool_open(struct pool *p, uint64_t term, struct json_object *ring,
 {
 	p->decided = ++p->sequence;
 	p->term = term;
+	p->members = json_object_array_length(members);
 	json_object_object_foreach(p->hosts, key, host) {
 		unsigned int id = strtoul(key, NULL, 10);
 		const char *state = pool_is_in(members, id) ? "present" :

@@ -22,6 +22,7 @@
  * @term: of the view that was opened last; no two have the same
  * @sequence: messages that were applied
  * @decided: @sequence after the last one that was more than news of a host
+ * @members: how many dvmmds are in that view; no part of what is agreed, as each has the view
  * @hosts: by node id in decimal: name, state, since when it is away, why it is not fenced, and
  *	what the host tells of itself
  * @machines: by name: uuid, text, state, run, since, reason, cells
@@ -30,6 +31,7 @@ struct pool {
 	uint64_t term;
 	uint64_t sequence;
 	uint64_t decided;
+	unsigned int members;
 	struct json_object *hosts;
 	struct json_object *machines;
 };
@@ -68,6 +70,8 @@ struct json_object *pool_host(const struct pool *p, unsigned int id);
 struct json_object *pool_machine(const struct pool *p, const char *name);
 /** pool_has_named - whether a host of that name is not away; it may be there twice, by two ids */
 bool pool_has_named(const struct pool *p, const char *name);
+/** pool_is_told - whether each member of the view has told in it what it is */
+bool pool_is_told(const struct pool *p);
 /** pool_fencer - the first present host with a program to fence others; 0: there is none */
 unsigned int pool_fencer(const struct pool *p);
 
