@@ -192,6 +192,59 @@ def test_silence(pool):
     pool.wait_state('web-1', 'running')
 
 
+def begin_anew(pool, host):
+    """Its dvmmd begins while systemd is silent."""
+    host.daemon_kill()
+    pool.systemd_is_silent(host, True)
+    host.daemon_start()
+    wait_until(pool.open_alike, PATIENCE, 'no pool')
+
+
+def test_begin(pool):
+    """A dvmmd that begins starts nothing before it knows what runs."""
+    one, two = pool.hosts[:2]
+    one.decide('stop', 'web-1')
+    pool.wait_state('web-1', 'stopped')
+    runs, ends = pool.count('run web-1 h2'), pool.count('end')
+    one.decide('start', 'web-1')
+    pool.wait_lines(('run web-1 h2', runs + 1))
+    begin_anew(pool, two)
+    time.sleep(2)
+    pool.systemd_is_silent(two, False)
+    pool.wait_state('web-1', 'running')
+    Tap.result((pool.count('run web-1 h2'), pool.count('end')) == (runs + 1, ends), 'a node that was about to be ready is found, not begun')
+    one.decide('stop', 'web-1')
+    pool.wait_state('web-1', 'stopped')
+    begin_anew(pool, two)
+    one.decide('start', 'web-1')
+    time.sleep(SILENCE)
+    pool.systemd_is_silent(two, False)
+    pool.wait_state('web-1', 'running')
+    one.decide('stop', 'web-1')
+    pool.wait_state('web-1', 'stopped')
+    Tap.says(one.decide('start', 'web-1'), 0, 'one that was begun meanwhile')
+    pool.wait_state('web-1', 'running')
+    Tap.result(pool.count('run web-1 h2') == runs + 3, 'is one, and begins again when it has ended')
+
+
+def test_late(pool):
+    """A dvmmd that begins cut off, and learns only after its patience what runs."""
+    one, two = pool.hosts[:2]
+    ends = pool.count('end web-1 h2')
+    two.daemon_kill()
+    pool.systemd_is_silent(two, True)
+    pool.side(two, 1)
+    two.daemon_start()
+    time.sleep(4)
+    pool.systemd_is_silent(two, False)
+    pool.wait_lines(('end web-1 h2', ends + 1))
+    Tap.result(True, 'a host that is cut off as its dvmmd begins ends what it finds')
+    pool.side(two, 0)
+    wait_until(lambda: all_ended(pool.machine('web-1')), PATIENCE, 'its end is not told')
+    one.decide('start', 'web-1')
+    pool.wait_state('web-1', 'running')
+
+
 def test_end(pool):
     """Nodes that end."""
     one, ends = pool.hosts[0], pool.count('end web-1 h1')
@@ -388,7 +441,7 @@ def test_all():
     pool = MachinePool(5)
     try:
         pool.boot()
-        for test in (test_start, test_refusals, test_daemon, test_silence, test_end, test_death, test_restart, test_cut,
+        for test in (test_start, test_refusals, test_daemon, test_silence, test_begin, test_late, test_end, test_death, test_restart, test_cut,
                      test_alone, test_room):
             test(pool)
     except TimeoutError as error:

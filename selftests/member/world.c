@@ -151,7 +151,7 @@ static void on_changed(void *arg)
 	struct host *h = arg;
 
 	if (h->units)
-		units_look(h->units, h->r, true);
+		units_look(h->units, h->r, UNITS_LEFT_KNOWN);
 }
 
 static const struct replica_ops replica_ops = {
@@ -497,7 +497,7 @@ static void unit_event(struct host *h)
 			unit_end(u, u->stopping ? u->because : "it crashed");
 	}
 	if (h->units)
-		units_look(h->units, h->r, true);
+		units_look(h->units, h->r, UNITS_LEFT_KNOWN);
 }
 
 /* Who says that a host is off knows it. */

@@ -180,9 +180,9 @@ static bool unit_look(struct units *all, struct unit *u, const struct pool *p)
 
 /* ---- cells without a unit ---- */
 
-/* @sure: a start is no decision that may be lost; @known: as units_look() has it */
+/* @sure: a start is no decision that may be lost */
 static void units_start(struct units *all, struct json_object *machine, struct json_object *cell,
-			unsigned int index, bool sure, bool known)
+			unsigned int index, bool sure, enum units_left left)
 {
 	const char *name = json_text_of(machine, "name"), *node = json_text_of(cell, "node");
 	bool begins = !strcmp(json_text_of(machine, "state"), "starting") &&
@@ -190,7 +190,7 @@ static void units_start(struct units *all, struct json_object *machine, struct j
 	struct unit *u;
 
 	/* One of an earlier run first has to end. */
-	if (units_find(all, name, node) || !(begins ? sure : known))
+	if (units_find(all, name, node) || !(begins ? sure : left == UNITS_LEFT_KNOWN))
 		return;
 	u = units_add(all, name, node, json_number_of(machine, "run"), index);
 	if (begins) {
@@ -202,7 +202,7 @@ static void units_start(struct units *all, struct json_object *machine, struct j
 }
 
 static void units_look_at(struct units *all, struct json_object *machine, uint64_t stable,
-			  bool known)
+			  enum units_left left)
 {
 	struct json_object *cells = machine_cells(machine), *cell;
 	bool sure = json_number_of(machine, "since") <= stable;
@@ -211,11 +211,11 @@ static void units_look_at(struct units *all, struct json_object *machine, uint64
 	for (i = 0; i < json_object_array_length(cells); i++) {
 		cell = json_object_array_get_idx(cells, i);
 		if (cell_may_run(cell) && json_number_of(cell, "host") == all->self)
-			units_start(all, machine, cell, i, sure, known);
+			units_start(all, machine, cell, i, sure, left);
 	}
 }
 
-void units_look(struct units *all, const struct replica *r, bool known)
+void units_look(struct units *all, const struct replica *r, enum units_left left)
 {
 	const struct pool *p = replica_pool(r);
 	unsigned int i = 0;
@@ -228,8 +228,10 @@ void units_look(struct units *all, const struct replica *r, bool known)
 		else
 			g_ptr_array_remove_index(all->list, i);
 	}
+	if (left == UNITS_LEFT_AWAITED)
+		return;
 	json_object_object_foreach(p->machines, name, machine) {
 		(void)name;
-		units_look_at(all, machine, replica_stable(r), known);
+		units_look_at(all, machine, replica_stable(r), left);
 	}
 }

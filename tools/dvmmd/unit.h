@@ -60,11 +60,22 @@ void unit_be_active(struct unit *u);
 void unit_end(struct unit *u, const char *reason);
 
 /**
+ * enum units_left - what an earlier dvmmd has left running
+ * @UNITS_LEFT_KNOWN: it is among the units: what is not there is gone
+ * @UNITS_LEFT_AWAITED: it will be told: nothing is begun that may be there
+ * @UNITS_LEFT_HIDDEN: nobody tells it, and nothing can be begun
+ */
+enum units_left {
+	UNITS_LEFT_KNOWN,
+	UNITS_LEFT_AWAITED,
+	UNITS_LEFT_HIDDEN,
+};
+
+/**
  * units_look - does what there is to be done
  * @r: the replica; if its view is not open, all goes on as it is
- * @known: whether those that an earlier dvmmd left are among the units: what is not there is gone
  */
-void units_look(struct units *all, const struct replica *r, bool known);
+void units_look(struct units *all, const struct replica *r, enum units_left left);
 /** units_new_view - what was told may not have been heard */
 void units_new_view(struct units *all);
 /** units_stop_all - @because: why, for as long as they are told of */

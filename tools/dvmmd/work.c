@@ -15,6 +15,7 @@ struct work {
 	struct units *units;
 	struct services *services;
 	char *why;		/* there are none */
+	bool alone;		/* the pool decides nothing here: nothing of it may run */
 	unsigned int soon, again;
 };
 
@@ -23,6 +24,8 @@ static gboolean on_soon(gpointer arg)
 	struct work *w = arg;
 
 	w->soon = 0;
+	if (w->alone)
+		units_stop_all(w->units, WORK_ALONE);
 	work_look(w);
 	return G_SOURCE_REMOVE;
 }
@@ -160,9 +163,17 @@ void work_free(struct work *w)
 	g_free(w);
 }
 
+static enum units_left work_left(const struct work *w)
+{
+	if (!w->services)
+		return UNITS_LEFT_HIDDEN;
+	return services_are_known(w->services) ? UNITS_LEFT_KNOWN : UNITS_LEFT_AWAITED;
+}
+
 void work_look(struct work *w)
 {
-	units_look(w->units, w->r, w->services && services_are_known(w->services));
+	w->alone &= !replica_is_open(w->r);
+	units_look(w->units, w->r, work_left(w));
 }
 
 void work_new_view(struct work *w)
@@ -175,5 +186,6 @@ void work_end(struct work *w)
 	if (units_alive(w->units))
 		fprintf(stderr, "dvmmd: the pool has decided nothing here for too long: all of its "
 			"machines on this host are ended\n");
+	w->alone = true;
 	units_stop_all(w->units, WORK_ALONE);
 }
