@@ -27,6 +27,14 @@ killed() {
 	test $? = 137
 }
 
+# slowly CALL WORD...: dvmm of host alpha waits before each such system call
+slowly() {
+	call=$1
+	shift
+	strace -o trace -e trace="$call" -e inject="$call:delay_enter=3000000" \
+		"$tool" "$@" --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > slow 2>&1
+}
+
 # unheard COMMAND: as broken_off, and nobody hears what it says from then on
 unheard() {
 	: > hosts/alpha/commands
@@ -248,6 +256,17 @@ for call in link rename; do
 done
 test $torn = 0
 result $? "killed while it begins: there is the disk that was or that of the checkpoint, and none is lost"
+rm -f disk*.before
+sleep 100 &
+stranger=$!
+echo $stranger > hosts/alpha/run/big/alpha/pid
+slowly link run big alpha --from "$dir/one" --detach &
+sleep 1
+"$tool" down big alpha --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1
+wait $!
+kill $stranger
+result $? "down while disks are put back: what has the number of an earlier run of the node lives"
+admin 0 down big --force
 rm -f disk*.before disk*.new hosts/alpha/argv
 echo late > disk.raw
 test "$(cat disk.raw)" = late && ! ls | grep -q new

@@ -327,9 +327,25 @@ static bool copy_vars(const struct place *p)
 	return ok;
 }
 
+static void run_forget(const struct place *p, const char *name)
+{
+	char *path = place_path(p, name);
+
+	unlink(path);
+	g_free(path);
+}
+
+/* What an earlier run has left; whoever finds the lock takes the pid for that of its holder. */
 static bool run_lock(struct run *r)
 {
-	r->locked = r->locked || place_lock(&r->p);
+	static const char *const stale[] = { "pid", "ready", "ended", "qmp", "console", NULL };
+	int i;
+
+	if (r->locked)
+		return true;
+	r->locked = place_lock(&r->p);
+	for (i = 0; r->locked && stale[i]; i++)
+		run_forget(&r->p, stale[i]);
 	return r->locked;
 }
 
@@ -354,27 +370,17 @@ static bool leave_from(struct run *r)
 /* Once */
 static void take_from(struct run *r)
 {
-	char *path = place_path(&r->p, "from");
-
 	r->from = place_read(&r->p, "from");
 	r->loads = r->from && manifest_in_parts(r->from);
-	unlink(path);
-	g_free(path);
+	run_forget(&r->p, "from");
 }
 
 static bool prepare(struct run *r)
 {
-	static const char *const stale[] = { "pid", "ready", "ended", "qmp", "console", NULL };
 	char *text = file_text(r->f, FILE_LOCAL), *path;
 	const char *firmware = r->f->guest[GUEST_FIRMWARE];
 	bool ok = run_lock(r) && place_write(&r->p, "machine", text);
-	int i;
 
-	for (i = 0; ok && stale[i]; i++) {
-		path = place_path(&r->p, stale[i]);
-		unlink(path);
-		g_free(path);
-	}
 	if (ok)
 		take_from(r);
 	if (ok && !r->p.node && firmware && !strcmp(firmware, "uefi"))
@@ -392,11 +398,10 @@ static bool prepare(struct run *r)
 /* With systemd the machine is a unit of its own; what an earlier one left is not its. */
 static int start_unit(const struct place *p, const char *unit)
 {
-	char *path = place_path(p, "ended");
-
-	if (!place_runner(p))
-		unlink(path);
-	g_free(path);
+	if (!place_runner(p)) {
+		run_forget(p, "ready");
+		run_forget(p, "ended");
+	}
 	execlp("systemctl", "systemctl", "start", "--no-block", unit, NULL);
 	return verb_fail(EXIT_FAILED, "systemctl cannot be started", strerror(errno));
 }
