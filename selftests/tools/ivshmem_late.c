@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An ivshmem server that tells its one client who it is and gives it memory, but no doorbell.
+ * An ivshmem server that tells its one client who it is and gives it memory, and for each line of
+ * its input a doorbell of its own, if it has none yet, and a ring of that.
  *
  * usage: ivshmem_late SOCKET ID
  */
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -62,7 +64,8 @@ static void tell(int client, int64_t number, int fd)
 
 int main(int argc, char **argv)
 {
-	int client;
+	int client, bell = -1;
+	char line[16];
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: ivshmem_late SOCKET ID\n");
@@ -72,5 +75,12 @@ int main(int argc, char **argv)
 	tell(client, 0, -1);
 	tell(client, atoi(argv[2]), -1);
 	tell(client, -1, make_memory());
-	return read(client, argv[1], 1) < 0;
+	while (fgets(line, sizeof(line), stdin)) {
+		if (bell < 0) {
+			bell = eventfd(0, 0);
+			tell(client, atoi(argv[2]), bell);
+		}
+		eventfd_write(bell, 1);
+	}
+	return 0;
 }

@@ -72,15 +72,20 @@ class Guest:
         self.bars = None
         self.start()
 
+    def region(self):
+        """What it gets the region by: of dvmm create, and of QEMU."""
+        return ['--share', 'pool'], ''
+
     def words(self, *nodes):
         """Of dvmm create; what it needs is there."""
         must(self.node, 'mkdir -p /tmp/extra; cp $(find /lib/modules -name dvmm-doorbell.ko) /tmp/extra/doorbell.ko; cd /tmp/extra; '
              '{ cat /images/guest.cpio; echo doorbell.ko | cpio -o -H newc; } > /tmp/share.initrd 2> /tmp/cpio.out')
-        args = (f'-device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tmp/agent.{self.name},server=on,wait=off '
+        words, device = self.region()
+        args = (f'{device} -device virtio-serial-pci,max_ports=4 -chardev socket,id=agent,path=/tmp/agent.{self.name},server=on,wait=off '
                 '-device virtserialport,chardev=agent,name=dvmm.agent')
         return ['create', self.name, *(word for node in nodes for word in (
             '--node', f'node{node}=10.77.0.{node + 1},cpus=1,memory=96M,port=7600,ssh={node}')), '--kernel', '/images/vmlinuz',
-                '--initrd', '/tmp/share.initrd', '--machine', 'q35,smm=off,hpet=off', '--share', 'pool', '--args', args, '--append',
+                '--initrd', '/tmp/share.initrd', '--machine', 'q35,smm=off,hpet=off', *words, '--args', args, '--append',
                 f'console=ttyS0 loglevel=5 panic=-1 tsc=reliable net.ifnames=0 {must(self.node, "guest words").strip()}']
 
     def start(self):
@@ -180,15 +185,33 @@ def moving(t, desk, near):
     t.ok(good, 'and is none when it has ended', text)
 
 
+class Late(Guest):
+    """One whose server is slow to give it its own doorbell."""
+
+    def __init__(self, desk):
+        self.path = f'{desk.dir}/late'
+        must(0, f'mkfifo {self.path}.in; setsid sh -c "exec {LATE} {self.path} {FAR + 1} <> {self.path}.in" > /log/none 2>&1 < /dev/zero &')
+        super().__init__(desk, 0, 'late')
+
+    def region(self):
+        """Not of a machine of its own."""
+        return [], f'-chardev socket,id=late,path={self.path} -device ivshmem-doorbell,vectors=1,chardev=late'
+
+    def told(self):
+        """Its doorbell, once; and a ring."""
+        must(0, f'echo ring > {self.path}.in')
+
+
 def late(t, desk):
-    """A guest starts before the server has given it its own doorbell."""
-    server = f'{desk.dir}/late'
-    must(0, f'setsid {LATE} {server} {FAR + 1} > /log/none 2>&1 < /dev/zero &')
-    said = [desk.dvmm('create', 'late', '--node', 'node0=10.77.0.1,cpus=1,memory=64M,port=7600,ssh=0', '--args',
-                      f'-chardev socket,id=late,path={server} -device ivshmem-doorbell,vectors=1,chardev=late')]
-    said += [desk.dvmm(verb, 'late') for verb in ('push', 'up', 'pause', 'resume')]
-    t.ok(not any(status for status, _ in said), 'a guest runs that has no doorbell of its own yet', said)
-    desk.dvmm('down', 'late', '--force')
+    """A guest starts, and takes the device, before the server has given it its own doorbell."""
+    guest = Late(desk)
+    guest.up()
+    t.ok('on' in guest.run('echo on'), 'a guest runs that has no doorbell of its own yet')
+    for times in (1, 2):
+        guest.told()
+        got = guest.rung(times)
+        t.ok(got == times, f'it is told, and rung: {times}', got)
+    desk.there(0, 'down', 'late', '--force')
 
 
 def strangers(t, desk):
