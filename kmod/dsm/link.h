@@ -124,6 +124,16 @@ int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *fram
 void dvmm_link_await_room(struct dvmm_link *l);
 
 /**
+ * dvmm_link_await_calm - wait while a peer has a lot to read
+ * @m: the machine
+ * @node: the peer
+ *
+ * For who sends many frames that nobody answers, before each.  Process context, sleeps; as long as
+ * the link lives and the machine runs.
+ */
+void dvmm_link_await_calm(struct dvmm_machine *m, u16 node);
+
+/**
  * dvmm_link_fail - something is wrong with a link
  * @l: the link
  * @fmt: what

@@ -9,6 +9,7 @@
 
 #include "dispatch.h"
 #include "evict.h"
+#include "link.h"
 #include "reclaim.h"
 #include "region.h"
 
@@ -53,6 +54,7 @@ static void reclaim_page(struct dvmm_region *r, u64 index)
 	if (dvmm_page_perm(pg) != DVMM_PERM_READ || READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS ||
 	    dvmm_snapshot_wants(r, index))
 		return;
+	dvmm_link_await_calm(r->m, dvmm_homes_of(r, index));
 	dvmm_dispatch_local(r, index, DVMM_EV_EVICT);
 	atomic_long_dec(&r->unwanted);
 }

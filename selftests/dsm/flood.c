@@ -411,14 +411,14 @@ static int ask_for_all(struct peer *p, bool answered)
 	return i;
 }
 
-static bool join(struct peer *p, int self, int machine, const uint8_t *uuid)
+static bool join(struct peer *p, int self, int machine, const struct machine_params *mp)
 {
 	memset(p, -1, sizeof(*p));
 	p->self = self;
-	p->nodes = 3;
+	p->nodes = mp->nodes;
 	p->joins = false;
 	p->machine = machine;
-	memcpy(p->uuid, uuid, sizeof(p->uuid));
+	memcpy(p->uuid, mp->uuid, sizeof(p->uuid));
 	return !peer_connect(p) && !peer_join(p);
 }
 
@@ -461,8 +461,8 @@ static void open_transactions(void)
 	random_uuid(mp.uuid);
 	one.machine = machine_create(&mp);
 	region = region_create(one.machine, 0, 0, OPEN_PAGES * PAGE, 0);
-	if (region < 0 || !join(&one, 1, one.machine, mp.uuid) ||
-	    !join(&two, 2, one.machine, mp.uuid))
+	if (region < 0 || !join(&one, 1, one.machine, &mp) ||
+	    !join(&two, 2, one.machine, &mp))
 		tap_bail("two peers: %s", strerror(errno));
 	tap_ok(ask_for_all(&one, true) == OPEN_PAGES, "a peer owns %d pages", OPEN_PAGES);
 	reader = read_all(one.sock[DVMM_LANE_FWD]);
@@ -491,6 +491,112 @@ static void open_transactions(void)
 		cgroup_remove();
 }
 
+/* ---- a home that lends everything and then reads nothing ---- */
+
+#define COPIES		6000
+#define QUEUED_MAX	(1024 + 64)	/* where it waits, and what is on its way to that */
+
+static pid_t read_copies(int region)
+{
+	pid_t pid = fork();
+	volatile char *m;
+	int i;
+
+	if (pid)
+		return pid;
+	m = mmap(NULL, COPIES * PAGE, PROT_READ, MAP_SHARED, region, 0);
+	for (i = 0; m != MAP_FAILED && i < COPIES; i++)
+		if (m[i * PAGE])
+			break;
+	_exit(i != COPIES);
+}
+
+/* Each page once, full of zeroes */
+static int lend_copies(struct peer *p)
+{
+	struct peer_frame f;
+	struct dvmm_wire_hdr h;
+	int n = 0;
+
+	while (n < COPIES && peer_recv(p, DVMM_LANE_REQ, &f, 5000) == 1) {
+		if (f.hdr.type != DVMM_MSG_GET_S)
+			continue;
+		h = request(p, DVMM_MSG_DATA, le64_to_cpu(f.hdr.page), le64_to_cpu(f.hdr.id));
+		h.requester = 0;
+		h.flags = DVMM_MSGF_ZERO;
+		if (peer_send(p, DVMM_LANE_FWD, &h, NULL, 0))
+			break;
+		n++;
+	}
+	return n;
+}
+
+/* Frames that wait on the way to the only peer */
+static long count_queued(void)
+{
+	FILE *f = popen("sed -n 's/.*queued: //p' /sys/kernel/debug/dvmm/*.0/lanes", "r");
+	long n, sum = 0;
+
+	while (f && fscanf(f, "%ld%*[^\n]", &n) == 1)
+		sum += n;
+	if (f)
+		pclose(f);
+	return sum;
+}
+
+static int take_back(struct peer *p)
+{
+	struct peer_frame f;
+	int n = 0;
+
+	while (n < COPIES && peer_recv(p, DVMM_LANE_REQ, &f, 5000) == 1)
+		n += f.hdr.type == DVMM_MSG_PUT_S;
+	return n;
+}
+
+static void set_zeros(const char *most)
+{
+	if (!cgroup_put("/sys/module/dvmm/parameters/zeros", most))
+		tap_bail("zeros: %s", strerror(errno));
+}
+
+static void unread_copies(void)
+{
+	struct machine_params mp = { .nodes = 2 };
+	int region, status = -1, lent, back;
+	struct peer p;
+	long queued;
+	pid_t pid;
+
+	set_zeros("0");
+	set_timeout(60 * tap_patience());
+	random_uuid(mp.uuid);
+	p.machine = machine_create(&mp);
+	region = region_create(p.machine, 0, 1, COPIES * PAGE, 0);
+	if (region < 0 || !join(&p, 1, p.machine, &mp))
+		tap_bail("a home: %s", strerror(errno));
+	pid = read_copies(region);
+	lent = lend_copies(&p);
+	if (lent != COPIES)
+		kill(pid, SIGKILL);
+	waitpid(pid, &status, 0);
+	tap_ok(lent == COPIES && !status, "%d of %d pages are lent and read", lent, COPIES);
+	keep_small(&p, DVMM_LANE_REQ);
+	cgroup_put("/proc/sys/vm/drop_caches", "2");
+	sleep(2);
+	queued = count_queued();
+	tap_ok(queued >= 1000 && queued < QUEUED_MAX,
+	       "copies are given back to who does not read: %ld wait in front of it", queued);
+	back = take_back(&p);
+	tap_ok(back == COPIES, "and all of them when it reads: %d", back);
+	set_timeout(0);
+	set_zeros("64");
+	peer_hang_up(&p);
+	close(p.link);
+	close(region);
+	close(p.machine);
+}
+
 int main(void)
 {
 	struct dvmm_wire_hdr h = peer_hdr(DVMM_WIRE_LINK, DVMM_WIRE_PING, DVMM_WIRE_PAYLOAD_MAX);
@@ -512,6 +618,7 @@ int main(void)
 	unread_acks("PREPs that are refused to nobody", DVMM_MSG_PREP, DVMM_LANE_REQ);
 	pinned_page();
 	open_transactions();
+	unread_copies();
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();
 }
