@@ -205,6 +205,7 @@ class Late(Guest):
 def late(t, desk):
     """A guest starts, and takes the device, before the server has given it its own doorbell."""
     guest = Late(desk)
+    guest.must_there('wait', 'late')
     guest.up()
     t.ok('on' in guest.run('echo on'), 'a guest runs that has no doorbell of its own yet')
     for times in (1, 2):

@@ -203,7 +203,7 @@ static int end_one(const struct options *o, const struct file *f, int argc, char
 		ret = power_off(o, &p, argv[1]);
 	else
 		ret = forward(o, f, "down", argv[1]);
-	/* A service that has powered the guest off ends by itself, as one does that asks for this. */
+	/* A service that has powered the guest off ends by itself, as one that asks for this. */
 	if (!ret && unit && (argc > 2 || !runs) && !getenv("MAINPID"))
 		ret = stop_unit(file_node(f, node)->name, unit);
 	g_free(unit);
