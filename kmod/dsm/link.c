@@ -162,7 +162,7 @@ int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *pa
 		atomic_inc(&l->bulk);
 	if (x->lane == DVMM_LANE_CTL)
 		atomic_inc(&l->words);
-	ret = l->x.ops->send(&l->x, x, true);
+	ret = l->x.ops->send(&l->x, x);
 	if (ret)
 		link_xmit_done(&l->x, x);
 	else

@@ -45,7 +45,6 @@ struct loop_frame {
  * @length: their number
  * @frames_in: number ever sent
  * @bytes_in: headers and payload ever sent
- * @room: senders wait for @length to fall
  * @work: the receiver waits for frames
  */
 struct queue {
@@ -54,7 +53,6 @@ struct queue {
 	unsigned int length;
 	u64 frames_in;
 	u64 bytes_in;
-	wait_queue_head_t room;
 	wait_queue_head_t work;
 };
 
@@ -156,7 +154,6 @@ static void loop_init_queue(struct queue *q)
 {
 	spin_lock_init(&q->lock);
 	INIT_LIST_HEAD(&q->frames);
-	init_waitqueue_head(&q->room);
 	init_waitqueue_head(&q->work);
 }
 
@@ -189,8 +186,7 @@ static struct loop_frame *loop_pop(struct queue *q)
 	f = list_first_entry_or_null(&q->frames, struct loop_frame, list);
 	if (f) {
 		list_del(&f->list);
-		if (q->length-- == DVMM_XPORT_QUEUE)
-			wake_up_all(&q->room);
+		q->length--;
 	}
 	spin_unlock_bh(&q->lock);
 	return f;
@@ -292,7 +288,6 @@ static void loop_bring_down(struct pair *p)
 			/* after this, loop_push() has seen p->down */
 			spin_lock_bh(&q->lock);
 			spin_unlock_bh(&q->lock);
-			wake_up_all(&q->room);
 			wake_up_all(&q->work);
 		}
 	}
@@ -373,22 +368,11 @@ static int loop_receive(void *data)
 
 /* ---- sending ---- */
 
-static int loop_wait_for_room(struct pair *p, struct queue *q)
+static int loop_send_copy(struct loop_end *e, struct dvmm_xmit *x)
 {
-	return wait_event_killable(q->room, READ_ONCE(p->down) ||
-				   READ_ONCE(q->length) < DVMM_XPORT_QUEUE) ? -EINTR : 0;
-}
-
-static int loop_send_copy(struct loop_end *e, struct dvmm_xmit *x, bool nowait)
-{
-	struct queue *q = &e->pair->pipe[e->side][x->lane];
-	struct loop_frame *f;
+	struct loop_frame *f = loop_copy_frame(x);
 	int err;
 
-	err = nowait ? 0 : loop_wait_for_room(e->pair, q);
-	if (err)
-		return err;
-	f = loop_copy_frame(x);
 	if (!f)
 		return -ENOMEM;
 	err = loop_push(e, x, f);
@@ -397,7 +381,7 @@ static int loop_send_copy(struct loop_end *e, struct dvmm_xmit *x, bool nowait)
 	return err;
 }
 
-static int loop_send_frame(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait)
+static int loop_send_frame(struct dvmm_xport_link *link, struct dvmm_xmit *x)
 {
 	struct loop_end *e = dvmm_gate_enter(link);
 	int err = -ENOTCONN;
@@ -409,7 +393,7 @@ static int loop_send_frame(struct dvmm_xport_link *link, struct dvmm_xmit *x, bo
 	err = -EINVAL;
 	if (x->lane >= DVMM_XPORT_LANES || x->length > DVMM_XPORT_PAYLOAD_MAX)
 		goto leave;
-	err = loop_send_copy(e, x, nowait);
+	err = loop_send_copy(e, x);
 	if (!err)
 		link->up->xmit_done(link, x);
 leave:

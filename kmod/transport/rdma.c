@@ -102,7 +102,7 @@ static void link_last_words(struct rdma_link *l)
 	if (!test_bit(RDMA_HEARS, &l->flags) || !test_bit(RDMA_CLOSED, &l->flags))
 		return;
 	dvmm_rdma_hang_up(t);
-	wait_event_idle_timeout(t->room, lane_all_handed_up(t), HZ);
+	wait_event_idle_timeout(t->moved, lane_all_handed_up(t), HZ);
 }
 
 static void link_tell(struct rdma_link *l)
@@ -281,7 +281,7 @@ static void link_close(struct dvmm_xport_link *link)
 	if (!l)
 		return;
 	/* Our own last words: the peer's device must have them before we hang up. */
-	wait_event_idle_timeout(l->lane[DVMM_XPORT_LANE_LAST].room,
+	wait_event_idle_timeout(l->lane[DVMM_XPORT_LANE_LAST].moved,
 				lane_all_sent(&l->lane[DVMM_XPORT_LANE_LAST]), HZ / 2);
 	link_end(l);
 }

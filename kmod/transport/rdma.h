@@ -83,7 +83,7 @@ struct rdma_slot {
  * @still: beats since which it has not moved, though something is posted
  * @arrived: slots of @rx with a frame for the core
  * @bad: the core has refused a frame: no more are handed up
- * @room: waits for @queued to fall
+ * @moved: woken when frames have been sent or handed up: the end waits for the last
  * @receiver: hands @arrived up
  * @tx_frames: frames sent
  * @tx_bytes: headers and payload sent
@@ -117,7 +117,7 @@ struct rdma_lane {
 	unsigned int still;
 	struct list_head arrived;
 	bool bad;
-	wait_queue_head_t room;
+	wait_queue_head_t moved;
 	struct work_struct receiver;
 	u64 tx_frames;
 	u64 tx_bytes;
@@ -214,7 +214,7 @@ void dvmm_rdma_kick(struct rdma_link *l, unsigned long delay);
 /* rdma_lane.c */
 
 /** dvmm_rdma_send - send() of the transport */
-int dvmm_rdma_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait);
+int dvmm_rdma_send(struct dvmm_xport_link *link, struct dvmm_xmit *x);
 /** dvmm_rdma_lane_give_up - give back what was not posted; the rest comes back by itself */
 void dvmm_rdma_lane_give_up(struct rdma_lane *t);
 /** dvmm_rdma_lane_init - no memory yet */

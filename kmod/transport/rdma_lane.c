@@ -41,7 +41,7 @@ void dvmm_rdma_lane_give_up(struct rdma_lane *t)
 	list_for_each_entry(x, &frames, list)
 		t->queued--;
 	spin_unlock_bh(&t->lock);
-	wake_up_all(&t->room);
+	wake_up_all(&t->moved);
 	list_for_each_entry_safe(x, next, &frames, list)
 		link->up->xmit_done(link, x);
 }
@@ -221,16 +221,9 @@ static void lane_sent(struct ib_cq *cq, struct ib_wc *wc)
 	spin_unlock_bh(&t->lock);
 	if (x)
 		link->up->xmit_done(link, x);
-	wake_up_all(&t->room);
+	wake_up_all(&t->moved);
 	lane_fail_completion(t, wc);
 	lane_pump_or_fail(t);
-}
-
-static int lane_wait_for_room(struct rdma_lane *t)
-{
-	return wait_event_killable(t->room, dvmm_rdma_dead(t->owner) ||
-				   READ_ONCE(t->queued) < DVMM_XPORT_QUEUE) ?
-	       -EINTR : 0;
 }
 
 static int lane_send(struct rdma_lane *t, struct dvmm_xmit *x)
@@ -252,7 +245,7 @@ static int lane_send(struct rdma_lane *t, struct dvmm_xmit *x)
 	return 0;
 }
 
-int dvmm_rdma_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait)
+int dvmm_rdma_send(struct dvmm_xport_link *link, struct dvmm_xmit *x)
 {
 	struct rdma_link *l = dvmm_gate_enter(link);
 	int err = -ENOTCONN;
@@ -264,9 +257,7 @@ int dvmm_rdma_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowai
 	err = -EINVAL;
 	if (x->lane >= DVMM_XPORT_LANES || x->length > DVMM_XPORT_PAYLOAD_MAX)
 		goto leave;
-	err = nowait ? 0 : lane_wait_for_room(&l->lane[x->lane]);
-	if (!err)
-		err = lane_send(&l->lane[x->lane], x);
+	err = lane_send(&l->lane[x->lane], x);
 leave:
 	dvmm_gate_leave(&l->gate);
 	return err;
@@ -479,7 +470,7 @@ static void lane_receive(struct work_struct *work)
 	while ((s = lane_next_arrived(t)))
 		lane_hand_up(t, s);
 	memalloc_noio_restore(noio);
-	wake_up_all(&t->room);
+	wake_up_all(&t->moved);
 }
 
 /* ---- memory ---- */
@@ -508,7 +499,7 @@ void dvmm_rdma_lane_init(struct rdma_link *l, unsigned int number)
 	INIT_LIST_HEAD(&t->queue);
 	INIT_LIST_HEAD(&t->free);
 	INIT_LIST_HEAD(&t->arrived);
-	init_waitqueue_head(&t->room);
+	init_waitqueue_head(&t->moved);
 	INIT_WORK(&t->receiver, lane_receive);
 }
 

@@ -123,7 +123,6 @@ static void lane_init(struct tcp_link *l, unsigned int i)
 	t->number = i;
 	spin_lock_init(&t->lock);
 	INIT_LIST_HEAD(&t->queue);
-	init_waitqueue_head(&t->room);
 	INIT_DELAYED_WORK(&t->writer, dvmm_tcp_write_queue);
 }
 

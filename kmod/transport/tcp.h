@@ -28,7 +28,6 @@
  * @queued: their number
  * @sent: bytes of the first one that are out
  * @busy: somebody is writing to the socket; the queue's head is theirs
- * @room: waits for @queued to fall
  * @tx_frames: frames sent
  * @tx_inline: of these, written by the caller of send() itself
  * @tx_bytes: headers and payload sent
@@ -46,7 +45,6 @@ struct tcp_lane {
 	unsigned int queued;
 	size_t sent;
 	bool busy;
-	wait_queue_head_t room;
 	u64 tx_frames;
 	u64 tx_inline;
 	u64 tx_bytes;
@@ -111,12 +109,12 @@ const char *dvmm_tcp_explain(int err, char *buf);
 /* tcp_send.c */
 
 /** dvmm_tcp_send - send() of the transport */
-int dvmm_tcp_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait);
+int dvmm_tcp_send(struct dvmm_xport_link *link, struct dvmm_xmit *x);
 /** dvmm_tcp_write_queue - work of a lane's writer */
 void dvmm_tcp_write_queue(struct work_struct *work);
 /** dvmm_tcp_writable - the socket has room again.  In softirq */
 void dvmm_tcp_writable(struct tcp_sock_held *s);
-/** dvmm_tcp_lane_end - the link is dead: whoever waits finds out, what is queued is done with */
+/** dvmm_tcp_lane_end - the link is dead: its reader finds out, what is queued is done with */
 void dvmm_tcp_lane_end(struct tcp_lane *t);
 
 /* tcp_receive.c */

@@ -40,7 +40,6 @@ void dvmm_tcp_lane_end(struct tcp_lane *t)
 	if (!t->busy)
 		lane_take_queue(t, &frames);
 	spin_unlock_bh(&t->lock);
-	wake_up_all(&t->room);
 	lane_xmit_done(t, &frames);
 }
 
@@ -102,8 +101,7 @@ static void lane_frame_done(struct tcp_lane *t, struct dvmm_xmit *x)
 	t->tx_frames++;
 	t->tx_bytes += DVMM_XPORT_HDR + x->length;
 	t->sent = 0;
-	if (t->queued-- == DVMM_XPORT_QUEUE)
-		wake_up_all(&t->room);
+	t->queued--;
 	spin_unlock_bh(&t->lock);
 	link->up->xmit_done(link, x);
 }
@@ -193,13 +191,6 @@ static void lane_write_inline(struct tcp_lane *t, struct dvmm_xmit *x)
 	lane_release(t, err == -EAGAIN);
 }
 
-static int lane_wait_for_room(struct tcp_lane *t)
-{
-	return wait_event_killable(t->room, dvmm_tcp_dead(t->owner) ||
-				   READ_ONCE(t->queued) < DVMM_XPORT_QUEUE) ?
-	       -EINTR : 0;
-}
-
 static int lane_send(struct tcp_lane *t, struct dvmm_xmit *x)
 {
 	bool idle;
@@ -221,10 +212,9 @@ static int lane_send(struct tcp_lane *t, struct dvmm_xmit *x)
 	return 0;
 }
 
-int dvmm_tcp_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait)
+int dvmm_tcp_send(struct dvmm_xport_link *link, struct dvmm_xmit *x)
 {
 	struct tcp_link *l = dvmm_gate_enter(link);
-	struct tcp_lane *t;
 	int err = -ENOTCONN;
 
 	if (!l)
@@ -234,10 +224,7 @@ int dvmm_tcp_send(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait
 	err = -EINVAL;
 	if (x->lane >= DVMM_XPORT_LANES || x->length > DVMM_XPORT_PAYLOAD_MAX)
 		goto leave;
-	t = &l->lane[x->lane];
-	err = nowait ? 0 : lane_wait_for_room(t);
-	if (!err)
-		err = lane_send(t, x);
+	err = lane_send(&l->lane[x->lane], x);
 leave:
 	dvmm_gate_leave(&l->gate);
 	return err;

@@ -73,7 +73,7 @@ static const char *barred(const char *what, long got)
 
 static const char *kept_sockets(const char *transport)
 {
-	struct xt_request q = { .flags = XT_NOWAIT, .frames = 1, .lanes = 1 };
+	struct xt_request q = { .frames = 1, .lanes = 1 };
 	__s32 fd[2 * XT_LANES];
 	int on = 1;
 	socklen_t n = sizeof(on);
@@ -143,7 +143,7 @@ static bool impatient(void)
 /* A link whose lanes are full, and stay so; the descriptor that holds it, or -1. */
 static int stuck_link(__s32 *fd)
 {
-	struct xt_request q = { .flags = XT_NOWAIT, .frames = 24, .bytes = 4096 };
+	struct xt_request q = { .frames = 24, .bytes = 4096 };
 	int small = 4096, i, last = device, mine;
 
 	connect_lanes(fd);

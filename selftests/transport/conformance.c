@@ -162,23 +162,55 @@ static const char *every_length(const char *transport)
 	return close_link(bad);
 }
 
-static const char *nowait_burst(const char *transport)
+static const char *bursts(const char *transport)
 {
 	struct xt_request q = {
-		.flags = XT_BOTH_WAYS | XT_NOWAIT,
+		.flags = XT_BOTH_WAYS | XT_BURST,
 		.lanes = 15, .frames = 3000, .streams = 1, .bytes = 0, .seed = 5, .ms = 120000,
 	};
 
 	return with_link(transport, XT_TRAFFIC, &q);
 }
 
+/* The status of a process that ends in time, or -1. */
+static int reap(pid_t pid)
+{
+	unsigned int ms;
+	int status;
+
+	for (ms = 0; ms < (patience ?: 10000 * slow); ms += 10) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+		usleep(10000);
+	}
+	return -1;
+}
+
+/* By a process of its own, which can be killed should it have to wait. */
+static const char *burst(unsigned int lane, unsigned int frames)
+{
+	struct xt_request q = {
+		.lanes = 1u << lane, .frames = frames, .bytes = 4096, .flags = XT_BURST,
+	};
+	pid_t pid = fork();
+	int status;
+
+	if (!pid)
+		_exit(ask(XT_SEND, &q));
+	status = reap(pid);
+	if (!status)
+		return NULL;
+	if (status > 0)
+		return failed("lane %u, sending: %s", lane, strerror(WEXITSTATUS(status)));
+	kill(pid, SIGKILL);
+	reap(pid);
+	return failed("lane %u is full: the sender has to wait", lane);
+}
+
 /* While one lane's receiver stands still, frames on every other lane arrive. */
 static const char *stall(const char *transport, unsigned int lane)
 {
 	struct xt_request hold = { .lanes = 1u << lane, .flags = XT_HOLD }, go = {};
-	struct xt_request send = {
-		.lanes = 1u << lane, .frames = 2000, .bytes = 4096, .flags = XT_NOWAIT,
-	};
 	struct xt_request others = {
 		.lanes = 15 & ~(1u << lane), .frames = 200, .streams = 2, .bytes = 4096,
 		.flags = XT_RANDOM_LENGTH, .ms = 20000,
@@ -190,15 +222,13 @@ static const char *stall(const char *transport, unsigned int lane)
 	if (bad)
 		return bad;
 	ask(XT_STALL, &hold);
-	err = ask(XT_SEND, &send);
-	if (err)
-		bad = failed("lane %u, sending: %s", lane, strerror(err));
-	err = ask(XT_TRAFFIC, &others);
+	bad = burst(lane, 2000);
+	err = bad ? 0 : ask(XT_TRAFFIC, &others);
 	if (err)
 		bad = failed("lane %u stands still: %s (%s)", lane, strerror(err), others.text);
 	ask(XT_STALL, &go);
-	err = ask(XT_ARRIVED, &all);
-	if (err && !bad)
+	err = bad ? 0 : ask(XT_ARRIVED, &all);
+	if (err)
 		bad = failed("lane %u goes on: %s (%s)", lane, strerror(err), all.text);
 	return close_link(bad);
 }
@@ -213,106 +243,16 @@ static const char *lanes_independent(const char *transport)
 	return bad;
 }
 
-/* More than any queue and any socket buffer may take. */
-#define TOO_MANY	20000
-
-static pid_t blocked_sender(unsigned int lane)
-{
-	struct xt_request q = { .lanes = 1u << lane, .frames = TOO_MANY, .bytes = 4096 };
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	/* ends by a signal, or with the link */
-	_exit(ask(XT_SEND, &q) == ENOTCONN ? 7 : 8);
-}
-
-/* Waits until the number of frames taken stands still; 0 if it never does. */
-static __u64 standstill(void)
-{
-	struct xt_request q = {};
-	__u64 last = 0;
-	int i, quiet = 0;
-
-	for (i = 0; i < 600; i++) {
-		ask(XT_COUNTS, &q);
-		quiet = q.out[0] == last && last ? quiet + 1 : 0;
-		if (quiet == 10)
-			return last;
-		last = q.out[0];
-		usleep(50000);
-	}
-	return 0;
-}
-
-static int reap(pid_t pid)
-{
-	int status, i;
-
-	for (i = 0; i < 200; i++) {
-		if (waitpid(pid, &status, WNOHANG) == pid)
-			return status;
-		usleep(50000);
-	}
-	return -1;
-}
-
-/* send() waits when the queue is full, and a signal that kills ends the wait. */
-static const char *back_pressure(const char *transport)
-{
-	struct xt_request hold = { .lanes = 8, .flags = XT_HOLD }, go = {};
-	struct xt_request one = { .lanes = 8, .frames = 1, .flags = XT_NOWAIT };
-	struct xt_request all = { .ms = 60000 };
-	const char *bad = start(transport);
-	pid_t pid;
-	int err;
-
-	if (bad)
-		return bad;
-	ask(XT_STALL, &hold);
-	pid = blocked_sender(3);
-	all.out[0] = standstill();
-	if (all.out[0] < 1024 || all.out[0] == TOO_MANY)
-		bad = failed("%llu frames taken", all.out[0]);
-	kill(pid, SIGKILL);
-	err = reap(pid);
-	if (!bad && (err < 0 || !WIFSIGNALED(err)))
-		bad = failed("the sender that waits cannot be killed");
-	/* the killed sender's stream number was not used up */
-	err = ask(XT_SEND, &one);
-	if (err && !bad)
-		bad = failed("nowait on a full lane: %s", strerror(err));
-	ask(XT_STALL, &go);
-	all.out[0]++;
-	err = ask(XT_ARRIVED, &all);
-	if (err && !bad)
-		bad = failed("after the stall: %s (%s)", strerror(err), all.text);
-	return close_link(bad);
-}
-
-/* A sender that waits for room learns that the link has gone. */
-static const char *close_wakes_sender(const char *transport)
+/* More frames than any socket buffer takes. */
+static const char *gone_when_full(const char *transport)
 {
 	struct xt_request hold = { .lanes = 8, .flags = XT_HOLD };
 	const char *bad = start(transport);
-	pid_t pid;
-	int status;
 
 	if (bad)
 		return bad;
 	ask(XT_STALL, &hold);
-	pid = blocked_sender(3);
-	if (!standstill())
-		bad = failed("the sender never waits");
-	bad = close_link(bad);
-	status = reap(pid);
-	if (status < 0) {
-		kill(pid, SIGKILL);
-		return failed("the sender still waits");
-	}
-	if (!WIFEXITED(status) || WEXITSTATUS(status) != 7)
-		return failed("the sender ended with %#x", status);
-	return bad;
+	return close_link(burst(3, 4000));
 }
 
 static const char *refused_frame(const char *transport)
@@ -386,10 +326,9 @@ static const struct test tests[] = {
 	{ "send() refuses lanes and lengths that do not exist", refusals },
 	{ "every length arrives, with zeros behind", every_length },
 	{ "random frames on all lanes, both ways, keep order and contents", traffic },
-	{ "bursts without waiting are neither lost nor refused", nowait_burst },
-	{ "a lane that stands still holds up no other", lanes_independent },
-	{ "a full lane makes senders wait, killably", back_pressure },
-	{ "disconnect wakes a sender that waits", close_wakes_sender },
+	{ "bursts are neither lost nor refused", bursts },
+	{ "a lane that stands still holds up no other, nor its senders", lanes_independent },
+	{ "what a full lane has when the link goes is given back", gone_when_full },
 	{ "a refused frame takes the link down", refused_frame },
 	{ "the last frame on CTL comes before link_down", last_words },
 	{ "torn under load: one link_down, every frame done", torn },

@@ -27,7 +27,7 @@
 struct page;
 struct seq_file;
 
-#define DVMM_TRANSPORT_VERSION	6
+#define DVMM_TRANSPORT_VERSION	7
 #define DVMM_XPORT_LANES	4
 #define DVMM_XPORT_LANE_LAST	3	/* carries the last words; userspace may hold it up */
 #define DVMM_XPORT_HDR		40	/* bytes of every frame's header */
@@ -35,7 +35,7 @@ struct seq_file;
 #define DVMM_XPORT_NUMBER_AT	28	/* le32 in the header: see dvmm_xport_number() */
 #define DVMM_XPORT_PAYLOAD_MAX	4096
 #define DVMM_XPORT_KEY		32
-#define DVMM_XPORT_QUEUE	1024	/* frames queued on a lane before send() waits */
+#define DVMM_XPORT_QUEUE	1024	/* frames on their way: then datagrams wait, in the core */
 
 /**
  * struct dvmm_xmit - a frame on its way out
@@ -152,12 +152,11 @@ struct dvmm_transport_upcalls {
  * @connect: start the link; link_up follows, perhaps before connect() returns.
  *	Process context.  0 or negative errno; on error nothing is left behind
  * @disconnect: end the link; see "Life of a link".  Process context, sleeps
- * @send: queue a frame.  Process context.  Waits (killable) while the lane has
- *	DVMM_XPORT_QUEUE frames queued; with @nowait it never waits and never
- *	refuses for want of room: the protocol's own messages are sent from link_rx,
- *	which must not wait, and the core bounds how many there are.
+ * @send: queue a frame.  Process context, MAY sleep briefly.  It MUST NOT wait for
+ *	room, nor refuse for want of it: the protocol's own messages are sent from
+ *	link_rx, which must not wait.  The core bounds how many frames are queued.
  *	0: the transport owns @x.  Negative errno (-ENOTCONN after link_down or
- *	disconnect, -EINTR): the caller still owns it.
+ *	disconnect): the caller still owns it.
  *	Any number of callers at once; order of frames of one caller is kept
  * @show: optional: counters of a lane for debugfs, as " key: value" pairs on one
  *	line; a value holds no blank.  "path" says what happens to a page on its
@@ -173,7 +172,7 @@ struct dvmm_transport_ops {
 	int (*connect)(struct dvmm_xport_link *link,
 		       const struct dvmm_xport_params *params);
 	void (*disconnect)(struct dvmm_xport_link *link);
-	int (*send)(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait);
+	int (*send)(struct dvmm_xport_link *link, struct dvmm_xmit *x);
 	void (*show)(struct dvmm_xport_link *link, unsigned int lane, struct seq_file *m);
 };
 

@@ -6,6 +6,8 @@
 
 #include "end.h"
 
+#define ENOUGH	(DVMM_XPORT_QUEUE / 2)	/* frames under way on a lane */
+
 static_assert(sizeof(struct xt_header) == DVMM_XPORT_HDR);
 static_assert(offsetof(struct xt_header, length) == DVMM_XPORT_LENGTH_AT);
 static_assert(offsetof(struct xt_header, number) == DVMM_XPORT_NUMBER_AT);
@@ -93,8 +95,10 @@ int xt_end_send(struct xt_end *e, const struct xt_spec *s)
 
 	if (!x)
 		return -ENOMEM;
-	err = e->link.ops->send(&e->link, x, s->nowait);
+	atomic_inc(&e->under_way[s->lane]);
+	err = e->link.ops->send(&e->link, x);
 	if (err) {
+		atomic_dec(&e->under_way[s->lane]);
 		free_xmit(x);
 		return err;
 	}
@@ -102,6 +106,13 @@ int xt_end_send(struct xt_end *e, const struct xt_spec *s)
 		(*seq)++;
 	atomic64_inc(&e->accepted);
 	return 0;
+}
+
+/* A transport takes whatever it is given: the bound is ours. */
+int xt_end_await_room(struct xt_end *e, unsigned int lane)
+{
+	return wait_event_killable(e->changed, atomic_read(&e->under_way[lane]) < ENOUGH ||
+				   atomic_read(&e->downs));
 }
 
 /* ---- upcalls ---- */
@@ -136,6 +147,7 @@ static void xmit_done(struct dvmm_xport_link *link, struct dvmm_xmit *x)
 
 	if (x->page && page_count(x->page) > 1)
 		atomic64_inc(&e->shared);
+	atomic_dec(&e->under_way[x->lane]);
 	free_xmit(x);
 	atomic64_inc(&e->done);
 	note(e);
@@ -175,7 +187,6 @@ static void answer(struct xt_end *e, const struct xt_header *h)
 	struct xt_spec s = {
 		.lane = 2,
 		.kind = XT_KIND_PONG,
-		.nowait = true,
 		.seed = le32_to_cpu(h->seed),
 		.length = min_t(u32, le32_to_cpu(h->bytes), PAGE_SIZE),
 	};

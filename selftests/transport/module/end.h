@@ -56,6 +56,7 @@ struct xt_header {
  * @accepted: frames that send() took
  * @done: frames that came back through xmit_done
  * @shared: of these, those to whose page somebody else still refers
+ * @under_way: frames that the transport has, on each lane
  * @received: frames that arrived and were right
  * @errors: frames that were wrong
  * @last: the frame of XT_LAST_WORDS came before link_down
@@ -77,6 +78,7 @@ struct xt_end {
 	atomic64_t accepted;
 	atomic64_t done;
 	atomic64_t shared;
+	atomic_t under_way[DVMM_XPORT_LANES];
 	atomic64_t received;
 	atomic_t errors;
 	bool last;
@@ -98,14 +100,16 @@ struct xt_spec {
 	u8 stream;
 	u8 kind;
 	bool refuse;
-	bool nowait;
 	u32 seed;
 	u32 length;
 	u32 bytes;
 };
 
 void xt_end_init(struct xt_end *e, const struct dvmm_transport_ops *ops);
+/* Never waits. */
 int xt_end_send(struct xt_end *e, const struct xt_spec *s);
+/* Until few are under way on a lane, or the link is down; 0 or -ERESTARTSYS. */
+int xt_end_await_room(struct xt_end *e, unsigned int lane);
 void xt_end_close(struct xt_end *e);
 
 #endif

@@ -3,8 +3,10 @@
  * Transports that break the contract, one way each: loop with a fault in front.
  * The suite must find every one of them.
  */
+#include <linux/delay.h>
 #include <linux/highmem.h>
 #include <linux/module.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include <dvmm/transport.h>
@@ -13,7 +15,7 @@
 
 enum fault {
 	DROP, DUPLICATE, REORDER, WRONG_LANE, DIRTY_TAIL, FLIP_PAYLOAD, FLIP_HEADER, LOSE_DONE,
-	DOWN_TWICE, DOWN_NEVER, DOWN_AT_CLOSE, UP_TWICE, ONE_QUEUE, NO_PRESSURE, REFUSE_NOWAIT,
+	DOWN_TWICE, DOWN_NEVER, DOWN_AT_CLOSE, UP_TWICE, ONE_QUEUE, WAIT_FOR_ROOM, REFUSE_FULL,
 	SEND_AFTER_DOWN, IGNORE_REFUSAL, ANY_LANE, NO_NUMBER,
 };
 
@@ -70,7 +72,7 @@ static void pass_down(struct dvmm_xport_link *link, const char *why)
 {
 	struct faulty_end *e = link->core;
 
-	e->down = true;
+	WRITE_ONCE(e->down, true);
 	if (e->fault == DOWN_NEVER)
 		return;
 	e->outer->up->link_down(e->outer, why);
@@ -211,12 +213,18 @@ static void close_faulty(struct dvmm_xport_link *link)
 	loop->disconnect(&e->inner);
 	if (e->fault == DOWN_AT_CLOSE && !e->down)
 		link->up->link_down(link, "closed");
-	e->down = true;
+	WRITE_ONCE(e->down, true);
 }
 
-static int send_down(struct faulty_end *e, struct dvmm_xmit *x, bool nowait)
+static void wait_for_room(struct faulty_end *e)
 {
-	int err = loop->send(&e->inner, x, nowait);
+	while (!READ_ONCE(e->down) && !fatal_signal_pending(current))
+		msleep(20);
+}
+
+static int send_down(struct faulty_end *e, struct dvmm_xmit *x)
+{
+	int err = loop->send(&e->inner, x);
 
 	if (err != -ENOTCONN || e->fault != SEND_AFTER_DOWN)
 		return err;
@@ -224,7 +232,7 @@ static int send_down(struct faulty_end *e, struct dvmm_xmit *x, bool nowait)
 	return 0;
 }
 
-static int send_faulty(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool nowait)
+static int send_faulty(struct dvmm_xport_link *link, struct dvmm_xmit *x)
 {
 	struct faulty_end *e = link->priv;
 
@@ -234,12 +242,13 @@ static int send_faulty(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool n
 			break;
 		link->up->xmit_done(link, x);
 		return 0;
-	case REFUSE_NOWAIT:
-		if (nowait && now_and_then(e))
+	case REFUSE_FULL:
+		if (now_and_then(e))
 			return -EAGAIN;
 		break;
-	case NO_PRESSURE:
-		nowait = true;
+	case WAIT_FOR_ROOM:
+		if (now_and_then(e))
+			wait_for_room(e);
 		break;
 	case ANY_LANE:
 		if (x->lane >= DVMM_XPORT_LANES)
@@ -248,7 +257,7 @@ static int send_faulty(struct dvmm_xport_link *link, struct dvmm_xmit *x, bool n
 	default:
 		break;
 	}
-	return send_down(e, x, nowait);
+	return send_down(e, x);
 }
 
 #define FAULTY(n, f) {				\
@@ -278,8 +287,8 @@ static struct faulty_ops table[] = {
 	FAULTY("bad-close", DOWN_AT_CLOSE),
 	FAULTY("bad-up2", UP_TWICE),
 	FAULTY("bad-turn", ONE_QUEUE),
-	FAULTY("bad-pressure", NO_PRESSURE),
-	FAULTY("bad-nowait", REFUSE_NOWAIT),
+	FAULTY("bad-wait", WAIT_FOR_ROOM),
+	FAULTY("bad-full", REFUSE_FULL),
 	FAULTY("bad-after", SEND_AFTER_DOWN),
 	FAULTY("bad-refusal", IGNORE_REFUSAL),
 	FAULTY("bad-check", ANY_LANE),

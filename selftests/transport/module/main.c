@@ -228,7 +228,6 @@ static int do_send(struct test *t, struct xt_request *q)
 {
 	struct xt_spec s = {
 		.lane = q->lanes ? __ffs(q->lanes) : 0,
-		.nowait = q->flags & XT_NOWAIT,
 		.refuse = q->flags & XT_BAD_RX,
 		.length = min_t(u32, q->bytes, PAGE_SIZE),
 	};
@@ -238,7 +237,8 @@ static int do_send(struct test *t, struct xt_request *q)
 		return -EINVAL;
 	for (q->out[0] = 0; !err && q->out[0] < q->frames; q->out[0]++) {
 		s.seed = q->seed + q->out[0];
-		err = xt_end_send(&t->end[0], &s);
+		err = q->flags & XT_BURST ? 0 : xt_end_await_room(&t->end[0], s.lane);
+		err = err ?: xt_end_send(&t->end[0], &s);
 	}
 	if (err)
 		q->out[0]--;
@@ -324,7 +324,7 @@ static int do_wait_down(struct test *t, struct xt_request *q)
 
 static int do_last_words(struct test *t, struct xt_request *q)
 {
-	struct xt_spec last = { .lane = 3, .kind = XT_KIND_LAST, .nowait = true };
+	struct xt_spec last = { .lane = 3, .kind = XT_KIND_LAST };
 	struct xt_senders *g = kvzalloc(sizeof(*g), GFP_KERNEL);
 	int err, err2;
 
@@ -443,10 +443,10 @@ static int do_refusals(struct test *t, struct xt_request *q)
 	struct dvmm_xmit x = { .lane = DVMM_XPORT_LANES };
 	int err[2];
 
-	err[0] = link->ops->send(link, &x, true);
+	err[0] = link->ops->send(link, &x);
 	x.lane = 0;
 	x.length = DVMM_XPORT_PAYLOAD_MAX + 1;
-	err[1] = link->ops->send(link, &x, true);
+	err[1] = link->ops->send(link, &x);
 	if (err[0] == -EINVAL && err[1] == -EINVAL)
 		return 0;
 	snprintf(q->text, XT_TEXT, "lane 4: %d, 4097 bytes: %d", err[0], err[1]);

@@ -33,7 +33,8 @@ static int send_all(void *data)
 	while (!s->err && !READ_ONCE(s->stop) && (!s->count || s->sent < s->count)) {
 		s->spec.length = s->fixed ? s->max : random_length(&state, s->max);
 		s->spec.seed = next_random(&state);
-		s->err = xt_end_send(s->end, &s->spec);
+		s->err = s->burst ? 0 : xt_end_await_room(s->end, s->spec.lane);
+		s->err = s->err ?: xt_end_send(s->end, &s->spec);
 		if (!s->err)
 			s->sent++;
 		cond_resched();
@@ -51,11 +52,11 @@ static int start(struct xt_senders *g, struct xt_end *e, const struct xt_request
 	s->end = e;
 	s->spec.lane = lane;
 	s->spec.stream = stream;
-	s->spec.nowait = q->flags & XT_NOWAIT;
 	s->spec.seed = q->seed + 97 * g->n;
 	s->count = q->frames;
 	s->max = min_t(u32, q->bytes, PAGE_SIZE);
 	s->fixed = !(q->flags & XT_RANDOM_LENGTH);
+	s->burst = q->flags & XT_BURST;
 	init_completion(&s->finished);
 	task = kthread_run(send_all, s, "xt-send/%u", g->n);
 	if (IS_ERR(task))

@@ -14,6 +14,7 @@
  * @count: frames to send; 0: until send() fails
  * @max: of the payload; random lengths up to it
  * @fixed: always @max
+ * @burst: however many are under way
  * @stop: enough
  * @err: what send() failed with
  * @sent: frames that send() took
@@ -24,6 +25,7 @@ struct xt_sender {
 	u32 count;
 	u32 max;
 	bool fixed;
+	bool burst;
 	bool stop;
 	int err;
 	u64 sent;

@@ -47,7 +47,7 @@ struct xt_request {
 #define XT_SECOND	(1u << 6)	/* OPEN with XT_ONE_END: end 1 instead */
 #define XT_BOTH_WAYS	(1u << 1)	/* TRAFFIC: both ends send */
 #define XT_RANDOM_LENGTH (1u << 2)	/* TRAFFIC */
-#define XT_NOWAIT	(1u << 3)	/* TRAFFIC, SEND: send() with nowait */
+#define XT_BURST	(1u << 3)	/* TRAFFIC, SEND: however many are under way */
 #define XT_BAD_RX	(1u << 4)	/* SEND: the receiver refuses the frame */
 #define XT_HOLD		(1u << 5)	/* STALL: hold the lanes; without it: let go */
 
