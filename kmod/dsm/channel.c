@@ -249,9 +249,3 @@ bool dvmm_machine_needs(const struct dvmm_machine *m, u16 node)
 	return dvmm_members_matter(m, node);
 }
 EXPORT_SYMBOL_NS_GPL(dvmm_machine_needs, DVMM);
-
-bool dvmm_machine_over(const struct dvmm_machine *m)
-{
-	return dvmm_machine_stopped(m);
-}
-EXPORT_SYMBOL_NS_GPL(dvmm_machine_over, DVMM);

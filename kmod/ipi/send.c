@@ -227,29 +227,14 @@ static bool send_try_place(struct dvmm_ipi *a, u32 id, u16 node)
 	return none;
 }
 
-/* A machine that has stopped may have no way out any more. */
 int dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node)
 {
 	u16 from = a->table.node_of[id];
-	bool done = false;
-	int err = wait_event_killable(a->peers[from].idle,
-				      (done = send_try_place(a, id, node)) ||
-				      dvmm_machine_over(a->machine));
+	int err = wait_event_killable(a->peers[from].idle, send_try_place(a, id, node));
 
-	if (!err && !done)
-		err = -EIO;
 	if (!err)
 		trace_dvmm_ipi_place(a->table.self, id, from, node);
 	return err;
-}
-
-static int send_await_idle(struct dvmm_ipi_peer *peer)
-{
-	bool idle = false;
-	int err = wait_event_killable(peer->idle, (idle = send_idle(peer)) ||
-				      dvmm_machine_over(peer->a->machine));
-
-	return !err && !idle ? -EIO : err;
 }
 
 int dvmm_ipi_send_flush(struct dvmm_ipi *a)
@@ -258,16 +243,8 @@ int dvmm_ipi_send_flush(struct dvmm_ipi *a)
 	u16 node;
 
 	for (node = 0; node < a->table.nodes && !err; node++)
-		err = send_await_idle(&a->peers[node]);
+		err = wait_event_killable(a->peers[node].idle, send_idle(&a->peers[node]));
 	return err;
-}
-
-/* When the machine stops, for each node: whoever waits looks again. */
-static void send_node_down(void *priv, u16 node)
-{
-	struct dvmm_ipi *a = priv;
-
-	wake_up_all(&a->peers[node].idle);
 }
 
 /* ---- receiving ---- */
@@ -304,7 +281,6 @@ static int send_receive(void *priv, u16 node, u8 type, u64 id, const void *data,
 
 const struct dvmm_channel_ops dvmm_ipi_channel_ops = {
 	.rx = send_receive,
-	.node_down = send_node_down,
 };
 
 /* ---- room ---- */

@@ -43,8 +43,9 @@ void dvmm_ipi_send_group(struct dvmm_ipi *a, const struct dvmm_ipi_msg *msg);
  * @node: where what is sent to it goes from now on
  *
  * Process context; waits until nothing waits for the vCPU.  Callers serialise.  What is
- * sent through dvmm_ipi_send_vcpus() meanwhile waits for one node or the other.
- * Return: 0; or -ERESTARTSYS, or -EIO if the machine has stopped: the vCPU is where it was.
+ * sent through dvmm_ipi_send_vcpus() meanwhile waits for one node or the other.  Once the
+ * machine has stopped the senders drop all there is, and nothing waits any more.
+ * Return: 0 or -ERESTARTSYS, and the vCPU is where it was.
  */
 int dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node);
 
@@ -52,8 +53,8 @@ int dvmm_ipi_send_place(struct dvmm_ipi *a, u32 id, u16 node);
  * dvmm_ipi_send_flush - wait until all that has waited is on its way
  * @a: the VM
  *
- * Process context.
- * Return: 0; -ERESTARTSYS; or -EIO if the machine has stopped.
+ * Process context.  In a machine that has stopped it is dropped instead.
+ * Return: 0 or -ERESTARTSYS.
  */
 int dvmm_ipi_send_flush(struct dvmm_ipi *a);
 

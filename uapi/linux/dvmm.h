@@ -260,10 +260,9 @@ struct dvmm_attach_kvm {
  *
  * To be called on every node, while no vCPU of the machine runs.  On return every
  * interrupt that was seen here is on its way, in front of whatever this node sends
- * over a channel afterwards.
+ * over a channel afterwards; if the machine has stopped, what waited is dropped.
  * EINVAL: no such vCPU, or no such member.  ENOTCONN: no VM is attached.  EBUSY: this
- * node leaves, and is to get it.  EIO: the machine has stopped, and something waits.
- * EINTR: killed.
+ * node leaves, and is to get it.  EINTR: killed.
  */
 struct dvmm_place_vcpu {
 	__u32 size;

@@ -83,8 +83,6 @@ u16 dvmm_machine_self(const struct dvmm_machine *m);
 bool dvmm_machine_has(const struct dvmm_machine *m, u16 node);
 /** dvmm_machine_needs - is the loss of this node the end of the machine here?  Any context */
 bool dvmm_machine_needs(const struct dvmm_machine *m, u16 node);
-/** dvmm_machine_over - has it stopped?  Any context; @node_down of all nodes comes after that */
-bool dvmm_machine_over(const struct dvmm_machine *m);
 /** dvmm_machine_nodes - number of nodes of the machine, present or not */
 u16 dvmm_machine_nodes(const struct dvmm_machine *m);
 /**
