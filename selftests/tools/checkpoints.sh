@@ -261,7 +261,8 @@ sleep 100 &
 stranger=$!
 echo $stranger > hosts/alpha/run/big/alpha/pid
 slowly link run big alpha --from "$dir/one" --detach &
-sleep 1
+lock=:$(stat -c %i hosts/alpha/run/big/alpha/lock)
+for i in $(seq 100); do grep -q "$lock " /proc/locks && break; sleep 0.05; done
 "$tool" down big alpha --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1
 wait $!
 kill $stranger

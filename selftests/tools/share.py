@@ -364,7 +364,7 @@ def test(t):
         guests(t, *pair, near, far)
         lost(t, sharers[0], near, far, pair[0])
     finally:
-        on(0, 'kill -9 $(pidof ivshmem qemu-system-x86_64)')
+        on(0, 'kill -9 $(pidof ivshmem ivshmem_late qemu-system-x86_64)')
     subprocess.run(['cluster', 'restart', '1'], check=True, timeout=120)
     t.ok(unload(0)[0] == 0, 'the modules of host 0 unload')
 
