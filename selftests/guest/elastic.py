@@ -1,10 +1,16 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
-"""Hosts join and leave a guest that runs and works: what each step gives, what is refused, and that nothing is lost."""
+"""Hosts join and leave a guest that runs and works: what each step gives, what is refused, and that nothing is lost.
+
+usage: elastic.py [marks]       marks: of three hosts one joins amid moves, and hears another one late
+"""
+import sys
 import time
 
 import checks
-from guestlib import Failed, Machine, load, main, must, on, unload, unload_all
+from guestlib import PATIENCE, Failed, Machine, load, main, must, on, unload, unload_all
+
+LATE_MS = 500
 
 # It needs no other process, and finds in each round what it has written in the one before.
 JOB = """cd /tmp; i=0; echo 0 > done
@@ -134,4 +140,40 @@ def test(t):
     unload_all(t, range(2))
 
 
-main(test)
+def amid_moves(t, m, node):
+    """A host comes while vCPU 1 goes to and fro."""
+    m.start_node(node)
+    end, moves = time.monotonic() + 120 * PATIENCE, 0
+    while m.nodes()[node]['state'] != 'member' and time.monotonic() < end:
+        m.move((1, f'node{moves % 2}'))
+        moves += 1
+    t.ok(m.nodes()[node]['state'] == 'member' and moves > 10, f'node {node} joins amid {moves} moves', (m.nodes()[node], m.said(node)))
+
+
+def waited_for(t, m):
+    """A move ends when the last mark is there; they come one by one, so that none of the move before would do."""
+    at, pauses = 1 in m.nodes()[1]['vcpus'], []
+    for _ in range(4):
+        must(m.hosts[0], f'sleep {2 * LATE_MS / 1000}')
+        at = not at
+        pauses.append(m.move((1, f'node{int(at)}')))
+    t.ok(all(n == 1 and ms >= LATE_MS for n, ms in pauses), f'moves end after the last mark, which takes {LATE_MS} ms', pauses)
+
+
+def test_marks(t):
+    """Of the marks that nodes send behind their last interrupt, one that joins counts none of a move before."""
+    m = Machine([0, 1, 2], cpus=1, memory=128, keys=('start = packed',), founders=2)
+    load(range(3))
+    try:
+        m.start()
+        m.await_state(1, 'member')
+        must(1, f'/usr/bin/tc qdisc add dev to2 root netem delay {LATE_MS}ms')
+        amid_moves(t, m, 2)
+        waited_for(t, m)
+    finally:
+        on(1, '/usr/bin/tc qdisc del dev to2 root')
+        m.end()
+    unload_all(t, range(3))
+
+
+main(test_marks if sys.argv[1:] == ['marks'] else test)
