@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An ivshmem server that tells its one client who it is and gives it memory, and for each line of
- * its input a doorbell of its own, if it has none yet, and a ring of that.
+ * An ivshmem server that tells its one client who it is and gives it memory, and then does what
+ * lines of its input say:
+ *
+ * ring: the client has a doorbell of its own, if it has none yet, and a ring of that
+ * swap N: the peer N comes if it is not there; if it is, it goes, how often the client rang it is
+ *	printed, and another one comes by its number
  *
  * usage: ivshmem_late SOCKET ID
  */
@@ -62,10 +66,30 @@ static void tell(int client, int64_t number, int fd)
 		die("send");
 }
 
+static int come(int client, int number)
+{
+	int bell = eventfd(0, EFD_NONBLOCK);
+
+	tell(client, number, bell);
+	return bell;
+}
+
+static void go(int client, int number, int bell)
+{
+	eventfd_t rung = 0;
+
+	tell(client, number, -1);
+	eventfd_read(bell, &rung);
+	printf("peer %d was rung %ju times\n", number, (uintmax_t)rung);
+	close(bell);
+}
+
 int main(int argc, char **argv)
 {
-	int client, bell = -1;
+	int client, bell = -1, other = -1, number;
 	char line[16];
+
+	setlinebuf(stdout);
 
 	if (argc != 3) {
 		fprintf(stderr, "usage: ivshmem_late SOCKET ID\n");
@@ -76,10 +100,14 @@ int main(int argc, char **argv)
 	tell(client, atoi(argv[2]), -1);
 	tell(client, -1, make_memory());
 	while (fgets(line, sizeof(line), stdin)) {
-		if (bell < 0) {
-			bell = eventfd(0, 0);
-			tell(client, atoi(argv[2]), bell);
+		if (sscanf(line, "swap %d", &number) == 1) {
+			if (other >= 0)
+				go(client, number, other);
+			other = come(client, number);
+			continue;
 		}
+		if (bell < 0)
+			bell = come(client, atoi(argv[2]));
 		eventfd_write(bell, 1);
 	}
 	return 0;

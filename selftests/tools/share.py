@@ -13,6 +13,7 @@ CLIENT = '/dvmm/selftests/tools/ivshmem'
 LATE = '/dvmm/selftests/tools/ivshmem_late'
 LIBRARIES = 'LD_LIBRARY_PATH=/qemu/lib'     # of QEMU, among them GnuTLS
 RING_SECONDS = 90
+SWAPS = 30
 FAR = 64                                    # the first client of the second node
 
 
@@ -190,16 +191,26 @@ class Late(Guest):
 
     def __init__(self, desk):
         self.path = f'{desk.dir}/late'
-        must(0, f'mkfifo {self.path}.in; setsid sh -c "exec {LATE} {self.path} {FAR + 1} <> {self.path}.in" > /log/none 2>&1 < /dev/zero &')
+        must(0, f'mkfifo {self.path}.in; setsid sh -c "exec {LATE} {self.path} {FAR + 1} <> {self.path}.in > {self.path}.out 2>&1" '
+             '> /log/none 2>&1 < /dev/zero &')
         super().__init__(desk, 0, 'late')
 
     def region(self):
         """Not of a machine of its own."""
         return [], f'-chardev socket,id=late,path={self.path} -device ivshmem-doorbell,vectors=1,chardev=late'
 
-    def told(self):
-        """Its doorbell, once; and a ring."""
-        must(0, f'echo ring > {self.path}.in')
+    def told(self, line='ring'):
+        """Its doorbell, once, and a ring; or what else the server does."""
+        must(0, f'echo {line} > {self.path}.in')
+
+    def swaps(self, peer):
+        """Peers come by a number, one after the other: how often the last one but one was rung."""
+        for _ in range(SWAPS):
+            self.told(f'swap {peer}')
+        self.ring(peer)
+        self.told(f'swap {peer}')
+        good, text = until(0, f'grep -c . {self.path}.out | grep -qx {SWAPS} && tail -n 1 {self.path}.out')
+        return text.strip() if good else f'nothing: {text}'
 
 
 def late(t, desk):
@@ -212,6 +223,11 @@ def late(t, desk):
         guest.told()
         got = guest.rung(times)
         t.ok(got == times, f'it is told, and rung: {times}', got)
+    text = guest.swaps(FAR + 2)
+    t.ok(text == f'peer {FAR + 2} was rung 1 times', f'{SWAPS} peers come by one number: the last one is rung', text)
+    guest.told()
+    got = guest.rung(3)
+    t.ok(got == 3, 'and the guest is', got)
     desk.there(0, 'down', 'late', '--force')
 
 
