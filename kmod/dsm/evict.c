@@ -6,6 +6,8 @@
 
 #include "dispatch.h"
 #include "evict.h"
+#include "homes.h"
+#include "link.h"
 
 static bool evict_try_reserve(struct dvmm_region *r)
 {
@@ -22,7 +24,9 @@ static bool evict_worth(struct dvmm_region *r, u64 index)
 {
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 
-	return dvmm_page_perm(pg) != DVMM_PERM_NONE && !(READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS);
+	return dvmm_page_perm(pg) != DVMM_PERM_NONE &&
+	       !(READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS) &&
+	       dvmm_link_is_calm(r->m, dvmm_homes_of(r, index));
 }
 
 unsigned int dvmm_evict_take(struct dvmm_region *r, u64 index[DVMM_EVICT_BATCH])

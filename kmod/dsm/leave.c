@@ -105,10 +105,9 @@ static unsigned int leave_empty_some(struct dvmm_region *r, u64 first)
 		bool flies = leave_flies(pg);
 
 		n += flies || dvmm_page_has_frame(pg);
-		if (flies || !dvmm_page_has_frame(pg))
-			continue;
-		dvmm_link_await_calm(r->m, dvmm_homes_of(r, index));
-		dvmm_dispatch_local(r, index, DVMM_EV_EVICT);
+		if (!flies && dvmm_page_has_frame(pg) &&
+		    dvmm_link_is_calm(r->m, dvmm_homes_of(r, index)))
+			dvmm_dispatch_local(r, index, DVMM_EV_EVICT);
 	}
 	return n;
 }

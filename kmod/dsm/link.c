@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A link: its life, and sending. */
 #include <linux/anon_inodes.h>
-#include <linux/delay.h>
 #include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/module.h>
@@ -27,10 +26,9 @@
 #define BULK_MAX	32	/* frames in front of an interrupt */
 /*
  * Frames: those for a fair peer are two at most for each request that is open in the machine, and
- * copies that are given back, which wait at DVMM_XPORT_QUEUE.
+ * pages that are given back, which wait at DVMM_XPORT_QUEUE.
  */
 #define UNREAD_MAX	(4 * DVMM_PEER_MAX)
-#define CALM_US		500
 
 static struct kmem_cache *xmits;
 
@@ -223,15 +221,18 @@ void dvmm_link_await_room(struct dvmm_link *l)
 	wait_event_idle(l->wait, atomic_read(&l->answers) < ANSWERS_MAX || link_ended(l));
 }
 
-/* Nobody is woken for this: it is looked at again and again. */
-void dvmm_link_await_calm(struct dvmm_machine *m, u16 node)
+/* Those who answer and those who interrupt have bounds of their own. */
+bool dvmm_link_is_calm(struct dvmm_machine *m, u16 node)
 {
 	struct dvmm_link *l = dvmm_link_get(m, node);
+	int others;
 
-	while (l && atomic_read(&l->in_flight) >= DVMM_XPORT_QUEUE && !link_ended(l))
-		usleep_range(CALM_US, 2 * CALM_US);
-	if (l)
-		dvmm_link_put(l);
+	if (!l)
+		return true;
+	others = atomic_read(&l->answers) + atomic_read(&l->words);
+	others = atomic_read(&l->in_flight) - others;
+	dvmm_link_put(l);
+	return others < DVMM_XPORT_QUEUE;
 }
 
 bool dvmm_link_matters(const struct dvmm_link *l)

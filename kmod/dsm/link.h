@@ -124,14 +124,13 @@ int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *fram
 void dvmm_link_await_room(struct dvmm_link *l);
 
 /**
- * dvmm_link_await_calm - wait while a peer has a lot to read
+ * dvmm_link_is_calm - does a peer have little to read that it has not asked for?
  * @m: the machine
- * @node: the peer
+ * @node: the peer; true of one without a link
  *
- * For who sends many frames that nobody answers, before each.  Process context, sleeps; as long as
- * the link lives and the machine runs.
+ * For who sends frames as fast as it can, before each: if not, it MUST try again later.
  */
-void dvmm_link_await_calm(struct dvmm_machine *m, u16 node);
+bool dvmm_link_is_calm(struct dvmm_machine *m, u16 node);
 
 /**
  * dvmm_link_fail - something is wrong with a link

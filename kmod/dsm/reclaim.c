@@ -52,9 +52,8 @@ static void reclaim_page(struct dvmm_region *r, u64 index)
 	struct dvmm_page *pg = dvmm_region_page(r, index);
 
 	if (dvmm_page_perm(pg) != DVMM_PERM_READ || READ_ONCE(pg->priv) & ~DVMM_PRIV_BITS ||
-	    dvmm_snapshot_wants(r, index))
+	    dvmm_snapshot_wants(r, index) || !dvmm_link_is_calm(r->m, dvmm_homes_of(r, index)))
 		return;
-	dvmm_link_await_calm(r->m, dvmm_homes_of(r, index));
 	dvmm_dispatch_local(r, index, DVMM_EV_EVICT);
 	atomic_long_dec(&r->unwanted);
 }
@@ -73,7 +72,7 @@ static void reclaim_work(struct work_struct *work)
 		sweeps += !n;
 		cond_resched();
 	}
-	/* Copies that were asked for and are no longer there, or in use. */
+	/* Copies that were asked for and are no longer there, in use, or of a home that is slow. */
 	atomic_long_set(&r->unwanted, 0);
 }
 

@@ -481,6 +481,10 @@ static void open_transactions(void)
 /* ---- a home that lends everything and then reads nothing ---- */
 
 #define COPIES		6000
+#define OWNED		2000
+#define WRITERS		8
+#define AGAIN_MAX	40
+#define AGAIN_MS	250
 #define QUEUED_MIN	1000
 #define QUEUED_MAX	(1024 + 64)	/* where they wait, and what is on its way to that */
 
@@ -499,19 +503,19 @@ static pid_t read_copies(int region)
 	_exit(i != COPIES);
 }
 
-/* Each page once, full of zeroes */
-static int lend_copies(struct peer *p)
+/* So many pages, full of zeroes, to who asks in that way */
+static int lend(struct peer *p, int type, int count)
 {
 	struct peer_frame f;
 	struct dvmm_wire_hdr h;
 	int n = 0;
 
-	while (n < COPIES && peer_recv(p, DVMM_LANE_REQ, &f, 5000) == 1) {
-		if (f.hdr.type != DVMM_MSG_GET_S)
+	while (n < count && peer_recv(p, DVMM_LANE_REQ, &f, 5000) == 1) {
+		if (f.hdr.type != type)
 			continue;
 		h = request(p, DVMM_MSG_DATA, le64_to_cpu(f.hdr.page), le64_to_cpu(f.hdr.id));
 		h.requester = 0;
-		h.flags = DVMM_MSGF_ZERO;
+		h.flags = DVMM_MSGF_ZERO | (type == DVMM_MSG_GET_M ? DVMM_MSGF_EXCL : 0);
 		if (peer_send(p, DVMM_LANE_FWD, &h, NULL, 0))
 			break;
 		n++;
@@ -543,13 +547,23 @@ static long count_standing(void)
 	return count_queued();
 }
 
+static void drop_copies(void)
+{
+	cgroup_put("/proc/sys/vm/drop_caches", "2");
+}
+
+/* Those that it had no room for are asked for again. */
 static int take_back(struct peer *p)
 {
 	struct peer_frame f;
-	int n = 0;
+	int n = 0, again = 0;
 
-	while (n < COPIES && peer_recv(p, DVMM_LANE_REQ, &f, 5000) == 1)
-		n += f.hdr.type == DVMM_MSG_PUT_S;
+	while (n < COPIES && again < AGAIN_MAX) {
+		if (peer_recv(p, DVMM_LANE_REQ, &f, AGAIN_MS) == 1)
+			n += f.hdr.type == DVMM_MSG_PUT_S;
+		else if (++again < AGAIN_MAX)
+			drop_copies();
+	}
 	return n;
 }
 
@@ -575,13 +589,13 @@ static void unread_copies(void)
 	if (region < 0 || !join(&p, 1, p.machine, &mp))
 		tap_bail("a home: %s", strerror(errno));
 	pid = read_copies(region);
-	lent = lend_copies(&p);
+	lent = lend(&p, DVMM_MSG_GET_S, COPIES);
 	if (lent != COPIES)
 		kill(pid, SIGKILL);
 	waitpid(pid, &status, 0);
 	tap_ok(lent == COPIES && !status, "%d of %d pages are lent and read", lent, COPIES);
 	keep_small(&p, DVMM_LANE_REQ);
-	cgroup_put("/proc/sys/vm/drop_caches", "2");
+	drop_copies();
 	queued = count_standing();
 	tap_ok(queued >= QUEUED_MIN && queued < QUEUED_MAX,
 	       "copies are given back to who does not read: %ld wait in front of it", queued);
@@ -589,6 +603,59 @@ static void unread_copies(void)
 	tap_ok(back == COPIES, "and all of them when it reads: %d", back);
 	be_patient(false);
 	set_zeros("64");
+	peer_hang_up(&p);
+	close(p.link);
+	close(region);
+	close(p.machine);
+}
+
+/* All of the region, by several processes of one group */
+static pid_t write_pages(int region)
+{
+	pid_t group = 0, pid;
+	int i, writer;
+	char *m;
+
+	for (writer = 0; writer < WRITERS; writer++) {
+		pid = fork();
+		if (pid) {
+			setpgid(pid, group);
+			group = group ? group : pid;
+			continue;
+		}
+		m = mmap(NULL, COPIES * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, region, 0);
+		for (i = writer; m != MAP_FAILED && i < COPIES; i += WRITERS)
+			m[i * PAGE] = 1;
+		_exit(0);
+	}
+	return group;
+}
+
+/* They have room for no more, and what they give back is not read. */
+static void unread_pages(void)
+{
+	struct machine_params mp = { .nodes = 2 };
+	struct peer p;
+	pid_t writers;
+	long queued;
+	int region;
+
+	be_patient(true);
+	random_uuid(mp.uuid);
+	p.machine = machine_create(&mp);
+	region = region_create(p.machine, 0, 1, COPIES * PAGE, OWNED * PAGE);
+	if (region < 0 || !join(&p, 1, p.machine, &mp))
+		tap_bail("a home: %s", strerror(errno));
+	writers = write_pages(region);
+	tap_ok(lend(&p, DVMM_MSG_GET_M, OWNED) == OWNED, "%d pages are lent and written", OWNED);
+	keep_small(&p, DVMM_LANE_REQ);
+	queued = count_standing();
+	tap_ok(queued >= QUEUED_MIN && queued < QUEUED_MAX,
+	       "who needs room gives back to who does not read: %ld wait in front of it", queued);
+	kill(-writers, SIGKILL);
+	while (waitpid(-writers, NULL, 0) > 0)
+		;
+	be_patient(false);
 	peer_hang_up(&p);
 	close(p.link);
 	close(region);
@@ -616,6 +683,7 @@ int main(void)
 	pinned_page();
 	open_transactions();
 	unread_copies();
+	unread_pages();
 	tap_ok(klog_clean(), "the kernel did not complain");
 	return tap_end();
 }
