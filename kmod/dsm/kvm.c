@@ -60,17 +60,6 @@ static const struct dvmm_kvm_service *service_load(void)
 	return service_get();
 }
 
-static bool nodes_valid(const struct dvmm_machine *m, const u16 *nodes_of, u32 count)
-{
-	u32 i;
-
-	for (i = 0; i < count; i++)
-		if (nodes_of[i] != DVMM_NODE_ALL &&
-		    (nodes_of[i] >= m->nodes || !dvmm_members_has(m, nodes_of[i])))
-			return false;
-	return true;
-}
-
 /* At most one VM a machine, that is attached or being so. */
 static int kvm_claim(struct dvmm_machine *m)
 {
@@ -137,7 +126,7 @@ int dvmm_kvm_attach(struct dvmm_machine *m, const struct dvmm_attach_kvm *arg)
 	if (IS_ERR(nodes_of))
 		return PTR_ERR(nodes_of);
 	ret = -EINVAL;
-	if (!nodes_valid(m, nodes_of, arg->count))
+	if (!dvmm_members_use_for_vcpus(m, nodes_of, arg->count))
 		goto free;
 	ret = -EBADF;
 	vm = fget(arg->vm);
@@ -178,9 +167,9 @@ int dvmm_kvm_place(struct dvmm_machine *m, struct dvmm_place_vcpu *arg)
 {
 	int ret;
 
-	if (arg->reserved || arg->node >= m->nodes || !dvmm_members_has(m, arg->node))
+	if (arg->reserved || arg->node >= m->nodes ||
+	    !dvmm_members_use_for_vcpus(m, &arg->node, 1))
 		return -EINVAL;
-	dvmm_members_use(m, arg->node);
 	if (mutex_lock_killable(&m->place_lock))
 		return -EINTR;
 	ret = kvm_place_begin(m, arg->node);

@@ -44,6 +44,31 @@ void dvmm_members_use(struct dvmm_machine *m, u16 node)
 		clear_bit(node, m->members.unused);
 }
 
+static bool members_all_stay(const struct dvmm_machine *m, const u16 *nodes_of, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (nodes_of[i] != DVMM_NODE_ALL &&
+		    (nodes_of[i] >= m->nodes || !dvmm_members_stays(m, nodes_of[i])))
+			return false;
+	return true;
+}
+
+bool dvmm_members_use_for_vcpus(struct dvmm_machine *m, const u16 *nodes_of, u32 count)
+{
+	bool all;
+	u32 i;
+
+	mutex_lock(&m->mover.lock);
+	all = members_all_stay(m, nodes_of, count);
+	for (i = 0; all && i < count; i++)
+		if (nodes_of[i] != DVMM_NODE_ALL)
+			dvmm_members_use(m, nodes_of[i]);
+	mutex_unlock(&m->mover.lock);
+	return all;
+}
+
 u16 dvmm_members_use_others(struct dvmm_machine *m)
 {
 	u16 node, n = 0;

@@ -85,8 +85,17 @@ bool dvmm_members_have(const struct dvmm_machine *m, u64 sharers);
 bool dvmm_members_stays(const struct dvmm_machine *m, u16 node);
 /** dvmm_members_matter - is the loss of this member the end of the machine here? */
 bool dvmm_members_matter(const struct dvmm_machine *m, u16 node);
-/** dvmm_members_use - a page goes to the node or comes from it, or a vCPU is placed there */
+/** dvmm_members_use - a page goes to the node or comes from it */
 void dvmm_members_use(struct dvmm_machine *m, u16 node);
+/**
+ * dvmm_members_use_for_vcpus - vCPUs are placed on nodes
+ * @m: machine
+ * @nodes_of: a node each, or DVMM_NODE_ALL: none
+ * @count: of them
+ *
+ * Return: false, and no node is used, unless all are members that stay.  Takes the mover's lock.
+ */
+bool dvmm_members_use_for_vcpus(struct dvmm_machine *m, const u16 *nodes_of, u32 count);
 /** dvmm_members_use_others - a home is to move, of which all others that stay hear; how many */
 u16 dvmm_members_use_others(struct dvmm_machine *m);
 /** dvmm_members_view - what two nodes compare before a home moves: equal if the same stay */
