@@ -319,5 +319,30 @@ for line in 'firmware = coreboot|write bios or uefi' 'disk = a.img|begins with /
 	on admin 6 check bad && one_line && has "bad.conf:" && has "${line#*|}"
 	result $? "[guest] ${line%|*}"
 done
+
+# ---- a host with systemd that does not know the service ----
+
+mkdir bare
+printf '#!/bin/sh\necho "$@" >> %s/systemctl\nexit 5\n' "$dir" > bare/systemctl
+chmod +x bare/systemctl
+# bare UNIT WORD...: dvmm as alpha, with its usual directories, where systemd has that unit, "": none
+bare() {
+	unit=$1
+	shift
+	unshare --mount --uts sh -ec '
+		mount -t tmpfs etc /etc
+		mount -t tmpfs run /run
+		hostname alpha
+		mkdir -p /run/systemd/system /etc/systemd/system /etc/dvmm
+		cp "$1"/big.* /etc/dvmm
+		test -z "$2" || touch "/etc/systemd/system/$2"
+		shift 2
+		exec "$@"' sh "$dir/hosts/alpha/etc" "$unit" env PATH="$dir/bare:$PATH" "$(readlink -f "$tool")" "$@" > out 2>&1
+}
+bare '' down big alpha && ! test -e systemctl
+result $? "down where systemd has no unit of dvmm: it is not asked"
+bare dvmm@.service down big alpha
+test $? = 5 && grep -qx 'stop dvmm@big.service' systemctl
+result $? "where it has one, it is"
 echo "1..$n"
 exit $fail

@@ -268,13 +268,30 @@ void place_in_child(gpointer parent)
 		_exit(1);
 }
 
+static bool place_has_service(void)
+{
+	static const char *const dirs[] = {
+		"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+		"/usr/lib/systemd/system", "/lib/systemd/system",
+	};
+	char path[64];
+	size_t i;
+
+	for (i = 0; i < G_N_ELEMENTS(dirs); i++) {
+		snprintf(path, sizeof(path), "%s/dvmm@.service", dirs[i]);
+		if (!access(path, F_OK))
+			return true;
+	}
+	return false;
+}
+
 /* The service knows the usual directories and the host's own node. */
 char *place_unit(const struct options *o, const struct file *f, unsigned int node)
 {
 	char *stem, *unit;
 
 	if (access("/run/systemd/system", F_OK) || strcmp(o->dir, CONF_DIR) ||
-	    strcmp(o->state, STATE_DIR) || place_own(f) != (int)node)
+	    strcmp(o->state, STATE_DIR) || place_own(f) != (int)node || !place_has_service())
 		return NULL;
 	stem = file_stem(f);
 	unit = g_strdup_printf("dvmm@%s.service", stem);

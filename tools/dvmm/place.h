@@ -66,7 +66,7 @@ bool place_write_pid(const struct place *p);
 bool place_go_behind(const struct place *p);
 /** place_in_child - a program of whoever runs a node begins: it does not outlive that one */
 void place_in_child(gpointer parent);
-/** place_unit - the service that runs the node here, to be freed; NULL: there is no systemd */
+/** place_unit - the service that runs the node here, to be freed; NULL: there is none */
 char *place_unit(const struct options *o, const struct file *f, unsigned int node);
 /** place_is_served - whether this host has that node, or is the one that was asked for it */
 bool place_is_served(const struct options *o, const struct file *f, const struct place *p);
