@@ -263,10 +263,14 @@ echo $stranger > hosts/alpha/run/big/alpha/pid
 slowly link run big alpha --from "$dir/one" --detach &
 lock=:$(stat -c %i hosts/alpha/run/big/alpha/lock)
 for i in $(seq 100); do grep -q "$lock " /proc/locks && break; sleep 0.05; done
+for i in $(seq 20); do test "$(cat hosts/alpha/run/big/alpha/pid)" -ne $stranger && break; sleep 0.05; done 2> /dev/null
 "$tool" down big alpha --dir "$dir/hosts/alpha/etc" --state "$dir/hosts/alpha/run" > out 2>&1
+status=$?
 wait $!
 kill $stranger
 result $? "down while disks are put back: what has the number of an earlier run of the node lives"
+test $status = 0 && ! grep -q "$lock " /proc/locks
+result $? "and the node does not begin afterwards"
 admin 0 down big --force
 rm -f disk*.before disk*.new hosts/alpha/argv
 echo late > disk.raw

@@ -346,7 +346,7 @@ static bool run_lock(struct run *r)
 	r->locked = place_lock(&r->p);
 	for (i = 0; r->locked && stale[i]; i++)
 		run_forget(&r->p, stale[i]);
-	return r->locked;
+	return r->locked && place_write_pid(&r->p);
 }
 
 /*
@@ -408,7 +408,7 @@ static int start_unit(const struct place *p, const char *unit)
 
 static int run(struct run *r)
 {
-	if (!prepare(r) || !place_write_pid(&r->p))
+	if (!prepare(r))
 		return EXIT_FAILED;
 	if (r->o->detach && !place_go_behind(&r->p))
 		return EXIT_FAILED;
