@@ -149,15 +149,41 @@ def test_stray(pool):
     """What is no message of a dvmmd."""
     one, two = pool.hosts[:2]
     subprocess.run(two.inside(os.path.join(HERE, 'stray'), 'hello', '[1, 2]', '{"dvmm": 99, "kind": "open"}', '{"dvmm',
-                              '{"dvmm": 1, "kind": "define", "machine": {"name": "../x"}}', 'big',
-                              '{"dvmm": 1, "kind": "host", "host": 7}', '{"dvmm": 1}',
-                              '{"dvmm": 1, "kind": "state", "view": "x", "state": {}}'), check=True)
+                              '{"dvmm": 2, "kind": "define", "machine": {"name": "../x"}}', 'big',
+                              '{"dvmm": 2, "kind": "host", "host": 7}', '{"dvmm": 2}',
+                              '{"dvmm": 2, "kind": "state", "view": "x", "state": {}}'), check=True)
     all_alike(pool)
     log = one.log()
     Tap.result('host 2 sends what is no message' in log and 'host 2 speaks version 99' in log,
                'what is no message, or of another version, is named')
     Tap.result(names(one.ask(do='machines')) == ['m1'] and all(h.daemon.poll() is None for h in pool.hosts),
                'and changes nothing')
+
+
+def ends_with(host, status, text):
+    """Whether its dvmmd ends like this; it has none then."""
+    try:
+        good = host.daemon.wait(PATIENCE) == status and text in host.log()
+    except subprocess.TimeoutExpired:
+        good = False
+    host.daemon_kill()
+    return good
+
+
+def test_misfit(pool):
+    """A dvmmd that cannot be one of these."""
+    others, last = pool.hosts[:4], pool.hosts[4]
+    last.daemon_kill()
+    last.daemon_start('--name', 'h 5')
+    Tap.result(ends_with(last, 2, "'h 5' cannot be a host's name"), 'one with a name that its pool would refuse does not begin')
+    stray = subprocess.Popen(others[0].inside(os.path.join(HERE, 'stray'), '--again', '{"dvmm": 99, "kind": "hello"}'))
+    last.daemon_start()
+    Tap.result(ends_with(last, 3, 'host 1 speaks version 99'), 'one that begins among others of another version ends')
+    stray.kill()
+    stray.wait()
+    wait_until(lambda: pool.open_alike(others), PATIENCE, 'the others do not decide')
+    last.daemon_start()
+    Tap.result(names(all_alike(pool)) == ['m1'], 'those that were there go on, and it with them when it has theirs')
 
 
 def test_minority(pool):
@@ -320,7 +346,7 @@ def main():
     pool = pools.Pool(5)
     try:
         pool.boot()
-        for test in (test_pool, test_trips, test_door, test_stray, test_minority, test_ends, test_store):
+        for test in (test_pool, test_trips, test_door, test_stray, test_misfit, test_minority, test_ends, test_store):
             test(pool)
         test_churn(pool, events, seed)
     except TimeoutError as error:

@@ -3,6 +3,7 @@
  * A program that is in the group of the dvmmds without being one.
  *
  * stray TEXT...: joins, says that and leaves; with "big" for 600 KB of the letter x
+ * stray --again TEXT: says it to all who come, until it is killed
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,10 +38,27 @@ static void say(cpg_handle_t handle, const char *text)
 		usleep(1000);
 }
 
+static const char *again;
+
+static void on_members(cpg_handle_t handle, const struct cpg_name *group,
+		       const struct cpg_address *members, size_t n, const struct cpg_address *left,
+		       size_t n_left, const struct cpg_address *joined, size_t n_joined)
+{
+	(void)group;
+	(void)members;
+	(void)n;
+	(void)left;
+	(void)n_left;
+	(void)joined;
+	if (again && n_joined)
+		say(handle, again);
+}
+
 int main(int argc, char **argv)
 {
 	struct cpg_name group = { .length = 4, .value = "dvmm" };
-	cpg_model_v1_data_t model = { .model = CPG_MODEL_V1, .cpg_deliver_fn = on_deliver };
+	cpg_model_v1_data_t model = { .model = CPG_MODEL_V1, .cpg_deliver_fn = on_deliver,
+				      .cpg_confchg_fn = on_members };
 	unsigned int heard = 0;
 	cpg_handle_t handle;
 	cs_error_t error;
@@ -52,6 +70,10 @@ int main(int argc, char **argv)
 	if (error != CS_OK) {
 		fprintf(stderr, "stray: not in the group: %d\n", error);
 		return 1;
+	}
+	if (argc == 3 && !strcmp(argv[1], "--again")) {
+		again = argv[2];
+		return cpg_dispatch(handle, CS_DISPATCH_BLOCKING) != CS_OK;
 	}
 	for (i = 1; i < argc; i++)
 		say(handle, argv[i]);

@@ -27,6 +27,7 @@
 #define EXIT_ASKED	2
 #define EXIT_NO_QUORUM	3
 #define EXIT_DENIED	4
+#define EXIT_MISFIT	3	/* of dvmmd itself: dvmmd.service does not start it again */
 
 #define RETRY_MS	500	/* to find corosync */
 #define NEWS_SECONDS	10	/* between looks at this host */
@@ -172,6 +173,10 @@ static void on_changed(void *arg)
 	struct daemon *d = arg;
 	bool open = d->r && replica_is_open(d->r);
 
+	if (d->r && replica_is_misfit(d->r)) {
+		d->status = EXIT_MISFIT;
+		g_main_loop_quit(d->loop);
+	}
 	if (d->was_open && !open)
 		g_hash_table_foreach_remove(d->calls, call_is_lost, d);
 	if (open && !d->was_open)
@@ -554,6 +559,11 @@ int main(int argc, char **argv)
 	d.state = d.state ? d.state : g_strdup(STATE_DIR);
 	d.store = d.store ? d.store : g_strdup(STORE);
 	d.name = d.name ? d.name : g_strdup(g_get_host_name());
+	if (!pool_name_is_fine(d.name)) {
+		fprintf(stderr, "dvmmd: '%s' cannot be a host's name: give it one of fewer than 64 "
+			"letters, digits, ., _ and - with --name\n", d.name);
+		return EXIT_ASKED;
+	}
 	d.root = d.root ? d.root : g_strdup("");
 	d.qemu = qemu_version();
 	d.runner.state = d.state;

@@ -49,6 +49,8 @@ struct replica_kept {
  * @promised: the highest term that this member has voted for, in any view
  * @told: the last sequence that this member has told of
  * @voted: this member has voted in this view
+ * @opened: a view was open once
+ * @misfit: none was, and others speak another version
  */
 struct replica {
 	unsigned int self;
@@ -69,6 +71,8 @@ struct replica {
 	uint64_t stable;
 	uint64_t told;
 	bool voted;
+	bool opened;
+	bool misfit;
 	char why[128];
 };
 
@@ -462,6 +466,7 @@ static void replica_open(struct replica *r, struct json_object *ring)
 	pool_open(r->pool, r->term, ring, members);
 	json_object_put(members);
 	r->phase = REPLICA_OPEN;
+	r->opened = true;
 	while ((k = g_queue_pop_head(&r->kept))) {
 		replica_apply(r, k->sender, k->message);
 		kept_free(k);
@@ -561,12 +566,25 @@ static void replica_hold(struct replica *r, unsigned int sender, struct json_obj
 	g_queue_push_tail(&r->kept, k);
 }
 
+static void replica_take_other(struct replica *r, unsigned int sender, unsigned int version)
+{
+	replica_say(r, "host %u speaks version %u of the pool's messages, this one %u: install the "
+		    "same dvmmd on all hosts", sender, version, REPLICA_VERSION);
+	if (version && !r->opened) {
+		r->misfit = true;
+		r->ops->changed(r->arg);
+	}
+}
+
+bool replica_is_misfit(const struct replica *r)
+{
+	return r->misfit;
+}
+
 static void replica_take_object(struct replica *r, unsigned int sender, struct json_object *m)
 {
 	if (json_number_of(m, "dvmm") != REPLICA_VERSION) {
-		replica_say(r, "host %u speaks version %u of the pool's messages, this one %u: "
-			    "install the same dvmmd on all hosts", sender,
-			    (unsigned int)json_number_of(m, "dvmm"), REPLICA_VERSION);
+		replica_take_other(r, sender, json_number_of(m, "dvmm"));
 		return;
 	}
 	if (replica_take_word(r, sender, m))

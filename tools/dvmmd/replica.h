@@ -21,7 +21,7 @@
 #include "pool.h"
 
 /* Of what the replicas say to each other. Those of another version are refused. */
-#define REPLICA_VERSION	1
+#define REPLICA_VERSION	2
 
 /**
  * struct replica_ring - one membership of hosts; alone it is not unique
@@ -87,6 +87,12 @@ void replica_quorum(struct replica *r, const struct replica_ring *ring, bool quo
 		    const unsigned int *nodes, unsigned int n, unsigned int enough);
 /** replica_take - a message of the group's; whatever is in it */
 void replica_take(struct replica *r, unsigned int sender, const char *data, size_t len);
+/**
+ * replica_is_misfit - others speak another version, and it has been in no open view with them
+ *
+ * As long as it stays in the group, the others decide nothing: it MUST leave.
+ */
+bool replica_is_misfit(const struct replica *r);
 
 /**
  * replica_propose - asks the group to apply a message; it is the caller's still
