@@ -227,6 +227,27 @@ def test_begin(pool):
     Tap.result(pool.count('run web-1 h2') == runs + 3, 'is one, and begins again when it has ended')
 
 
+def test_no_bus(pool):
+    """A dvmmd that begins where systemd runs and its bus does not."""
+    one, two = pool.hosts[:2]
+    one.decide('stop', 'web-1')
+    pool.wait_state('web-1', 'stopped')
+    runs, ends, bus = pool.count('run web-1 h2'), pool.count('end'), os.path.join(two.directory, 'bus')
+    one.decide('start', 'web-1')
+    pool.wait_lines(('run web-1 h2', runs + 1))
+    two.daemon_kill()
+    os.rename(bus, bus + '.away')
+    two.run('mount -t tmpfs run /run')
+    two.run('mkdir -p /run/systemd/system')
+    two.daemon_start()
+    wait_until(pool.open_alike, PATIENCE, 'no pool')
+    time.sleep(2)
+    os.rename(bus + '.away', bus)
+    pool.wait_state('web-1', 'running')
+    two.run('umount --lazy /run')
+    Tap.result((pool.count('run web-1 h2'), pool.count('end')) == (runs + 1, ends), 'what runs is not taken for ended while the bus is away')
+
+
 def test_late(pool):
     """A dvmmd that begins cut off, and learns only after its patience what runs."""
     one, two = pool.hosts[:2]
@@ -441,7 +462,7 @@ def test_all():
     pool = MachinePool(5)
     try:
         pool.boot()
-        for test in (test_start, test_refusals, test_daemon, test_silence, test_begin, test_late, test_end, test_death, test_restart, test_cut,
+        for test in (test_start, test_refusals, test_daemon, test_silence, test_begin, test_no_bus, test_late, test_end, test_death, test_restart, test_cut,
                      test_alone, test_room):
             test(pool)
     except TimeoutError as error:

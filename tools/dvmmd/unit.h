@@ -63,7 +63,7 @@ void unit_end(struct unit *u, const char *reason);
  * enum units_left - what an earlier dvmmd has left running
  * @UNITS_LEFT_KNOWN: it is among the units: what is not there is gone
  * @UNITS_LEFT_AWAITED: it will be told: nothing is begun that may be there
- * @UNITS_LEFT_HIDDEN: nobody tells it, and nothing can be begun
+ * @UNITS_LEFT_HIDDEN: nobody will tell it, and nothing can be begun
  */
 enum units_left {
 	UNITS_LEFT_KNOWN,

@@ -2,6 +2,8 @@
 /* Between the agreed state, this host's units and systemd. */
 #include <stdio.h>
 
+#include <systemd/sd-daemon.h>
+
 #include "../dvmm/json.h"
 #include "service.h"
 #include "work.h"
@@ -166,7 +168,7 @@ void work_free(struct work *w)
 static enum units_left work_left(const struct work *w)
 {
 	if (!w->services)
-		return UNITS_LEFT_HIDDEN;
+		return sd_booted() > 0 ? UNITS_LEFT_AWAITED : UNITS_LEFT_HIDDEN;
 	return services_are_known(w->services) ? UNITS_LEFT_KNOWN : UNITS_LEFT_AWAITED;
 }
 
