@@ -11,6 +11,7 @@ The list is in the file "mutants":
     + what stands there instead
 
 planted.py [N...]: only the Nth.
+planted.py texts: whether each could be planted, which is soon known.
 """
 import os
 import shutil
@@ -19,6 +20,7 @@ import sys
 import tempfile
 
 HERE = os.path.dirname(os.path.realpath(__file__))
+TOP = os.path.dirname(os.path.dirname(HERE))
 RUNS = '1500'
 
 
@@ -34,13 +36,20 @@ def bugs():
                        'new': '\n'.join(line[2:] for line in lines if line.startswith('+ '))}
 
 
-def build(tree, bug):
-    """The test with the bug in it; what is wrong with that, or ''."""
+def place(tree, bug):
+    """The file of a bug, its text, and why the bug cannot be planted in it, or ''."""
     path = os.path.join(tree, 'tools/dvmmd', bug['file'])
     with open(path) as f:
         text = f.read()
-    if text.count(bug['old']) != 1:
-        return f'its text stands {text.count(bug["old"])} times in {bug["file"]}'
+    times = text.count(bug['old'])
+    return path, text, '' if times == 1 else f'its text stands {times} times in {bug["file"]}'
+
+
+def build(tree, bug):
+    """The test with the bug in it; what is wrong with that, or ''."""
+    path, text, wrong = place(tree, bug)
+    if wrong:
+        return wrong
     with open(path, 'w') as f:
         f.write(text.replace(bug['old'], bug['new']))
     target = ['selftests/member', 'replicas'] if bug['test'][0] == 'replicas' else ['tools/dvmmd', 'dvmmd']
@@ -64,15 +73,23 @@ def finds(tree, test):
 def copy():
     """What is built, elsewhere."""
     tree = tempfile.mkdtemp(prefix='dvmm-planted-')
-    top = os.path.dirname(os.path.dirname(HERE))
     for part in ('tools/dvmmd', 'tools/dvmm', 'selftests/member', 'selftests/engine'):
-        shutil.copytree(os.path.join(top, part), os.path.join(tree, part), ignore=shutil.ignore_patterns('*.o', 'replicas'))
-    shutil.copy(os.path.join(top, 'selftests/lib.mk'), os.path.join(tree, 'selftests'))
+        shutil.copytree(os.path.join(TOP, part), os.path.join(tree, part), ignore=shutil.ignore_patterns('*.o', 'replicas'))
+    shutil.copy(os.path.join(TOP, 'selftests/lib.mk'), os.path.join(tree, 'selftests'))
     return tree
+
+
+def texts():
+    """Whether all can be planted."""
+    wrong = [f'{bug["what"]}: {why}' for bug in bugs() for why in [place(TOP, bug)[2]] if why]
+    print(f'{"not " if wrong else ""}ok 1 - each planted bug has its place: {wrong}\n1..1')
+    return 1 if wrong else 0
 
 
 def main():
     """All of them."""
+    if sys.argv[1:] == ['texts']:
+        return texts()
     wanted = [(n, bug) for n, bug in enumerate(bugs(), 1) if len(sys.argv) < 2 or str(n) in sys.argv[1:]]
     failed = 0
     tree = copy()

@@ -211,15 +211,15 @@ static struct fence *fences_find(struct fences *all, unsigned int host)
 
 /*
  * Its being away is a decision like others: only a stable one is acted on.  The program knows hosts
- * by their names and would switch off one that is back by another id, so all have told theirs.
+ * by their names and would switch off one that is back by another id, so all have told theirs, and
+ * whether they have a program, which pool_fencer() goes by.
  */
 static bool fences_want(struct fences *all, unsigned int id)
 {
 	const struct pool *p = replica_pool(all->r);
 	struct json_object *host = pool_host(p, id);
 
-	/* Until it has told it, the others take this host for what it was before it began anew. */
-	return all->program && replica_is_open(all->r) && pool_fencer(p) == all->self && host &&
+	return replica_is_open(all->r) && pool_fencer(p) == all->self && host &&
 	       !strcmp(json_text_of(host, "state"), "away") &&
 	       pool_is_told(p) && !pool_has_named(p, json_text_of(host, "name")) &&
 	       json_number_of(host, "since") <= replica_stable(all->r) && machines_lost_on(p, id);
