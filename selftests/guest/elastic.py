@@ -8,7 +8,7 @@ import sys
 import time
 
 import checks
-from guestlib import PATIENCE, Failed, Machine, load, main, must, on, unload, unload_all
+from guestlib import FASTER_TSC, PATIENCE, Failed, Machine, load, main, must, on, unload, unload_all
 
 LATE_MS = 500
 
@@ -92,6 +92,9 @@ def another_command_line(t, m):
     m.start_node(1, arguments='-cpu qemu64')
     status, _ = m.ended(1, 60)
     t.ok(status == 1 and 'differs from' in m.said(1), 'one with another CPU is refused', (status, m.said(1)))
+    m.start_node(1, around=FASTER_TSC)
+    status, _ = m.ended(1, 60)
+    t.ok(status == 1 and 'the TSC runs at' in m.said(1), 'one with a faster TSC is refused', (status, m.said(1)))
     t.ok(m.nodes()[1]['state'] == 'absent', 'and is no member', m.nodes()[1])
 
 

@@ -13,6 +13,8 @@ import traceback
 PROGRAMS = '/dvmm/selftests/guest/programs.cpio'
 INITRD = '/tmp/guest.initrd'
 ROCE = '10.78.0.'
+# Around a QEMU whose host's TSC then seems to run at another speed
+FASTER_TSC = 'env LD_PRELOAD=/dvmm/selftests/guest/faster_tsc.so'
 HZ = 250        # of Debian's kernels
 # What the package dvmm-guest puts on the kernel line: CPU 0 alone has the clock tick while others work.
 TICKLESS = 'nohz_full=1-N rcu_nocbs=1-N'
@@ -174,11 +176,11 @@ class Machine:
         must(self.hosts[0], f'machine-file -n {len(self.hosts)} -c {self.cpus} -m {self.memory} -t {self.transport} '
              f'-p {self.port} {"-o" if self.one_kernel else ""} {extra} -l {self.founders} -K {self.key} > {self.file}')
 
-    def start_node(self, node, words='', arguments=''):
-        """QEMU of one node."""
+    def start_node(self, node, words='', arguments='', around=''):
+        """QEMU of one node; a command around it."""
         must(self.hosts[node], f'rm -rf /run/guest/{self.process(node)}; '
              f'test -e {INITRD} || cat /images/guest.cpio {PROGRAMS} > {INITRD}; '
-             f'guest start -c {self.total} -m {self.megabytes} -i {INITRD} {self.place(node)} '
+             f'{around} guest start -c {self.total} -m {self.megabytes} -i {INITRD} {self.place(node)} '
              f'-k {shlex.quote(words)} {self.process(node)} {arguments}')
 
     def place(self, node):

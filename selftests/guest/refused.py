@@ -6,7 +6,7 @@ import re
 import shlex
 import time
 
-from guestlib import Machine, load, main, must, on, unload, unload_all
+from guestlib import FASTER_TSC, Machine, load, main, must, on, unload, unload_all
 
 # each by its own name, and before anything is opened
 OPTIONS = {
@@ -132,12 +132,12 @@ def port_in_use(t):
     on(0, 'kill $(cat /tmp/nc)')
 
 
-def differs(t, what, arguments, *words):
+def differs(t, what, arguments, *words, around=''):
     """What differs between nodes is named, by either of them."""
     m = Wrong()
     try:
         m.write_file()
-        m.start_node(1, '', arguments)
+        m.start_node(1, '', arguments, around)
         m.start_node(0)
         statuses = [m.ended(node, 60)[0] for node in (0, 1)]
         said = m.said(0) + m.said(1)
@@ -226,6 +226,7 @@ def test(t):
     options(t)
     port_in_use(t)
     differs(t, 'a CPU feature', '-cpu host,-ssse3', 'CPU features', 'ssse3')
+    differs(t, 'a faster TSC', '', 'the TSC runs at', 'kHz there', around=FASTER_TSC)
     differs(t, 'a layout of memory', '-machine max-ram-below-4g=128M', '256 MiB below 4 GiB', '128 MiB below 4 GiB')
     uneven(t)
     monitor(t)
