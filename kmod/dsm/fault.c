@@ -3,10 +3,10 @@
  * Page faults on a region's mapping, by the VMM, its devices, or KVM on behalf
  * of a vCPU.
  *
- * Whoever may come back waits for the network without mmap_lock.  Two kinds wait
- * with it.  FAULT_FLAG_RETRY_NOWAIT is ignored on purpose: answering
- * VM_FAULT_RETRY to KVM's first, unwaiting attempt would start an
- * async-page-fault worker, which asks for write permission even for a read.
+ * Whoever may come back waits for the network without mmap_lock.  Three kinds wait
+ * with it.  ptrace() and /proc/PID/mem let nobody come back.  FAULT_FLAG_RETRY_NOWAIT
+ * is ignored on purpose: answering VM_FAULT_RETRY to KVM's first, unwaiting attempt
+ * would start an async-page-fault worker, which asks for write permission even for a read.
  * And ->page_mkwrite is not told what its caller allows: it gives up after a
  * moment, and the access that comes again finds its request under way.
  */
@@ -138,10 +138,10 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 		if (!dvmm_region_open(r))
 			return fault_refuse(vmf);
 		dvmm_block_touch(r, vmf->vma, vmf->pgoff);
-		if (may_unlock(vmf) && dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need)
-			return fault_wait_unlocked(vmf, need);
 	}
 	do {
+		if (may_unlock(vmf) && dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need)
+			return fault_wait_unlocked(vmf, need);
 		if (fatal_signal_pending(current) ||
 		    dvmm_region_acquire(r, vmf->pgoff, need, &wait))
 			return fault_refuse(vmf);
