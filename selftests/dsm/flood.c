@@ -536,20 +536,25 @@ static long count_queued(void)
 	return sum;
 }
 
-/* As many as come in front of it, and some time for more */
+static void drop_copies(void)
+{
+	cgroup_put("/proc/sys/vm/drop_caches", "2");
+}
+
+/*
+ * As many as come in front of it, and some time for more.  Copies for which there was no room are
+ * asked for again: until the sockets are full, it is soon there.
+ */
 static long count_standing(void)
 {
 	unsigned int left;
 
-	for (left = 100 * tap_patience(); left && count_queued() < QUEUED_MIN; left--)
+	for (left = 100 * tap_patience(); left && count_queued() < QUEUED_MIN; left--) {
+		drop_copies();
 		usleep(100000);
+	}
 	usleep(SETTLE_US * tap_patience());
 	return count_queued();
-}
-
-static void drop_copies(void)
-{
-	cgroup_put("/proc/sys/vm/drop_caches", "2");
 }
 
 /* Those that it had no room for are asked for again. */
@@ -595,7 +600,6 @@ static void unread_copies(void)
 	waitpid(pid, &status, 0);
 	tap_ok(lent == COPIES && !status, "%d of %d pages are lent and read", lent, COPIES);
 	keep_small(&p, DVMM_LANE_REQ);
-	drop_copies();
 	queued = count_standing();
 	tap_ok(queued >= QUEUED_MIN && queued < QUEUED_MAX,
 	       "copies are given back to who does not read: %ld wait in front of it", queued);
