@@ -483,8 +483,8 @@ static void open_transactions(void)
 #define COPIES		6000
 #define OWNED		2000
 #define WRITERS		8
-#define AGAIN_MAX	40
-#define AGAIN_MS	250
+#define AGAIN_MAX	4
+#define AGAIN_EACH	256
 #define QUEUED_MIN	1000
 #define QUEUED_MAX	(1024 + 64)	/* where they wait, and what is on its way to that */
 
@@ -557,17 +557,18 @@ static long count_standing(void)
 	return count_queued();
 }
 
-/* Those that it had no room for are asked for again. */
+/* Those that it had no room for are asked for again, each time that there is some. */
 static int take_back(struct peer *p)
 {
 	struct peer_frame f;
 	int n = 0, again = 0;
 
 	while (n < COPIES && again < AGAIN_MAX) {
-		if (peer_recv(p, DVMM_LANE_REQ, &f, AGAIN_MS) == 1)
-			n += f.hdr.type == DVMM_MSG_PUT_S;
-		else if (++again < AGAIN_MAX)
-			drop_copies();
+		if (peer_recv(p, DVMM_LANE_REQ, &f, 5000) != 1)
+			again++;
+		else if (f.hdr.type != DVMM_MSG_PUT_S || ++n % AGAIN_EACH)
+			continue;
+		drop_copies();
 	}
 	return n;
 }
