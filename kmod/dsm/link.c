@@ -229,8 +229,7 @@ bool dvmm_link_is_calm(struct dvmm_machine *m, u16 node)
 
 	if (!l)
 		return true;
-	others = atomic_read(&l->answers) + atomic_read(&l->words);
-	others = atomic_read(&l->in_flight) - others;
+	others = atomic_read(&l->in_flight) - atomic_read(&l->answers) - atomic_read(&l->words);
 	dvmm_link_put(l);
 	return others < DVMM_XPORT_QUEUE;
 }

@@ -128,7 +128,7 @@ void dvmm_link_await_room(struct dvmm_link *l);
  * @m: the machine
  * @node: the peer; true of one without a link
  *
- * For who sends frames as fast as it can, before each: if not, it MUST try again later.
+ * For who sends frames as fast as it can, before each: if not, it MUST NOT send this one now.
  */
 bool dvmm_link_is_calm(struct dvmm_machine *m, u16 node);
 
