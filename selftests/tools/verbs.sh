@@ -296,10 +296,10 @@ result $? "doctor asks hosts, and compares them"
 rm hosts/beta/bin/dvmm
 cat > hosts/beta/bin/dvmm <<'END'
 #!/bin/sh
-"$FAKE_HOSTS/alpha/bin/dvmm" "$@" | sed 's/"features":"/&amx_tile /; s/"dvmm [0-9.]*"/"dvmm 0.0.1"/'
+"$FAKE_HOSTS/alpha/bin/dvmm" "$@" | sed 's/"features":"/&dvmm_test /; s/"dvmm [0-9.]*"/"dvmm 0.0.1"/'
 END
 chmod +x hosts/beta/bin/dvmm
-on admin 1 doctor alpha beta && grep -qE '^beta +same cpu +FAIL only alpha: -; only here: amx_tile: \[guest\] cpu = ' out &&
+on admin 1 doctor alpha beta && grep -qE '^beta +same cpu +FAIL only alpha: -; only here: dvmm_test: \[guest\] cpu = ' out &&
 	grep -qE '^beta +same dvmm +FAIL dvmm 0.0.1, and dvmm [0-9.]+ on alpha: install the same' out
 result $? "other CPUs and another release are named"
 on admin 1 doctor alpha beta --json && python3 -c '
