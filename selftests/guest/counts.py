@@ -26,6 +26,7 @@ WORDS = os.environ.get('DVMM_BENCH_WORDS', '')
 KEYS = list(filter(None, os.environ.get('DVMM_BENCH_KEYS', '').split(',')))
 TUNE = os.environ.get('DVMM_BENCH_TUNE')
 TRACED = os.environ.get('DVMM_BENCH_TRACE', '').split()
+SPENT = ('user', 'nice', 'system', 'idle', 'iowait', 'irq', 'softirq', 'steal', 'guest')
 CPUS = 2
 MEMORY = 512            # MiB on each host, as in bench.py
 
@@ -35,11 +36,20 @@ def counts(m):
     return [{key: int(m.stats(node).get(key, 0)) for key in COUNTS} for node in range(len(m.hosts))]
 
 
+def spent(host):
+    """Seconds of a host's CPUs so far, by what they did: the first row of /proc/stat, of which the guest's are the user's too."""
+    row = dict(zip(SPENT, (int(n) / 100 for n in must(host, 'head -n 1 /proc/stat').split()[1:])))
+    return dict(row, user=row['user'] - row['guest'])
+
+
 def counted(t, m, job):
-    """One run: what each node asked."""
-    before, ping = counts(m), benchjobs.Ping()
+    """One run: what each node asked, and what its host's CPUs did meanwhile."""
+    before, busy, ping = counts(m), [spent(host) for host in m.hosts], benchjobs.Ping()
     took = benchjobs.seconds(m, job, (0, m.far()))
+    busy = [{key: s - old[key] for key, s in spent(host).items()} for host, old in zip(m.hosts, busy)]
     price, after = ping.median(), counts(m)
+    for node, row in enumerate(busy):
+        t.diag(f'{job:17} {took:6.1f} s node {node}: ' + ', '.join(f'{key} {s:.1f} s' for key, s in row.items() if s >= 0.05))
     for node, (a, b) in enumerate(zip(before, after)):
         d = {key: b[key] - a[key] for key in COUNTS}
         asked = d['faults_read'] + d['faults_write'] + d['faults_upgrade']
