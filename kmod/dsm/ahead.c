@@ -155,15 +155,19 @@ void dvmm_ahead_copies(struct dvmm_region *r, u64 index)
 
 void dvmm_ahead_got(struct dvmm_region *r, u64 index)
 {
-	dvmm_page_set_ahead(r, index, true);
+	dvmm_page_set_guess(r, index, DVMM_PRIV_AHEAD);
 	dvmm_stats_count(r->m, copies_got);
 }
 
 bool dvmm_ahead_used(struct dvmm_region *r, u64 index)
 {
-	if (!dvmm_page_ahead(dvmm_region_page(r, index)))
+	const struct dvmm_page *pg = dvmm_region_page(r, index);
+	bool ahead = dvmm_page_ahead(pg);
+
+	if (ahead || dvmm_page_overshot(pg))
+		dvmm_page_set_guess(r, index, 0);
+	if (!ahead)
 		return false;
-	dvmm_page_set_ahead(r, index, false);
 	dvmm_stats_count(r->m, copies_used);
 	ahead_earn(r, AHEAD_CREDIT_USED);
 	return true;
@@ -173,6 +177,6 @@ void dvmm_ahead_lost(struct dvmm_region *r, u64 index)
 {
 	if (!dvmm_page_ahead(dvmm_region_page(r, index)))
 		return;
-	dvmm_page_set_ahead(r, index, false);
+	dvmm_page_set_guess(r, index, DVMM_PRIV_OVERSHOT);
 	dvmm_stats_count(r->m, copies_lost);
 }

@@ -464,8 +464,8 @@ void dvmm_flights_forget(struct dvmm_region *r)
 
 int dvmm_flight_init(void)
 {
-	flights = kmem_cache_create("dvmm_flight", sizeof(struct dvmm_flight), 0,
-				    SLAB_HWCACHE_ALIGN, NULL);
+	flights = kmem_cache_create("dvmm_flight", sizeof(struct dvmm_flight),
+				    DVMM_PRIV_BITS + 1, SLAB_HWCACHE_ALIGN, NULL);
 	items = KMEM_CACHE(dvmm_item, 0);
 	if (flights && items)
 		return 0;

@@ -143,7 +143,7 @@ bool dvmm_prefetch_page(struct dvmm_region *r, u64 index, u8 need)
 		return true;
 	if (!dvmm_prefetch_has_data(r, index))
 		return false;
-	dvmm_page_set_ahead(r, index, true);
+	dvmm_page_set_guess(r, index, DVMM_PRIV_AHEAD);
 	dvmm_dispatch_local(r, index, need == DVMM_PERM_WRITE ? DVMM_EV_STORE : DVMM_EV_LOAD);
 	dvmm_stats_count(r->m, prefetches);
 	return true;
@@ -158,6 +158,8 @@ static void prefetch_ask(struct dvmm_region *r, u64 index, struct prefetch_plan 
 		batch = dvmm_batch_open(r->m, dvmm_homes_of(r, index), DVMM_LANE_REQ);
 	/* Below the first page there is a very large number. */
 	for (index += plan.step; plan.window && index < r->npages; index += plan.step) {
+		if (dvmm_page_overshot(dvmm_region_page(r, index)))
+			break;
 		plan.window -= dvmm_prefetch_page(r, index, plan.need);
 		if (++far == PREFETCH_SCAN)
 			break;

@@ -3,7 +3,8 @@
  * Streams: a thread that goes from page to page, up or down, to read or to write, gets
  * the next ones before it asks, so that it waits for the link's bandwidth and not for its
  * latency.  What it holds anyway is passed over: the next page is the next one that it
- * would have to ask for, or as far away as this one was from the last.
+ * would have to ask for, or as far away as this one was from the last.  It ends before a
+ * page that was asked for so the last time and gone before anybody came to it.
  *
  * To the engine it is a load or a store without a waiter, which may come at any time; so
  * nothing that is proven of the protocol depends on it.

@@ -37,9 +37,9 @@ static void priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
 	spin_unlock(&b->lock);
 }
 
-void dvmm_page_set_ahead(struct dvmm_region *r, u64 index, bool ahead)
+void dvmm_page_set_guess(struct dvmm_region *r, u64 index, u64 guess)
 {
-	priv_change(r, index, DVMM_PRIV_AHEAD, ahead ? DVMM_PRIV_AHEAD : 0);
+	priv_change(r, index, DVMM_PRIV_AHEAD | DVMM_PRIV_OVERSHOT, guess);
 }
 
 void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm)

@@ -13,7 +13,8 @@
  *	bit  2    a frame is in the page cache
  *	bit  3    written to since WRITE was granted
  *	bit  4    a copy that was asked for ahead of need and not used since
- *	bits 5-   struct flight, or 0
+ *	bit  5    the last such copy went unused: a stream ends before this page
+ *	bits 6-   struct flight, or 0
  */
 #ifndef DVMM_REGION_H
 #define DVMM_REGION_H
@@ -111,7 +112,8 @@ static inline struct dvmm_bucket *dvmm_region_bucket(struct dvmm_region *r, u64 
 #define DVMM_PRIV_FRAME	4ull
 #define DVMM_PRIV_WROTE	8ull
 #define DVMM_PRIV_AHEAD	16ull
-#define DVMM_PRIV_BITS	31ull
+#define DVMM_PRIV_OVERSHOT	32ull
+#define DVMM_PRIV_BITS	63ull
 
 /** dvmm_page_perm - the permission that mappings may have; no lock needed */
 static inline u8 dvmm_page_perm(const struct dvmm_page *pg)
@@ -134,8 +136,16 @@ static inline bool dvmm_page_ahead(const struct dvmm_page *pg)
 	return READ_ONCE(pg->priv) & DVMM_PRIV_AHEAD;
 }
 
-/** dvmm_page_set_ahead - note that a copy is here that was guessed to be wanted, or no more */
-void dvmm_page_set_ahead(struct dvmm_region *r, u64 index, bool ahead);
+static inline bool dvmm_page_overshot(const struct dvmm_page *pg)
+{
+	return READ_ONCE(pg->priv) & DVMM_PRIV_OVERSHOT;
+}
+
+/**
+ * dvmm_page_set_guess - note that a copy is here, or comes, that was guessed to be wanted
+ * (DVMM_PRIV_AHEAD); that the guess was wrong (DVMM_PRIV_OVERSHOT); or neither (0)
+ */
+void dvmm_page_set_guess(struct dvmm_region *r, u64 index, u64 guess);
 /** dvmm_page_set_wrote - note that a mapping may write from now on; folio locked */
 void dvmm_page_set_wrote(struct dvmm_region *r, u64 index);
 /** dvmm_page_set_perm - publish a permission; called by the flight's runner */

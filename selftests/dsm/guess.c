@@ -21,6 +21,8 @@
 #define ROUNDS	50
 #define SOME	40	/* pages of an order that comes again */
 #define TURNS	8
+#define BORDER	8	/* pages at an edge, of */
+#define FIELD	64
 
 static const char *transport;
 
@@ -393,6 +395,43 @@ static void order(void)
 	tap_ok(with < without / 2, "%s: in an order that is known, %lu times", transport, with);
 }
 
+/*
+ * A neighbour: @node reads the edge of a field each time the other one has written to all of
+ * it.  How many pages it was ahead of its reader.
+ */
+static unsigned long border(int node, int *wrong)
+{
+	volatile uint64_t *m[2];
+	unsigned long ahead;
+	struct cluster c;
+	int p, turn;
+
+	open_two(&c, m);
+	for (turn = 1; turn <= TURNS; turn++) {
+		for (p = 0; p < FIELD; p++)
+			*word(m[!node], p) = turn * PAGES + p;
+		for (p = 0; p < BORDER; p++)
+			*wrong += *word(m[node], p) != (uint64_t)(turn * PAGES + p);
+	}
+	ahead = stats(&c, node).prefetches;
+	close_two(&c, m);
+	return ahead;
+}
+
+static void edges(int node)
+{
+	unsigned long ahead;
+	int wrong = 0;
+
+	cluster_param("streams", 16);
+	ahead = border(node, &wrong);
+	cluster_param("streams", 0);
+	tap_ok(!wrong, "%s, node %d: what is read at an edge is what was written", transport, node);
+	tap_ok(ahead >= TURNS && ahead < (TURNS + 3) * BORDER,
+	       "%s, node %d: beyond the edge it is ahead but once: %lu pages in %d turns of %d",
+	       transport, node, ahead, TURNS, BORDER);
+}
+
 int main(void)
 {
 	static const char *const transports[] = { "loop", "tcp" };
@@ -412,5 +451,7 @@ int main(void)
 	order();
 	streams_of("the home", 0);
 	streams_of("another node", 1);
+	edges(0);
+	edges(1);
 	return tap_end();
 }
