@@ -89,8 +89,10 @@ def refused(t, m):
 
 def another_command_line(t, m):
     """A host whose guest would differ finds out by itself."""
-    m.start_node(1, arguments='-cpu qemu64')
+    must(m.hosts[1], f"printf '\n[guest]\ncpu = qemu64\n' >> {m.file}")
+    m.start_node(1)
     status, _ = m.ended(1, 60)
+    must(m.hosts[1], f"sed -i '/^.guest.$/,$d' {m.file}")
     t.ok(status == 1 and 'differs from' in m.said(1), 'one with another CPU is refused', (status, m.said(1)))
     m.start_node(1, around=FASTER_TSC)
     status, _ = m.ended(1, 60)

@@ -115,14 +115,14 @@ class Machine:
     There are that many founders; the other nodes join later.
     """
 
-    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=(), at_once=False,
+    def __init__(self, hosts, cpus=2, memory=256, transport=None, name='m', port=7400, keys=(), guest=(), at_once=False,
                  founders=None):
         self.hosts, self.cpus, self.memory, self.name = hosts, cpus, memory, name
         self.founders = founders or len(hosts)
         self.at_once = at_once
         self.one_kernel = len(set(hosts)) == 1
         self.transport = transport or ('loop' if self.one_kernel else 'tcp')
-        self.port, self.keys = port, keys
+        self.port, self.keys, self.guest = port, keys, guest
         self.total, self.megabytes = len(hosts) * cpus, len(hosts) * memory
         self.file, self.key = f'/log/{name}.machine', f'/log/{name}.key'
         self.slow = None
@@ -172,7 +172,8 @@ class Machine:
 
     def write_file(self):
         """The machine file, where every host finds it."""
-        extra = ''.join(f'-k {shlex.quote(key)} ' for key in self.keys)
+        extra = ''.join(f'{option} {shlex.quote(line)} ' for option, lines in (('-k', self.keys), ('-g', self.guest))
+                        for line in lines)
         must(self.hosts[0], f'machine-file -n {len(self.hosts)} -c {self.cpus} -m {self.memory} -t {self.transport} '
              f'-p {self.port} {"-o" if self.one_kernel else ""} {extra} -l {self.founders} -K {self.key} > {self.file}')
 

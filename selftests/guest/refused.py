@@ -20,8 +20,10 @@ NUMA = '-object {},id=a,size=128M -object {},id=b,size=128M -numa node,memdev=a,
 ALONE = (
     # what is done wrong, words of the machine file to change (sed), changes of the machine, arguments, what is said
     ('a node that is not in the file', '', {'node': 'nobody'}, '', "there is no node 'nobody' (but node0, node1)"),
-    ('vCPUs that do not add up', '', {'total': 3}, '', 'have 2 vCPUs in all, but -smp says 3'),
-    ('memory that does not add up', 's/^memory = 128/memory = 64/', {}, '', 'MiB in all, but -m says 256'),
+    ('vCPUs that do not add up', '', {}, '-smp 3', 'have 2 vCPUs in all, but -smp says 3'),
+    ('memory that does not add up', '', {}, '-m 512', 'MiB in all, but -m says 512'),
+    ('what only the command dvmm knows', '$a [guest]\\ndisk = /disk.img', {}, '', "[guest]: unknown key 'disk'"),
+    ('a machine type that nobody knows', '$a [guest]\\nmachine = q36', {}, '', 'unsupported machine type: "q36"'),
     ('an unknown key', 's/^cpus/cqus/', {}, '', "[node node0]: unknown key 'cqus'"),
     ('a key without a number', 's/^cpus = 1/cpus = many/', {}, '', "'cpus = many' is not a number"),
     ('a transport that nobody knows', 's/^transport = .*/transport = pigeon/', {}, '',
@@ -67,10 +69,9 @@ ALONE = (
 class Wrong(Machine):
     """A machine of two nodes with something wrong about it."""
 
-    def __init__(self, edit='', node=None, total=None, both=False, machine=True):
+    def __init__(self, edit='', node=None, both=False, machine=True):
         super().__init__([0, 0], cpus=1, memory=128, transport='tcp', name='r', keys=('timeout = 20',))
         self.edit, self.node, self.both, self.machine = edit, node, both, machine
-        self.total = total or self.total
 
     def write_file(self):
         """As always, and then spoilt."""
@@ -118,7 +119,7 @@ def options(t):
     m = Wrong()
     m.write_file()
     text = must(0, f'for o in {" ".join(shlex.quote(o) for o in OPTIONS)}; do timeout 10 qemu-system-x86_64 -accel '
-                f'kvm,dvmm=on,dvmm-machine={m.file},dvmm-node=node0 -smp 2 -m 256 -display none $o; echo; echo "status $?"; '
+                f'kvm,dvmm=on,dvmm-machine={m.file},dvmm-node=node0 -display none $o; echo; echo "status $?"; '
                 'done 2>&1', 150)
     for (option, name), said in zip(OPTIONS.items(), text.split('status ')):
         t.ok(f'dvmm: {name} is not possible: ' in said, f'{option}: refused', said)
@@ -137,8 +138,8 @@ def differs(t, what, arguments, *words, around=''):
     m = Wrong()
     try:
         m.write_file()
-        m.start_node(1, '', arguments, around)
-        m.start_node(0)
+        m.start_node(1, around=around)
+        m.start_node(0, '', arguments)
         statuses = [m.ended(node, 60)[0] for node in (0, 1)]
         said = m.said(0) + m.said(1)
         t.ok(statuses == [1, 1] and all(word in said for word in words), f'{what} that only one node has is named',
@@ -148,9 +149,25 @@ def differs(t, what, arguments, *words, around=''):
         m.end()
 
 
+def from_the_file(t):
+    """No node is told anything of the guest but the machine file, and what the file says is the guest."""
+    m = Wrong('s/^cpus = 1/cpus = 2/; $a [guest]\\nmachine = pc\\ncpu = qemu64\\nsmp = sockets=2,threads=2')
+    try:
+        m.start(arguments='-S')
+        cpus = m.qmp('{"execute": "query-cpus-fast"}')
+        kind = m.qmp(*(f'{{"execute": "qom-get", "arguments": {{"path": "/machine{path}", "property": "type"}}}}'
+                       for path in ('', '/unattached/device[0]')))
+        props = re.findall(r'"props": \{([^}]*)\}', cpus)
+        places = {tuple(re.search(f'"{key}": (\\d+)', p).group(1) for key in ('socket-id', 'core-id', 'thread-id')) for p in props}
+        t.ok(places == {(socket, '0', thread) for socket in '01' for thread in '01'} and 'qemu64-x86_64-cpu' in kind and
+             'pc-i440fx' in kind and m.nodes()[1]['state'] == 'member', 'the machine file says what the guest is', (cpus, kind))
+    finally:
+        m.end()
+
+
 def uneven(t):
     """Nodes of 1 and 3 vCPUs: no socket of the guest lies on two nodes."""
-    m = Wrong('/node1/,$ s/^cpus = 1/cpus = 3/', total=4)
+    m = Wrong('/node1/,$ s/^cpus = 1/cpus = 3/')
     try:
         m.start(arguments='-S')
         props = re.findall(r'"props": \{([^}]*)\}', m.qmp('{"execute": "query-cpus-fast"}'))
@@ -228,6 +245,7 @@ def test(t):
     differs(t, 'a CPU feature', '-cpu host,-ssse3', 'CPU features', 'ssse3')
     differs(t, 'a faster TSC', '', 'the TSC runs at', 'kHz there', around=FASTER_TSC)
     differs(t, 'a layout of memory', '-machine max-ram-below-4g=128M', '256 MiB below 4 GiB', '128 MiB below 4 GiB')
+    from_the_file(t)
     uneven(t)
     monitor(t)
     begin = time.monotonic()

@@ -269,8 +269,8 @@ def left_terminal(t):
         m.start_node(1, '', '-bios /tmp/tiny.bin')
         text = on(0, f'{{ while ! grep -qs BA /tmp/tiny.said; do usleep 200000; done; guest kill {m.process(1)}; }} '
                   f'2> /dev/null & timeout 100 /dvmm/selftests/guest/terminal qemu-system-x86_64 -accel kvm,dvmm=on,'
-                  f'dvmm-machine={m.file},dvmm-node=node0 -machine q35 -cpu host -smp {m.total} -m 256 -nodefaults '
-                  '-nographic -serial mon:stdio -bios /tmp/tiny.bin -debugcon file:/tmp/tiny.said', 120)[1]
+                  f'dvmm-machine={m.file},dvmm-node=node0 -nodefaults -nographic -serial mon:stdio '
+                  '-bios /tmp/tiny.bin -debugcon file:/tmp/tiny.said', 120)[1]
         t.ok('stopped: node 1' in text and 'cooked' in text, 'and leaves the terminal as it was', text)
     finally:
         m.end()

@@ -381,8 +381,8 @@ def hole(t):
     """
     for below, starts in ((128, [4 << 30]), (192, [128 << 20, 4 << 30])):
         t.diag(f'max-ram-below-4g={below}M')
-        guest(t, Machine([0, 1], cpus=1, memory=128, name='h'), 'swiotlb=noforce', f'-machine max-ram-below-4g={below}M',
-              then=[checks.numa, _begins(starts), _filled])
+        guest(t, Machine([0, 1], cpus=1, memory=128, name='h', guest=[f'machine = q35,max-ram-below-4g={below}M']),
+              'swiotlb=noforce', then=[checks.numa, _begins(starts), _filled])
 
 
 def _other_clock(t, m):

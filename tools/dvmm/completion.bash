@@ -24,7 +24,7 @@ _dvmm()
 		mapfile -t COMPREPLY < <(compgen -d -- "$word")
 		;;
 	*)
-		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --mac --console --share --args --cpu --firmware --count --delay --timeout --page --symbols --since --from --restart --every --replace --force --detach --once --dry-run --satellites --help" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "--json --dir --state --node --transport --disk --net --mac --console --share --args --cpu --smp --firmware --count --delay --timeout --page --symbols --since --from --restart --every --replace --force --detach --once --dry-run --satellites --help" -- "$word")
 		;;
 	esac
 }

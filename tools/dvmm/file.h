@@ -30,10 +30,14 @@ struct file_cell {
 	uint64_t memory;	/* bytes */
 };
 
-/* [guest]: what QEMU is told beside CPUs and memory; devices are the boot node's. */
+/*
+ * [guest]: what QEMU is told beside CPUs and memory.  It reads those up to GUEST_SMP in its machine
+ * file, on all nodes; devices are the boot node's.
+ */
 enum guest_key {
 	GUEST_MACHINE,
 	GUEST_CPU,
+	GUEST_SMP,
 	GUEST_FIRMWARE,
 	GUEST_DISK,
 	GUEST_DISK2,

@@ -11,6 +11,7 @@
 const char *const guest_keys[GUEST_KEYS + 1] = {
 	[GUEST_MACHINE] = "machine",
 	[GUEST_CPU] = "cpu",
+	[GUEST_SMP] = "smp",
 	[GUEST_FIRMWARE] = "firmware",
 	[GUEST_DISK] = "disk",
 	[GUEST_DISK2] = "disk2",
@@ -50,6 +51,13 @@ static bool guest_is_mac(const char *value)
 				    G_REGEX_CASELESS, 0);
 }
 
+/* How vCPUs are arranged; how many there are is said by nodes or cells. */
+static bool guest_is_topology(const char *value)
+{
+	return g_regex_match_simple("^((sockets|dies|modules|cores|threads)=[1-9][0-9]*(,(?=.)|$))+$",
+				    value, 0, 0);
+}
+
 bool guest_is_path(const char *key)
 {
 	static const char *const paths[] = {
@@ -62,6 +70,8 @@ bool guest_is_path(const char *key)
 const char *guest_wrong(enum guest_key key, const char *value)
 {
 	switch (key) {
+	case GUEST_SMP:
+		return guest_is_topology(value) ? NULL : "write sockets=N,cores=N,threads=N";
 	case GUEST_FIRMWARE:
 		return strcmp(value, "bios") && strcmp(value, "uefi") ? "write bios or uefi" : NULL;
 	case GUEST_NET:
@@ -255,7 +265,7 @@ static void add_console(GPtrArray *argv, const struct file *f, const struct plac
 	add(argv, "VGA");
 }
 
-/* All that the nodes have in common: CPUs, memory, and who of them it is. */
+/* All that the nodes have in common, and who of them it is: the file says what the guest is. */
 static void add_machine(GPtrArray *argv, const struct file *f, const struct place *p)
 {
 	char *machine = escaped(p->machine);
@@ -265,14 +275,6 @@ static void add_machine(GPtrArray *argv, const struct file *f, const struct plac
 	option(argv, "-accel", accel, file_node(f, p->node)->name, "");
 	g_free(accel);
 	g_free(machine);
-	add(argv, "-machine");
-	add(argv, "%s", said(f, GUEST_MACHINE, "q35"));
-	add(argv, "-cpu");
-	add(argv, "%s", said(f, GUEST_CPU, "host"));
-	add(argv, "-smp");
-	add(argv, "%u", f->cpus);
-	add(argv, "-m");
-	add(argv, "%" G_GUINT64_FORMAT "M", f->memory >> 20);
 	add(argv, "-nodefaults");
 	add(argv, "-display");
 	add(argv, "none");

@@ -103,7 +103,7 @@ bool place_is_here(const struct file *f, unsigned int node)
 			    !strcmp(n->address, "::1") || !strcmp(n->address, "localhost")));
 }
 
-/* QEMU knows no [guest] and no ssh. */
+/* QEMU knows no ssh, and of [guest] what all nodes need. */
 static bool is_for_qemu(const struct file *f)
 {
 	unsigned int i;
@@ -111,7 +111,10 @@ static bool is_for_qemu(const struct file *f)
 	for (i = 0; i < f->nodes->len; i++)
 		if (file_node(f, i)->ssh)
 			return false;
-	return !f->has_guest;
+	for (i = GUEST_SMP + 1; i < GUEST_KEYS; i++)
+		if (f->guest[i])
+			return false;
+	return true;
 }
 
 void place_make(struct place *p, const struct options *o, const struct file *f, unsigned int node)

@@ -25,12 +25,12 @@ static void node_text(GString *s, const struct file_node *n, const struct file_c
 		g_string_append_printf(s, "ssh = %s\n", n->ssh);
 }
 
-static void guest_text(GString *s, const struct file *f)
+static void guest_text(GString *s, const struct file *f, unsigned int parts)
 {
-	unsigned int i;
+	unsigned int i, n = parts & FILE_TOOL ? GUEST_KEYS : GUEST_SMP + 1;
 
 	g_string_append(s, "\n[guest]\n");
-	for (i = 0; i < GUEST_KEYS; i++)
+	for (i = 0; i < n; i++)
 		if (f->guest[i])
 			g_string_append_printf(s, "%s = %s\n", guest_keys[i], f->guest[i]);
 }
@@ -48,8 +48,8 @@ char *file_text(const struct file *f, unsigned int parts)
 			       f->timeout, f->distance, f->hold_us, f->stall);
 	g_string_append_printf(s, "prefetch = %s\nmigratory = %s\nstart = %s\n",
 			       f->prefetch ? "on" : "off", f->migratory ? "on" : "off", f->start);
-	if (f->has_guest && parts & FILE_TOOL)
-		guest_text(s, f);
+	if (f->has_guest)
+		guest_text(s, f, parts);
 	for (i = 0; i < f->nodes->len; i++)
 		node_text(s, file_node(f, i), f->has_cells ? NULL : file_cell(f, i), parts);
 	for (i = 0; f->has_cells && i < f->cells->len; i++) {
