@@ -22,6 +22,7 @@ ALONE = (
     ('a node that is not in the file', '', {'node': 'nobody'}, '', "there is no node 'nobody' (but node0, node1)"),
     ('vCPUs that do not add up', '', {}, '-smp 3', 'have 2 vCPUs in all, but -smp says 3'),
     ('memory that does not add up', '', {}, '-m 512', 'MiB in all, but -m says 512'),
+    ('a machine that is no PC', '$a [guest]\\nmachine = microvm', {}, '', 'needs a machine type of the pc or q35 family'),
     ('what only the command dvmm knows', '$a [guest]\\ndisk = /disk.img', {}, '', "[guest]: unknown key 'disk'"),
     ('a machine type that nobody knows', '$a [guest]\\nmachine = q36', {}, '', 'unsupported machine type: "q36"'),
     ('an unknown key', 's/^cpus/cqus/', {}, '', "[node node0]: unknown key 'cqus'"),
@@ -165,6 +166,19 @@ def from_the_file(t):
         m.end()
 
 
+def daemons(t):
+    """In the background, the first QEMU returns when all nodes are there; they end together."""
+    m = Wrong()
+    m.write_file()
+    status, text = on(0, f'for n in 1 0; do timeout 60 qemu-system-x86_64 -accel kvm,dvmm=on,dvmm-machine={m.file},dvmm-node=node$n '
+                      '-display none -nodefaults -S -daemonize -pidfile /run/daemon$n & pids="$pids $!"; done; '
+                      'for pid in $pids; do wait $pid || exit 1; done; '
+                      'first=$(cat /run/daemon0) other=$(cat /run/daemon1); test -d /proc/$first -a -d /proc/$other || exit 2; '
+                      'kill $first; for i in $(seq 300); do test -d /proc/$first -o -d /proc/$other || exit 0; usleep 100000; done; '
+                      'exit 3', 120)
+    t.ok(status == 0, 'nodes in the background, by their command line alone', f'status {status}: {text}')
+
+
 def uneven(t):
     """Nodes of 1 and 3 vCPUs: no socket of the guest lies on two nodes."""
     m = Wrong('/node1/,$ s/^cpus = 1/cpus = 3/')
@@ -246,6 +260,7 @@ def test(t):
     differs(t, 'a faster TSC', '', 'the TSC runs at', 'kHz there', around=FASTER_TSC)
     differs(t, 'a layout of memory', '-machine max-ram-below-4g=128M', '256 MiB below 4 GiB', '128 MiB below 4 GiB')
     from_the_file(t)
+    daemons(t)
     uneven(t)
     monitor(t)
     begin = time.monotonic()

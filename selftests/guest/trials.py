@@ -26,6 +26,7 @@ GRUB = '/usr/lib/grub/i386-pc'
 OVMF = '/usr/share/OVMF'
 LINE = 'console=ttyS0 loglevel=5 panic=-1 net.ifnames=0'
 TEN = 10 << 20
+DISK = 1 << 20
 TAP = 'dvmmtap'
 TC = '/usr/bin/tc'                                      # busybox has one of its own
 
@@ -419,6 +420,34 @@ def many(t):
     guest(t, Uneven([0, 0], [8, 4], name='w'), then=[checks.numa, _shape, checks.nmi])
 
 
+# ---- devices that a guest of one host has
+
+DRIVERS = ('scsi_common', 'scsi_mod', 'libata', 'libahci', 'ahci', 'cdrom', 'sr_mod', 'usb-common', 'usbcore', 'xhci-hcd', 'xhci-pci')
+
+
+def _devices(sums):
+    """Drivers, and then a disk and a CD are read by the other node's CPU."""
+    def check(t, m):
+        text = m.must(f'for module in {" ".join(DRIVERS)}; do insmod /$module.ko || exit 1; done; '
+                      'for i in $(seq 500); do test -b /dev/sr0 && ls /sys/bus/usb/devices/*/product > /dev/null 2>&1 && '
+                      'grep -q Tablet /sys/bus/usb/devices/*/product && break; usleep 1000; done; '
+                      'cat /sys/bus/usb/devices/*/product; grep -m 1 "model name" /proc/cpuinfo', 300)
+        t.ok('QEMU USB Tablet' in text and 'EPYC' in text, 'a tablet behind xHCI, and the CPU has a model of its own', text)
+        for disk, want in sums.items():
+            got = m.must(f'head -c {DISK} /dev/{disk} | md5sum', 200, m.far())
+            t.ok(got == want, f'{disk} is read by CPU {m.far()}', f'{got} for {want}')
+    return check
+
+
+def devices(t):
+    """A named CPU model, a disk with an I/O thread, a CD, USB."""
+    m = Machine([0, 1], cpus=1, name='v', guest=['cpu = EPYC'])
+    sums = {disk: must(0, f'head -c {DISK} /dev/urandom > /tmp/{disk}.img; md5sum < /tmp/{disk}.img') for disk in ('vda', 'sr0')}
+    guest(t, m, '', initrd_with(m.hosts, *DRIVERS) + '-object iothread,id=io -drive if=none,id=disk,format=raw,file=/tmp/vda.img '
+          '-device virtio-blk-pci,drive=disk,iothread=io -drive if=none,id=cd,format=raw,media=cdrom,file=/tmp/sr0.img '
+          '-device ide-cd,drive=cd -device qemu-xhci -device usb-tablet', then=[_devices(sums)])
+
+
 # ---- networks
 
 def black_hole(t):
@@ -447,7 +476,7 @@ def black_hole(t):
 TRIALS = {
     'ovmf': ovmf, 'ovmf-plain': ovmf_plain, 'grub': grub, 'debian': debian, 'cloud-init': cloud_init, 'vga': vga, 'e1000e': e1000e,
     'virtio-net': virtio_net, 'x2apic': x2apic, 'x2apic-plain': x2apic_plain,
-    'bar': bar, 'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
+    'bar': bar, 'devices': devices, 'hole': hole, 'clocksource': clocksource, 'uneven': uneven, 'many': many, 'black-hole': black_hole,
 }
 
 
