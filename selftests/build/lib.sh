@@ -20,7 +20,7 @@ copy_tree()
 	mkdir "$tmp/tree"
 	tar -C "$top" -c --exclude='*.o' --exclude='*.cmd' --exclude='*.ko' \
 		--exclude=probes.h Kbuild Makefile dkms.conf COPYING kmod uapi \
-		selftests/transport selftests/debug selftests/ipi/module | tar -C "$tmp/tree" -x
+		selftests/transport selftests/debug selftests/ipi/module selftests/dsm/module | tar -C "$tmp/tree" -x
 }
 
 # result STATUS NUMBER TEXT [FILE]: one line of TAP, FILE as its explanation

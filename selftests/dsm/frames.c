@@ -258,6 +258,35 @@ static void broken(void)
 	cluster_close(&c);
 }
 
+/* Page 0 of a region: dvmm-lose is loaded. */
+static void lose_page(int region)
+{
+	int fd = open("/sys/module/dvmm_lose/parameters/page", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || dprintf(fd, "%d 0", region) < 0)
+		tap_bail("dvmm-lose: %s", strerror(errno));
+	close(fd);
+}
+
+/* Nothing in the kernel is known to do that; who takes it for impossible would look for ever. */
+static void lost(void)
+{
+	int near[2] = { 0, 0 }, status;
+	struct dvmm_event_record ev = {};
+	struct cluster c;
+
+	if (!opened(&c))
+		return;
+	*page_of(map(&c, 0), 0) = value(0);
+	lose_page(c.region[0][0]);
+	status = child(read_page, &c, near);
+	tap_ok(status == 11, "an access to a page whose frame is gone ends (%d)", status);
+	tap_ok(event_want(c.machine[0], DVMM_EVENT_STOPPED, &ev, BOUND_MS) == 1 &&
+	       strstr(ev.reason, "node 0 lost the frame of page 0 of region 0"),
+	       "the machine stops and says why: %s", ev.reason);
+	cluster_close(&c);
+}
+
 #define THREADS	4
 #define SWEEPS	8
 
@@ -315,6 +344,11 @@ int main(void)
 	klog_open();
 	close(dev_open());
 	side_by_side();
+	if (system("modprobe dvmm-lose"))
+		tap_skip("a frame is lost", "no module dvmm-lose");
+	else
+		lost();
+	system("rmmod dvmm-lose");
 	if (!access(SOFT_OFFLINE, W_OK)) {
 		unmapped_offline();
 		busy_offline();

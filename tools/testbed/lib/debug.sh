@@ -37,12 +37,13 @@ build_debug() {
 
 # our modules for that kernel, built from a copy so that the tree's stay as they are
 build_debug_modules() {
-	mkdir -p "$1/selftests/ipi"
+	mkdir -p "$1/selftests/ipi" "$1/selftests/dsm"
 	rsync -a --delete --include='*/' --include='*.[ch]' --include='*.sh' --include='Kbuild' \
 		--include='Makefile' --include='*.mk' --include='dkms.conf' --exclude='*' \
 		"$top/Kbuild" "$top/Makefile" "$top/dkms.conf" "$top/kmod" "$top/uapi" "$1/"
 	rsync -a --exclude='*.o' --exclude='*.ko' "$top/selftests/transport" "$top/selftests/debug" "$1/selftests/"
 	rsync -a --exclude='*.o' --exclude='*.ko' "$top/selftests/ipi/module" "$1/selftests/ipi/"
+	rsync -a --exclude='*.o' --exclude='*.ko' "$top/selftests/dsm/module" "$1/selftests/dsm/"
 	quietly "$tree/debug-modules.log" nice make -C "$1" -j"$(nproc)" modules DVMM_TESTS=y "KDIR=$2"
 }
 

@@ -7,7 +7,7 @@ build_in_root() {
 	as_root make -s -C "$top" dkms-tree DKMS_TREE="$root/testbed" KDIR=/
 	mkdir -p "$1"
 	tar -C "$top" --exclude='*.o' --exclude='*.ko' --exclude='*.cmd' -c \
-		selftests/transport selftests/debug selftests/ipi/module | as_root tar -C "$root/testbed" -x
+		selftests/transport selftests/debug selftests/ipi/module selftests/dsm/module | as_root tar -C "$root/testbed" -x
 	make_in_root "$root" /testbed "$(recall VERSION)" DVMM_TESTS=y
 	cp "$root"/testbed/*.ko "$1/"
 }
