@@ -142,8 +142,11 @@ static inline bool dvmm_page_overshot(const struct dvmm_page *pg)
 }
 
 /**
- * dvmm_page_set_guess - note that a copy is here, or comes, that was guessed to be wanted
- * (DVMM_PRIV_AHEAD); that the guess was wrong (DVMM_PRIV_OVERSHOT); or neither (0)
+ * dvmm_page_set_guess - note what became of a guess that the page is wanted
+ * @r: the region
+ * @index: the page
+ * @guess: DVMM_PRIV_AHEAD: a copy was asked for and not used yet; DVMM_PRIV_OVERSHOT: it went
+ *	unused; 0: neither
  */
 void dvmm_page_set_guess(struct dvmm_region *r, u64 index, u64 guess);
 /** dvmm_page_set_wrote - note that a mapping may write from now on; folio locked */

@@ -54,8 +54,8 @@ static bool guest_is_mac(const char *value)
 /* How vCPUs are arranged; how many there are is said by nodes or cells. */
 static bool guest_is_topology(const char *value)
 {
-	return g_regex_match_simple("^((sockets|dies|modules|cores|threads)=[1-9][0-9]*(,(?=.)|$))+$",
-				    value, 0, 0);
+	return g_regex_match_simple("^((sockets|dies|modules|cores|threads)=[1-9][0-9]*"
+				    "(,(?=.)|$))+$", value, 0, 0);
 }
 
 bool guest_is_path(const char *key)
