@@ -7,6 +7,7 @@
 #include "flight.h"
 #include "link.h"
 #include "netlink.h"
+#include "reclaim.h"
 #include "region.h"
 #include "reserve.h"
 
@@ -23,9 +24,12 @@ static int __init dvmm_init(void)
 	ret = dvmm_link_init();
 	if (ret)
 		goto dispatch;
-	ret = dvmm_region_init();
+	ret = dvmm_reclaim_start();
 	if (ret)
 		goto link;
+	ret = dvmm_region_init();
+	if (ret)
+		goto reclaim;
 	ret = dvmm_netlink_init();
 	if (ret)
 		goto region;
@@ -39,6 +43,8 @@ netlink:
 	dvmm_netlink_exit();
 region:
 	dvmm_region_exit();
+reclaim:
+	dvmm_reclaim_end();
 link:
 	dvmm_link_exit();
 dispatch:
@@ -54,6 +60,7 @@ static void __exit dvmm_exit(void)
 	dvmm_debugfs_exit();
 	dvmm_netlink_exit();
 	dvmm_region_exit();
+	dvmm_reclaim_end();
 	dvmm_link_exit();
 	dvmm_flight_exit();
 	dvmm_reserve_exit();

@@ -3,6 +3,8 @@
 #include <linux/memcontrol.h>
 #include <linux/mm.h>
 #include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/swap.h>
 #include <linux/workqueue.h>
 
 #include <dvmm/shrinker.h>
@@ -14,23 +16,66 @@
 #include "region.h"
 
 #define RECLAIM_SWEEPS	2	/* the hand may start anywhere */
+#define RECLAIM_PART	32l	/* of the copies, for a cgroup */
+#define RECLAIM_BATCH	128l	/* the kernel's, of any shrinker */
+#define RECLAIM_WAIT	msecs_to_jiffies(10)	/* for one copy at least */
 
 void dvmm_reclaim_perm(struct dvmm_region *r, u8 had, u8 perm)
 {
 	int change = (perm == DVMM_PERM_READ) - (had == DVMM_PERM_READ);
 
 	if (change && !dvmm_region_is_home(r))
-		atomic_long_add(change, &r->clean);
+		atomic_long_add(change, &r->reclaim.clean);
 }
 
 /* ---- what the kernel asks for ---- */
 
+/* The cgroup, or one above it, pays for the region; NULL is the host. */
+static bool reclaim_is_paid_by(const struct dvmm_region *r, const struct mem_cgroup *memcg)
+{
+	struct mem_cgroup *payer = r->memcg;
+
+	while (payer && payer != memcg)
+		payer = parent_mem_cgroup(payer);
+	return payer == memcg;
+}
+
+/* Reclaim for the host goes by its root; kswapd goes on to all others. */
+static bool reclaim_is_for_cgroup(const struct shrink_control *sc)
+{
+	return sc->memcg && parent_mem_cgroup(sc->memcg) && !current_is_kswapd();
+}
+
+/*
+ * What a cgroup gets back does not count for it as reclaimed, so that it goes on to ask,
+ * ever more urgently, as if it had got nothing.  Hence it is offered a part at a time.
+ */
+static long reclaim_part(const struct dvmm_region *r)
+{
+	return max(atomic_long_read(&r->reclaim.clean) / RECLAIM_PART, RECLAIM_BATCH);
+}
+
 static unsigned long reclaim_count(struct shrinker *s, struct shrink_control *sc)
 {
 	struct dvmm_region *r = dvmm_shrinker_owner(s);
-	long left = atomic_long_read(&r->clean) - atomic_long_read(&r->unwanted);
+	long left = atomic_long_read(&r->reclaim.clean) - atomic_long_read(&r->reclaim.unwanted);
 
-	return dvmm_region_open(r) ? max(left, 0l) : 0;
+	if (left <= 0 || !dvmm_region_open(r) || !reclaim_is_paid_by(r, sc->memcg))
+		return 0;
+	return reclaim_is_for_cgroup(sc) ? min(left, reclaim_part(r)) : left;
+}
+
+static bool reclaim_await(struct dvmm_region *r)
+{
+	long left = atomic_long_read(&r->reclaim.unwanted), before;
+
+	do {
+		before = left;
+		wait_event_idle_timeout(r->room, atomic_long_read(&r->reclaim.unwanted) <= 0,
+					RECLAIM_WAIT);
+		left = atomic_long_read(&r->reclaim.unwanted);
+	} while (left > 0 && left < before);
+	return left <= 0;
 }
 
 static unsigned long reclaim_scan(struct shrinker *s, struct shrink_control *sc)
@@ -40,8 +85,10 @@ static unsigned long reclaim_scan(struct shrinker *s, struct shrink_control *sc)
 
 	if (!n)
 		return SHRINK_STOP;
-	atomic_long_add(n, &r->unwanted);
-	queue_work(r->m->wq, &r->reclaim);
+	atomic_long_add(n, &r->reclaim.unwanted);
+	queue_work(r->m->wq, &r->reclaim.work);
+	if (reclaim_is_for_cgroup(sc) && !reclaim_await(r))
+		return SHRINK_STOP;
 	return n;
 }
 
@@ -55,16 +102,15 @@ static void reclaim_page(struct dvmm_region *r, u64 index)
 	    dvmm_snapshot_wants(r, index) || !dvmm_link_is_calm(r->m, dvmm_homes_of(r, index)))
 		return;
 	dvmm_dispatch_local(r, index, DVMM_EV_EVICT);
-	atomic_long_dec(&r->unwanted);
+	atomic_long_dec(&r->reclaim.unwanted);
 }
 
-static void reclaim_work(struct work_struct *work)
+static void reclaim_unwanted(struct dvmm_region *r)
 {
-	struct dvmm_region *r = container_of(work, struct dvmm_region, reclaim);
 	u64 index[DVMM_EVICT_BATCH];
 	unsigned int i, n, sweeps = 0;
 
-	while (sweeps < RECLAIM_SWEEPS && atomic_long_read(&r->unwanted) > 0 &&
+	while (sweeps < RECLAIM_SWEEPS && atomic_long_read(&r->reclaim.unwanted) > 0 &&
 	       dvmm_region_open(r)) {
 		n = dvmm_evict_take(r, index);
 		for (i = 0; i < n; i++)
@@ -72,8 +118,19 @@ static void reclaim_work(struct work_struct *work)
 		sweeps += !n;
 		cond_resched();
 	}
+}
+
+/* What it takes to send a page away is less than what that sets free. */
+static void reclaim_work(struct work_struct *work)
+{
+	struct dvmm_region *r = container_of(work, struct dvmm_region, reclaim.work);
+	unsigned int flags = memalloc_noreclaim_save();
+
+	reclaim_unwanted(r);
+	memalloc_noreclaim_restore(flags);
 	/* Copies that were asked for and are no longer there, in use, or of a home that is slow. */
-	atomic_long_set(&r->unwanted, 0);
+	atomic_long_set(&r->reclaim.unwanted, 0);
+	wake_up_all(&r->room);
 }
 
 /* ---- limits ---- */
@@ -107,20 +164,67 @@ void dvmm_reclaim_limit(struct dvmm_region *r, u64 homed, unsigned int far)
 
 /* ---- life ---- */
 
+struct dvmm_token {
+	struct list_head list;
+};
+
+static struct kmem_cache *reclaim_tokens;
+
+static int reclaim_add_token(struct dvmm_region *r)
+{
+	struct dvmm_token *token;
+	int ret = list_lru_init_memcg(&r->reclaim.lru, r->reclaim.shrinker);
+
+	if (ret)
+		return ret;
+	token = kmem_cache_alloc_lru(reclaim_tokens, &r->reclaim.lru, GFP_KERNEL_ACCOUNT);
+	if (!token)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&token->list);
+	list_lru_add_obj(&r->reclaim.lru, &token->list);
+	r->reclaim.token = token;
+	return 0;
+}
+
+static void reclaim_del_token(struct dvmm_region *r)
+{
+	if (r->reclaim.token) {
+		list_lru_del_obj(&r->reclaim.lru, &r->reclaim.token->list);
+		kmem_cache_free(reclaim_tokens, r->reclaim.token);
+	}
+	list_lru_destroy(&r->reclaim.lru);
+}
+
 int dvmm_reclaim_init(struct dvmm_region *r)
 {
 	char name[24];
+	int ret;
 
-	INIT_WORK(&r->reclaim, reclaim_work);
+	INIT_WORK(&r->reclaim.work, reclaim_work);
 	if (dvmm_region_is_home(r))
 		return 0;
 	snprintf(name, sizeof(name), "dvmm-%u-%u", r->m->self, r->id);
-	r->shrinker = dvmm_shrinker_add(reclaim_count, reclaim_scan, r, name);
-	return r->shrinker ? 0 : -ENOMEM;
+	r->reclaim.shrinker = dvmm_shrinker_add(reclaim_count, reclaim_scan, r, name);
+	ret = r->reclaim.shrinker ? reclaim_add_token(r) : -ENOMEM;
+	if (ret)
+		dvmm_reclaim_exit(r);
+	return ret;
 }
 
 void dvmm_reclaim_exit(struct dvmm_region *r)
 {
-	dvmm_shrinker_del(r->shrinker);
-	cancel_work_sync(&r->reclaim);
+	dvmm_shrinker_del(r->reclaim.shrinker);
+	reclaim_del_token(r);
+	cancel_work_sync(&r->reclaim.work);
+}
+
+int dvmm_reclaim_start(void)
+{
+	reclaim_tokens = KMEM_CACHE(dvmm_token, SLAB_ACCOUNT);
+	return reclaim_tokens ? 0 : -ENOMEM;
+}
+
+void dvmm_reclaim_end(void)
+{
+	kmem_cache_destroy(reclaim_tokens);
 }

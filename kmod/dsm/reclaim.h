@@ -8,15 +8,40 @@
  *
  * A clean copy of a page that is at home elsewhere can be fetched again: the
  * kernel may have it back.  The shrinker only counts, since who reclaims memory may
- * hold any lock; a worker sends the copies away.
+ * hold any lock; a worker sends the copies away.  For a cgroup that is full the
+ * shrinker waits until they are gone, as long as some go: the OOM killer comes next.
  */
 #ifndef DVMM_RECLAIM_H
 #define DVMM_RECLAIM_H
 
+#include <linux/list_lru.h>
 #include <linux/types.h>
+#include <linux/workqueue.h>
 
 struct dvmm_region;
+struct dvmm_token;
 struct mem_cgroup;
+
+/**
+ * struct dvmm_reclaim - of a region that is not homed here
+ * @shrinker: offers clean copies to the kernel
+ * @lru: the kernel calls a shrinker for cgroups that have something in a list of it
+ * @token: is there for the copies, which are in none
+ * @clean: pages that may be read and not written here
+ * @unwanted: how many of them the kernel wants back
+ * @work: sends them away
+ */
+struct dvmm_reclaim {
+	struct shrinker *shrinker;
+	struct list_lru lru;
+	struct dvmm_token *token;
+	atomic_long_t clean;
+	atomic_long_t unwanted;
+	struct work_struct work;
+};
+
+int dvmm_reclaim_start(void);
+void dvmm_reclaim_end(void);
 
 /** dvmm_reclaim_available - pages that the host, and the group with those above it, have */
 u64 dvmm_reclaim_available(struct mem_cgroup *memcg);

@@ -30,6 +30,7 @@
 #include "machine.h"
 #include "mem.h"
 #include "prefetch.h"
+#include "reclaim.h"
 #include "snapshot.h"
 #include "waiter.h"
 
@@ -71,12 +72,8 @@ struct dvmm_region {
 	spinlock_t room_lock;
 	wait_queue_head_t room;
 
-	/* See reclaim.h; the shrinker only where not home. */
-	struct mem_cgroup *memcg;
-	struct shrinker *shrinker;
-	atomic_long_t clean;		/* pages that may be read and not written here */
-	atomic_long_t unwanted;		/* how many of them the kernel wants back */
-	struct work_struct reclaim;
+	struct mem_cgroup *memcg;	/* that of who created it */
+	struct dvmm_reclaim reclaim;
 
 	struct dvmm_snapshot snapshot;
 	struct dvmm_streams streams[DVMM_STREAMS];

@@ -19,6 +19,7 @@
 #define PAGES	2048ul
 #define WAIT_MS	10000
 #define DATAGRAMS	1000
+#define ROOM	(2ll << 20)
 
 /* Region 0 is homed on node 0; node 1 may hold all of it. */
 static int open_machine(struct cluster *c)
@@ -250,6 +251,71 @@ static void killed(void)
 	tap_ok(!status, "a node that its group kills leaves with a reason (%d)", status);
 }
 
+/* Node 0, the home, has written all pages outside of the group; node 1 joins in it. */
+static int open_apart(struct cluster *c)
+{
+	*c = (struct cluster){ .nodes = 2, .transport = "loop", .regions = 1, .absent = 1 << 1,
+			       .spec = { { 0, PAGES * PAGE, 0 } } };
+	if (cluster_open(c))
+		return -1;
+	write_all(map(c, 0));
+	return cgroup_enter() ? cluster_join(c, 1) : -1;
+}
+
+/* Bytes of room for more, or of what is there to go. */
+static bool bound_from_now(long long more)
+{
+	char bytes[24];
+
+	snprintf(bytes, sizeof(bytes), "%lld", cgroup_bytes() + more);
+	return cgroup_bound(bytes);
+}
+
+static void show_copies(const struct cluster *c)
+{
+	printf("# the group has %lld KiB, node 1 %llu frames of %lu\n", cgroup_bytes() / 1024,
+	       (unsigned long long)frames(c, 1), PAGES);
+	fflush(stdout);
+}
+
+/* The group became small after the region was made, so there is no limit. */
+static int more_copies_than_room(void)
+{
+	struct cluster c;
+	size_t bad;
+
+	if (open_apart(&c) || !bound_from_now(ROOM))
+		return 2;
+	bad = wrong(map(&c, 1));
+	show_copies(&c);
+	return bad || frames(&c, 1) * PAGE > ROOM;
+}
+
+static int fewer_copies(void)
+{
+	struct cluster c;
+
+	if (open_apart(&c) || wrong(map(&c, 1)))
+		return 2;
+	show_copies(&c);
+	if (!bound_from_now(-ROOM))
+		return 3;
+	show_copies(&c);
+	return frames(&c, 1) * PAGE > PAGES * PAGE - ROOM / 2 || wrong(map(&c, 1));
+}
+
+static void copies(void)
+{
+	int status = in_child(more_copies_than_room);
+
+	cgroup_bound("max");
+	tap_ok(!status, "copies give way to others where their reader's group has no room (%d)",
+	       status);
+	status = in_child(fewer_copies);
+	cgroup_bound("max");
+	tap_ok(!status, "and when the group is made smaller (%d)", status);
+}
+
 /* Copies of pages that are at home elsewhere go when the kernel asks for memory. */
 static void given_back(void)
 {
@@ -290,6 +356,7 @@ int main(void)
 		unread();
 		bounded();
 		homeless();
+		copies();
 		tap_ok(klog_clean(), "the kernel did not complain");
 		killed();
 		klog_open();	/* of that it tells at length */

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Shrinkers with a word for their owner, which they have of their own since 6.7. */
+/*
+ * Shrinkers that know cgroups, with a word for their owner, which they have of their own
+ * since 6.7.
+ */
 #ifndef DVMM_COMPAT_SHRINKER_H
 #define DVMM_COMPAT_SHRINKER_H
 
+#include <linux/list_lru.h>
 #include <linux/shrinker.h>
 #include <linux/slab.h>
 
@@ -15,7 +19,7 @@ typedef unsigned long (*dvmm_shrinker_fn)(struct shrinker *s, struct shrink_cont
 static inline struct shrinker *dvmm_shrinker_add(dvmm_shrinker_fn count, dvmm_shrinker_fn scan,
 						 void *owner, const char *name)
 {
-	struct shrinker *s = shrinker_alloc(0, "%s", name);
+	struct shrinker *s = shrinker_alloc(SHRINKER_MEMCG_AWARE, "%s", name);
 
 	if (!s)
 		return NULL;
@@ -48,6 +52,7 @@ static inline struct shrinker *dvmm_shrinker_add(dvmm_shrinker_fn count, dvmm_sh
 	d->s.count_objects = count;
 	d->s.scan_objects = scan;
 	d->s.seeks = DEFAULT_SEEKS;
+	d->s.flags = SHRINKER_MEMCG_AWARE;
 	d->owner = owner;
 	if (!register_shrinker(&d->s, "%s", name))
 		return &d->s;
@@ -63,6 +68,11 @@ static inline void dvmm_shrinker_del(struct shrinker *s)
 	kfree(container_of(s, struct dvmm_shrinker, s));
 }
 
+#endif
+
+#ifndef HAVE_LIST_LRU_ADD_OBJ
+#define list_lru_add_obj list_lru_add
+#define list_lru_del_obj list_lru_del
 #endif
 
 #endif
