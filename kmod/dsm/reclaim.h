@@ -7,9 +7,9 @@
  * process that created the region, whichever thread brings them.
  *
  * A clean copy of a page that is at home elsewhere can be fetched again: the
- * kernel may have it back.  The shrinker only counts, since who reclaims memory may
- * hold any lock; a worker sends the copies away.  For a cgroup that is full the
- * shrinker waits until they are gone, as long as some go: the OOM killer comes next.
+ * kernel may have it back.  The shrinker counts and leaves it to a worker to send the
+ * copies away, since who reclaims memory may hold any lock.  For a cgroup that is full it
+ * waits until they are gone, as long as some go: the OOM killer comes next.
  */
 #ifndef DVMM_RECLAIM_H
 #define DVMM_RECLAIM_H
@@ -40,7 +40,9 @@ struct dvmm_reclaim {
 	struct work_struct work;
 };
 
+/** dvmm_reclaim_start - what all regions need, when the module is loaded; 0 or -ENOMEM */
 int dvmm_reclaim_start(void);
+/** dvmm_reclaim_end - gives it back; no region is left */
 void dvmm_reclaim_end(void);
 
 /** dvmm_reclaim_available - pages that the host, and the group with those above it, have */
