@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
-# Includes flow one way: uapi <- engine <- dsm glue; transport/ and ipi/ see only
-# their own headers, the uapi, their contracts in include/dvmm and the kernel.
+# Includes flow one way: uapi <- engine <- the folders of dsm in their order; transport/ and
+# ipi/ see only their own headers, the uapi, their contracts in include/dvmm and the kernel.
+# Since a function is declared in its file's header, calls flow as includes do.
 
 cd "$(dirname "$0")/../.." || exit 1
 
@@ -16,6 +17,18 @@ offences()
 
 own='[a-z0-9_]+\.h'
 
+# dsm ROOT: each folder of dvmm.ko sees itself and what is below it
+dsm()
+{
+	below=engine
+	for folder in machine link memory membership control; do
+		[ ! -d "$1/kmod/dsm/$folder" ] || offences "$1/kmod/dsm/$folder" \
+			"linux/dvmm(_netlink)?\.h|dvmm/$own|($below)/$own|$own"
+		below="$below|$folder"
+	done
+	find "$1/kmod/dsm" -maxdepth 1 -name '*.[ch]' 2>/dev/null
+}
+
 # tree ROOT: every rule of the project, against the sources under ROOT
 tree()
 {
@@ -23,8 +36,7 @@ tree()
 	[ ! -d "$1/kmod/include/dvmm" ] || offences "$1/kmod/include/dvmm" 'none'
 	[ ! -d "$1/kmod/dsm/engine" ] ||
 		offences "$1/kmod/dsm/engine" "linux/dvmm\.h|$own"
-	[ ! -d "$1/kmod/dsm" ] ||
-		offences "$1/kmod/dsm" "linux/dvmm(_netlink)?\.h|dvmm/$own|engine/$own|$own"
+	dsm "$1"
 	[ ! -d "$1/kmod/transport" ] ||
 		offences "$1/kmod/transport" "linux/dvmm\.h|dvmm/transport\.h|$own"
 	[ ! -d "$1/kmod/ipi" ] ||
@@ -51,15 +63,17 @@ fi
 # The check must see what it is there for.
 tmp=$(mktemp -d) || exit 1
 trap 'rm -rf "$tmp"' EXIT
-mkdir -p "$tmp/kmod/dsm/engine" "$tmp/kmod/transport"
+mkdir -p "$tmp/kmod/dsm/engine" "$tmp/kmod/dsm/link" "$tmp/kmod/transport"
 echo '#include "../machine.h"' >"$tmp/kmod/dsm/engine/a.c"
-echo '#include "../dsm/link.h"' >"$tmp/kmod/transport/b.c"
+echo '#include "../dsm/link/link.h"' >"$tmp/kmod/transport/b.c"
+printf '#include "link.h"\n#include "memory/region.h"\n#include "machine/machine.h"\n' >"$tmp/kmod/dsm/link/c.c"
+: >"$tmp/kmod/dsm/nowhere.c"
 found=$(tree "$tmp" | wc -l)
-if [ "$found" = 2 ]; then
-	echo "ok 2 - an include of the wrong direction is found"
+if [ "$found" = 4 ]; then
+	echo "ok 2 - includes of the wrong direction are found, and a file without a folder"
 else
 	tree "$tmp" | sed 's/^/# /'
-	echo "not ok 2 - an include of the wrong direction is found"
+	echo "not ok 2 - includes of the wrong direction are found, and a file without a folder"
 	fail=1
 fi
 

@@ -85,7 +85,7 @@ for headers in $all; do
 	result $? $number "all sources compile for ${headers##*/linux-headers-}" "$tmp/log"
 done
 
-echo 'int planted(int a); int planted(int a) { return planted_nowhere(a); }' >>"$tmp/tree/kmod/dsm/args.c"
+echo 'int planted(int a); int planted(int a) { return planted_nowhere(a); }' >>"$tmp/tree/kmod/dsm/machine/args.c"
 ! compile args.c && grep -q planted_nowhere "$tmp/log"
 result $? $((number + 1)) "a function that this kernel does not have is seen" "$tmp/log"
 exit $fail

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Sorts the pages of a recorded run into sharing classes, with what each class asked and waited.
 
-Reads lines of the tracepoints dvmm_step (kmod/dsm/trace.h) and, if there are any, kvm_page_fault, of all nodes: a
+Reads lines of the tracepoints dvmm_step (kmod/dsm/machine/trace.h) and, if there are any, kvm_page_fault, of all nodes: a
 file a node. What a page's home decided, in its order, is the history of the page; how long a request took is told by
 the node that made it. Classes are those of Bennett, Carter and Zwaenepoel (PPoPP 1990), as far as misses show them.
 
