@@ -82,7 +82,7 @@ static int machine_ioctl_link(struct dvmm_machine *m, void __user *uarg)
 	struct dvmm_create_link arg;
 	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
 
-	return ret ?: dvmm_link_create(m, &arg);
+	return ret ?: dvmm_link_create_fd(m, &arg);
 }
 
 static int machine_ioctl_channel(struct dvmm_machine *m, void __user *uarg)

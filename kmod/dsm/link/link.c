@@ -1,19 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /* A link: its life, and sending. */
-#include <linux/anon_inodes.h>
-#include <linux/file.h>
 #include <linux/mm.h>
 #include <linux/module.h>
-#include <linux/net.h>
 #include <linux/seq_file.h>
 #include <linux/slab.h>
 #include <linux/string.h>
-#include <linux/uaccess.h>
 
 #include <dvmm/channel.h>
 
 #include "link.h"
-#include "machine/args.h"
 #include "machine/machine.h"
 #include "machine/stats.h"
 #include "machine/trace.h"
@@ -292,7 +287,7 @@ int dvmm_link_try_send(struct dvmm_machine *m, u16 node, struct dvmm_frame *f,
 
 /* ---- state ---- */
 
-static enum dvmm_link_state link_move(struct dvmm_link *l, enum dvmm_link_state to)
+enum dvmm_link_state dvmm_link_move(struct dvmm_link *l, enum dvmm_link_state to)
 {
 	enum dvmm_link_state from;
 
@@ -387,7 +382,7 @@ void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 	bool ready;
 
 	l->terms = *terms;
-	if (link_move(l, DVMM_LINK_UP) != DVMM_LINK_HELLO)
+	if (dvmm_link_move(l, DVMM_LINK_UP) != DVMM_LINK_HELLO)
 		return;
 	ready = dvmm_members_linked(l->m, l->peer);
 	dvmm_machine_event(l->m, DVMM_EVENT_LINK_UP, l->peer, NULL);
@@ -398,7 +393,7 @@ void dvmm_link_established(struct dvmm_link *l, const struct dvmm_terms *terms)
 /* Returns true if it is the end of the machine; else the link is let go of. */
 static bool link_end(struct dvmm_link *l)
 {
-	link_move(l, DVMM_LINK_DOWN);
+	dvmm_link_move(l, DVMM_LINK_DOWN);
 	if (dvmm_link_matters(l)) {
 		/* Perhaps only since it was said what is wrong. */
 		dvmm_machine_stop(l->m, dvmm_link_reason(l));
@@ -435,7 +430,7 @@ static void link_up(struct dvmm_xport_link *x)
 {
 	struct dvmm_link *l = x->core;
 
-	link_move(l, DVMM_LINK_HELLO);
+	dvmm_link_move(l, DVMM_LINK_HELLO);
 	schedule_delayed_work(&l->hello_due, HELLO_SECONDS * HZ);
 	dvmm_receive_hello_send(l);
 }
@@ -535,7 +530,7 @@ static void link_close(struct dvmm_link *l)
 	cancel_work_sync(&l->let_go);
 	if (!l->attached)
 		return;
-	link_move(l, DVMM_LINK_DOWN);
+	dvmm_link_move(l, DVMM_LINK_DOWN);
 	l->x.ops->disconnect(&l->x);
 	cancel_delayed_work_sync(&l->hello_due);
 	l->attached = false;
@@ -623,139 +618,7 @@ void dvmm_lanes_show(struct dvmm_machine *m, struct seq_file *seq)
 	mutex_unlock(&m->lock);
 }
 
-/* ---- the descriptor ---- */
-
-static void link_put_socks(struct dvmm_xport_params *p)
-{
-	int i;
-
-	for (i = 0; i < DVMM_LINK_LANES; i++)
-		if (p->sock[i])
-			sockfd_put(p->sock[i]);
-}
-
-static bool sock_repeats(const struct dvmm_xport_params *p, int lane)
-{
-	int i;
-
-	for (i = 0; i < lane; i++)
-		if (p->sock[i] == p->sock[lane])
-			return true;
-	return false;
-}
-
-static int link_get_socks(struct dvmm_xport_params *p, const s32 *fd)
-{
-	int i, err;
-
-	for (i = 0; i < DVMM_LINK_LANES; i++) {
-		if (fd[i] == -1)
-			continue;
-		p->sock[i] = sockfd_lookup(fd[i], &err);
-		if (!p->sock[i])
-			goto put;
-		err = -EINVAL;
-		if (sock_repeats(p, i))
-			goto put;
-	}
-	return 0;
-put:
-	link_put_socks(p);
-	return err;
-}
-
-static int transport_connect(struct dvmm_link *l, const struct dvmm_xport_params *p)
-{
-	const struct dvmm_transport_ops *ops = l->x.ops;
-
-	if (ops->listen && l->m->self < l->peer)
-		return ops->listen(&l->x, p);
-	return ops->connect(&l->x, p);
-}
-
-static int link_connect_locked(struct dvmm_link *l, const struct dvmm_xport_params *p)
-{
-	int ret;
-
-	lockdep_assert_held(&l->m->lock);
-	if (l->state != DVMM_LINK_IDLE)
-		return -EISCONN;
-	if (dvmm_machine_stopped(l->m))
-		return -EIO;
-	if (!l->m->started)
-		l->m->up->first(l->m);
-	link_move(l, DVMM_LINK_CONNECTING);
-	l->attached = true;
-	ret = transport_connect(l, p);
-	if (!ret) {
-		WRITE_ONCE(l->m->started, true);
-		return 0;
-	}
-	l->attached = false;
-	link_move(l, DVMM_LINK_IDLE);
-	return ret;
-}
-
-static int link_connect_arg(struct dvmm_link *l, const struct dvmm_link_connect *arg)
-{
-	struct dvmm_xport_params p = {
-		.machine = l->m->uuid, .self = l->m->self, .peer = l->peer,
-		.address = arg->address, .secure = l->m->secure, .key = arg->key,
-	};
-	int ret;
-
-	if (strnlen(arg->address, sizeof(arg->address)) == sizeof(arg->address))
-		return -EINVAL;
-	ret = link_get_socks(&p, arg->sock);
-	if (ret)
-		return ret;
-	mutex_lock(&l->m->lock);
-	ret = link_connect_locked(l, &p);
-	mutex_unlock(&l->m->lock);
-	if (ret)
-		link_put_socks(&p);
-	return ret;
-}
-
-static int link_connect(struct dvmm_link *l, void __user *uarg)
-{
-	struct dvmm_link_connect arg;
-	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), 0);
-
-	ret = ret ?: link_connect_arg(l, &arg);
-	memzero_explicit(&arg, sizeof(arg));	/* there may be a key in it */
-	return ret;
-}
-
-static long link_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
-{
-	if (dvmm_args_same_cmd(cmd, DVMM_LINK_CONNECT))
-		return link_connect(file->private_data, (void __user *)uarg);
-	return -ENOTTY;
-}
-
-/* The descriptor is gone, or never was; m->links keeps the link. */
-static void link_abandon(struct dvmm_link *l)
-{
-	mutex_lock(&l->m->lock);
-	l->open = false;
-	mutex_unlock(&l->m->lock);
-	dvmm_link_put(l);
-}
-
-static int link_release(struct inode *inode, struct file *file)
-{
-	link_abandon(file->private_data);
-	return 0;
-}
-
-static const struct file_operations link_fops = {
-	.owner = THIS_MODULE,
-	.unlocked_ioctl = link_ioctl,
-	.compat_ioctl = compat_ptr_ioctl,
-	.release = link_release,
-	.llseek = noop_llseek,
-};
+/* ---- creation ---- */
 
 static struct dvmm_link *link_alloc(struct dvmm_machine *m, u16 peer,
 				    const struct dvmm_transport_ops *ops)
@@ -837,25 +700,10 @@ static struct dvmm_link *link_take_over(struct dvmm_machine *m, u16 peer,
 	return l;
 }
 
-int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg)
+struct dvmm_link *dvmm_link_claim(struct dvmm_machine *m, u16 peer,
+				  const struct dvmm_transport_ops *ops)
 {
-	const struct dvmm_transport_ops *ops;
-	struct dvmm_link *l;
-	int ret;
-
-	if (arg->reserved || arg->peer >= m->nodes || arg->peer == m->self ||
-	    strnlen(arg->transport, sizeof(arg->transport)) == sizeof(arg->transport))
-		return -EINVAL;
-	ops = dvmm_transport_get(arg->transport);
-	if (!ops)
-		return -EPROTONOSUPPORT;
-	l = link_take_over(m, arg->peer, ops) ?: link_make(m, arg->peer, ops);
-	if (IS_ERR(l))
-		return PTR_ERR(l);
-	ret = anon_inode_getfd("dvmm-link", &link_fops, l, O_RDWR | O_CLOEXEC);
-	if (ret < 0)
-		link_abandon(l);
-	return ret;
+	return link_take_over(m, peer, ops) ?: link_make(m, peer, ops);
 }
 
 int dvmm_link_init(void)

@@ -91,8 +91,22 @@ struct dvmm_link {
 int dvmm_link_init(void);
 void dvmm_link_exit(void);
 
-/** dvmm_link_create - DVMM_CREATE_LINK; a descriptor or -errno */
-int dvmm_link_create(struct dvmm_machine *m, const struct dvmm_create_link *arg);
+/** dvmm_link_create_fd - DVMM_CREATE_LINK; a descriptor or -errno */
+int dvmm_link_create_fd(struct dvmm_machine *m, const struct dvmm_create_link *arg);
+
+/**
+ * dvmm_link_claim - a link for a new descriptor: a new one, or one that is idle and has none
+ * @m: the machine
+ * @peer: the other end
+ * @ops: its transport; the link's, or given back
+ *
+ * Return: a link with a reference for the descriptor; ERR_PTR(-ENOMEM), (-EEXIST): it has one,
+ * or (-EIO): the machine has stopped.
+ */
+struct dvmm_link *dvmm_link_claim(struct dvmm_machine *m, u16 peer,
+				  const struct dvmm_transport_ops *ops);
+/** dvmm_link_move - from one state to another, but DOWN stays; returns the one before */
+enum dvmm_link_state dvmm_link_move(struct dvmm_link *l, enum dvmm_link_state to);
 
 /** dvmm_link_get - the link to @node, or NULL; dvmm_link_put() it */
 struct dvmm_link *dvmm_link_get(struct dvmm_machine *m, u16 node);
