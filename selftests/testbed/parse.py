@@ -6,7 +6,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), '../../tools/testbed'))
 sys.dont_write_bytecode = True
-from testbed import ept, klog, line  # noqa: E402
+from testbed import ept, klog, line, tests  # noqa: E402
 from testbed.tap import Tap  # noqa: E402
 
 
@@ -27,8 +27,20 @@ def serial(text):
     return reader.passed, reader.failed
 
 
+def refused(names):
+    """What is said of names of tests, or None."""
+    try:
+        tests.find(names)
+    except LookupError as e:
+        return str(e)
+    return None
+
+
 GOOD = '1..2\nok 1 - a\nok 2 - b'
 CASES = [
+    ('a test that does not exist is named, beside one that does',
+     lambda: 'dsm/nothing, nowhere (' in refused(['dsm', 'dsm/nothing', 'nowhere'])),
+    ('a group, a program, a program with its arguments', lambda: not refused(['engine', 'dsm/mem', 'dsm/vms.py 4 2'])),
     ('results are counted', lambda: tap(GOOD) == (2, 0, 0)),
     ('a plan at the end is as good', lambda: tap('ok 1\nok 2\n1..2') == (2, 0, 0)),
     ('a failure is counted', lambda: tap('1..2\nok 1\nnot ok 2 - x', 1) == (1, 1, 0)),

@@ -104,5 +104,12 @@ def find(wanted, bench=False, debug=None):
         found = [t for t in found if t.bench]
     if not wanted:
         return [t for t in found if t.where != 'manual' and not t.named and t.bench == bench]
-    return [t for t in found if t.name in wanted
-            or t.where != 'manual' and t.bench == bench and (t.group in wanted or t.name.split(' ')[0] in wanted)]
+    chosen = {name: [t for t in found if _is_meant(t, name, bench)] for name in wanted}
+    unmet = [name for name, tests in chosen.items() if not tests]
+    if unmet:
+        raise LookupError(f'no such test{" here" if bench or debug else ""}: {", ".join(unmet)} (--list shows all)')
+    return [t for t in found if any(t in tests for tests in chosen.values())]
+
+
+def _is_meant(test, name, bench):
+    return test.name == name or test.where != 'manual' and test.bench == bench and name in (test.group, test.name.split(' ')[0])
