@@ -11,7 +11,7 @@
 #include "machine/args.h"
 #include "machine_fd.h"
 
-static int get_version(void __user *uarg)
+static int chardev_version(void __user *uarg)
 {
 	struct dvmm_version v;
 	int ret = dvmm_args_in(&v, uarg, sizeof(v), 0);
@@ -25,7 +25,7 @@ static int get_version(void __user *uarg)
 	return dvmm_args_out(uarg, &v, sizeof(v));
 }
 
-static int create_machine(void __user *uarg)
+static int chardev_create_machine(void __user *uarg)
 {
 	struct dvmm_create_machine arg;
 	int ret = dvmm_args_in(&arg, uarg, sizeof(arg), DVMM_MACHINE_SECURE | DVMM_MACHINE_JOIN);
@@ -33,18 +33,18 @@ static int create_machine(void __user *uarg)
 	return ret ?: dvmm_machine_create_fd(&arg);
 }
 
-static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
+static long chardev_ioctl(struct file *file, unsigned int cmd, unsigned long uarg)
 {
 	if (dvmm_args_same_cmd(cmd, DVMM_GET_VERSION))
-		return get_version((void __user *)uarg);
+		return chardev_version((void __user *)uarg);
 	if (dvmm_args_same_cmd(cmd, DVMM_CREATE_MACHINE))
-		return create_machine((void __user *)uarg);
+		return chardev_create_machine((void __user *)uarg);
 	return -ENOTTY;
 }
 
 static const struct file_operations dev_fops = {
 	.owner = THIS_MODULE,
-	.unlocked_ioctl = dev_ioctl,
+	.unlocked_ioctl = chardev_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
 	.llseek = noop_llseek,
 };

@@ -15,7 +15,7 @@
 
 static struct dentry *root;
 
-static const char *machine_state(const struct dvmm_machine *m)
+static const char *debugfs_state(const struct dvmm_machine *m)
 {
 	if (dvmm_machine_stopped(m))
 		return "stopped";
@@ -30,7 +30,7 @@ static int machine_show(struct seq_file *seq, void *unused)
 	seq_printf(seq, "uuid: %pUb\n", m->uuid);
 	seq_printf(seq, "node: %u\n", m->self);
 	seq_printf(seq, "nodes: %u\n", m->nodes);
-	seq_printf(seq, "state: %s\n", machine_state(m));
+	seq_printf(seq, "state: %s\n", debugfs_state(m));
 	seq_printf(seq, "reason: %s\n", dvmm_machine_stopped(m) ? m->reason : "");
 	seq_printf(seq, "hold_us: %u\n",
 		   dvmm_hold_us(&m->hold, m->policy.hold_us, DVMM_PERM_WRITE));

@@ -3,8 +3,8 @@
 #include "policy.h"
 #include "step.h"
 
-static struct dvmm_action *ask(struct dvmm_step *s, u8 type, enum dvmm_state next,
-			       enum dvmm_perm want)
+static struct dvmm_action *cache_ask(struct dvmm_step *s, u8 type, enum dvmm_state next,
+				     enum dvmm_perm want)
 {
 	dvmm_begin(s, next, want);
 	return dvmm_send(s, type, s->ctx->home, s->ctx->self, s->txn->id);
@@ -12,7 +12,7 @@ static struct dvmm_action *ask(struct dvmm_step *s, u8 type, enum dvmm_state nex
 
 void dvmm_do_ask_write(struct dvmm_step *s)
 {
-	ask(s, DVMM_MSG_GET_M, DVMM_ST_IM_AD, DVMM_PERM_WRITE);
+	cache_ask(s, DVMM_MSG_GET_M, DVMM_ST_IM_AD, DVMM_PERM_WRITE);
 }
 
 void dvmm_do_ask_read(struct dvmm_step *s)
@@ -20,25 +20,25 @@ void dvmm_do_ask_read(struct dvmm_step *s)
 	if (dvmm_history_expects(s))
 		dvmm_do_ask_write(s);
 	else
-		ask(s, DVMM_MSG_GET_S, DVMM_ST_IS_D, DVMM_PERM_READ);
+		cache_ask(s, DVMM_MSG_GET_S, DVMM_ST_IS_D, DVMM_PERM_READ);
 }
 
 void dvmm_do_ask_upgrade(struct dvmm_step *s)
 {
 	dvmm_history_upgrade(s);
-	ask(s, DVMM_MSG_GET_M, DVMM_ST_SM_AD, DVMM_PERM_WRITE)->msg.flags = DVMM_MSGF_SHARED;
+	cache_ask(s, DVMM_MSG_GET_M, DVMM_ST_SM_AD, DVMM_PERM_WRITE)->msg.flags = DVMM_MSGF_SHARED;
 }
 
 /* Nobody waits for it: a guess that neighbours of an untouched page are untouched too. */
 void dvmm_do_ask_touch(struct dvmm_step *s)
 {
-	ask(s, DVMM_MSG_GET_Z, DVMM_ST_IZ_D, DVMM_PERM_WRITE);
+	cache_ask(s, DVMM_MSG_GET_Z, DVMM_ST_IZ_D, DVMM_PERM_WRITE);
 }
 
 /* Nor for this: a guess that neighbours of what is read will be read. */
 void dvmm_do_ask_copy(struct dvmm_step *s)
 {
-	ask(s, DVMM_MSG_GET_C, DVMM_ST_IZ_D, DVMM_PERM_READ);
+	cache_ask(s, DVMM_MSG_GET_C, DVMM_ST_IZ_D, DVMM_PERM_READ);
 }
 
 void dvmm_do_drop(struct dvmm_step *s)
@@ -63,7 +63,7 @@ void dvmm_do_put_done(struct dvmm_step *s)
 	dvmm_emit_wake(s);
 }
 
-static void unblock(struct dvmm_step *s, bool page)
+static void cache_unblock(struct dvmm_step *s, bool page)
 {
 	u64 id = s->txn->id;
 
@@ -114,12 +114,12 @@ void dvmm_do_own_read(struct dvmm_step *s)
 
 	dvmm_emit_fill(s);
 	dvmm_grant(s, excl ? DVMM_PERM_WRITE : DVMM_PERM_READ);
-	unblock(s, !excl);
+	cache_unblock(s, !excl);
 	dvmm_settle(s, excl ? DVMM_ST_M : DVMM_ST_S);
 }
 
 /* True if @acks more are still to come, as a plain number. */
-static bool expect_acks(struct dvmm_step *s)
+static bool cache_expect_acks(struct dvmm_step *s)
 {
 	int acks = s->txn->acks + s->msg->acks;
 
@@ -138,7 +138,7 @@ void dvmm_do_data_write(struct dvmm_step *s)
 		dvmm_fence(s, "DATA for a write lacks the page or the right");
 		return;
 	}
-	if (!expect_acks(s))
+	if (!cache_expect_acks(s))
 		return;
 	dvmm_emit_fill(s);
 	if (s->txn->acks) {
@@ -159,7 +159,7 @@ void dvmm_do_data_upgrade(struct dvmm_step *s)
 		dvmm_fence(s, "DATA for an upgrade lacks the right");
 		return;
 	}
-	if (!expect_acks(s))
+	if (!cache_expect_acks(s))
 		return;
 	if (s->txn->acks) {
 		s->pg->state = DVMM_ST_SM_A;
@@ -177,7 +177,7 @@ void dvmm_do_own_write(struct dvmm_step *s)
 	}
 	dvmm_emit_fill(s);
 	dvmm_grant(s, DVMM_PERM_WRITE);
-	unblock(s, false);
+	cache_unblock(s, false);
 	dvmm_settle(s, DVMM_ST_M);
 }
 
@@ -198,7 +198,7 @@ void dvmm_do_ack(struct dvmm_step *s)
 	dvmm_settle(s, DVMM_ST_M);
 }
 
-static void send_inv_ack(struct dvmm_step *s)
+static void cache_send_inv_ack(struct dvmm_step *s)
 {
 	dvmm_send(s, DVMM_MSG_INV_ACK, s->msg->requester, s->msg->requester, s->msg->id);
 }
@@ -208,7 +208,7 @@ void dvmm_do_inv(struct dvmm_step *s)
 	if (dvmm_held(s))
 		return;
 	dvmm_lower(s, DVMM_PERM_NONE);
-	send_inv_ack(s);
+	cache_send_inv_ack(s);
 	dvmm_settle(s, DVMM_ST_I);
 }
 
@@ -218,7 +218,7 @@ void dvmm_do_inv_upgrade(struct dvmm_step *s)
 	if (dvmm_held(s))
 		return;
 	dvmm_lower(s, DVMM_PERM_NONE);
-	send_inv_ack(s);
+	cache_send_inv_ack(s);
 	s->pg->state = DVMM_ST_IM_AD;
 }
 
@@ -229,10 +229,10 @@ void dvmm_do_inv_upgrade(struct dvmm_step *s)
  */
 void dvmm_do_inv_late(struct dvmm_step *s)
 {
-	send_inv_ack(s);
+	cache_send_inv_ack(s);
 }
 
-static struct dvmm_action *send_own_data(struct dvmm_step *s, bool last)
+static struct dvmm_action *cache_send_own_data(struct dvmm_step *s, bool last)
 {
 	return dvmm_send_page(s, DVMM_MSG_OWN_DATA, s->msg->requester,
 			      s->msg->requester, s->msg->id, last);
@@ -244,7 +244,7 @@ void dvmm_do_fwd_read(struct dvmm_step *s)
 		return;
 	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_READ);
-	send_own_data(s, false);
+	cache_send_own_data(s, false);
 	dvmm_settle(s, DVMM_ST_S);
 }
 
@@ -254,7 +254,7 @@ void dvmm_do_fwd_write(struct dvmm_step *s)
 		return;
 	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_NONE);
-	send_own_data(s, true)->msg.flags |= DVMM_MSGF_EXCL;
+	cache_send_own_data(s, true)->msg.flags |= DVMM_MSGF_EXCL;
 	dvmm_settle(s, DVMM_ST_I);
 }
 
@@ -265,7 +265,7 @@ void dvmm_do_fwd_early(struct dvmm_step *s)
 
 void dvmm_do_fwd_put(struct dvmm_step *s)
 {
-	struct dvmm_action *a = send_own_data(s, true);
+	struct dvmm_action *a = cache_send_own_data(s, true);
 
 	if (s->ev->type == DVMM_MSG_FWD_GET_M)
 		a->msg.flags |= DVMM_MSGF_EXCL;

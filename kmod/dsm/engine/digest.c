@@ -2,7 +2,7 @@
 /* A short name for what a step has decided. */
 #include "engine.h"
 
-static u32 mix(u32 h, u64 value, unsigned int bytes)
+static u32 digest_mix(u32 h, u64 value, unsigned int bytes)
 {
 	while (bytes--) {
 		h = (h ^ (value & 0xff)) * 0x01000193;
@@ -11,14 +11,14 @@ static u32 mix(u32 h, u64 value, unsigned int bytes)
 	return h;
 }
 
-static u32 mix_msg(u32 h, const struct dvmm_msg *m)
+static u32 digest_mix_msg(u32 h, const struct dvmm_msg *m)
 {
-	h = mix(h, m->type, 1);
-	h = mix(h, m->flags, 1);
-	h = mix(h, m->src, 2);
-	h = mix(h, m->requester, 2);
-	h = mix(h, m->acks, 2);
-	return mix(h, m->id, 8);
+	h = digest_mix(h, m->type, 1);
+	h = digest_mix(h, m->flags, 1);
+	h = digest_mix(h, m->src, 2);
+	h = digest_mix(h, m->requester, 2);
+	h = digest_mix(h, m->acks, 2);
+	return digest_mix(h, m->id, 8);
 }
 
 u32 dvmm_actions_digest(const struct dvmm_actions *out)
@@ -29,15 +29,15 @@ u32 dvmm_actions_digest(const struct dvmm_actions *out)
 	for (i = 0; i < out->count; i++) {
 		const struct dvmm_action *a = &out->act[i];
 
-		h = mix(h, a->type, 1);
-		h = mix(h, a->perm, 1);
-		h = mix(h, a->zero, 1);
-		h = mix(h, a->last, 1);
-		h = mix(h, a->dst, 2);
-		h = mix(h, a->skip, 2);
-		h = mix(h, a->delay_us, 4);
-		h = mix(h, a->set, 8);
-		h = mix_msg(h, &a->msg);
+		h = digest_mix(h, a->type, 1);
+		h = digest_mix(h, a->perm, 1);
+		h = digest_mix(h, a->zero, 1);
+		h = digest_mix(h, a->last, 1);
+		h = digest_mix(h, a->dst, 2);
+		h = digest_mix(h, a->skip, 2);
+		h = digest_mix(h, a->delay_us, 4);
+		h = digest_mix(h, a->set, 8);
+		h = digest_mix_msg(h, &a->msg);
 	}
 	return h;
 }

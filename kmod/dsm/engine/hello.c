@@ -32,7 +32,7 @@ static const struct feature features_named[] = {
 	{ 0, NULL },
 };
 
-static const char *feature_name(u64 bit)
+static const char *hello_feature_name(u64 bit)
 {
 	const struct feature *f;
 
@@ -49,7 +49,7 @@ void dvmm_features_print(u64 features, char *buf, size_t size)
 
 	snprintf(buf, size, "none");
 	for (i = 0; i < 64 && n < size; i++) {
-		const char *name = feature_name(1ull << i);
+		const char *name = hello_feature_name(1ull << i);
 
 		if (!(features >> i & 1))
 			continue;
@@ -62,8 +62,9 @@ void dvmm_features_print(u64 features, char *buf, size_t size)
 
 /* ---- agreeing ---- */
 
-static bool agree_version(const struct dvmm_wire_hello *theirs, const struct dvmm_wire_hello *ours,
-			  struct dvmm_terms *terms, char *why)
+static bool hello_agree_version(const struct dvmm_wire_hello *theirs,
+				const struct dvmm_wire_hello *ours,
+				struct dvmm_terms *terms, char *why)
 {
 	u16 their_min = le16_to_cpu(theirs->version_min), min = le16_to_cpu(ours->version_min);
 	u16 their_max = le16_to_cpu(theirs->version_max), max = le16_to_cpu(ours->version_max);
@@ -77,8 +78,8 @@ static bool agree_version(const struct dvmm_wire_hello *theirs, const struct dvm
 	return false;
 }
 
-static const char *other_machine(const struct dvmm_wire_hello *theirs,
-				 const struct dvmm_wire_hello *ours, u16 peer)
+static const char *hello_other_machine(const struct dvmm_wire_hello *theirs,
+				       const struct dvmm_wire_hello *ours, u16 peer)
 {
 	if (memcmp(theirs->machine, ours->machine, sizeof(theirs->machine)))
 		return "it belongs to another machine";
@@ -92,7 +93,7 @@ static const char *other_machine(const struct dvmm_wire_hello *theirs,
 	return NULL;
 }
 
-static bool lacks(u64 missing, const char *what, char *why)
+static bool hello_lacks(u64 missing, const char *what, char *why)
 {
 	char names[40];
 
@@ -103,15 +104,17 @@ static bool lacks(u64 missing, const char *what, char *why)
 	return true;
 }
 
-static bool agree_features(const struct dvmm_wire_hello *theirs,
-			   const struct dvmm_wire_hello *ours, struct dvmm_terms *terms,
-			   char *why)
+static bool hello_agree_features(const struct dvmm_wire_hello *theirs,
+				 const struct dvmm_wire_hello *ours, struct dvmm_terms *terms,
+				 char *why)
 {
 	u64 they_speak = le64_to_cpu(theirs->features), we_speak = le64_to_cpu(ours->features);
 
 	terms->features = they_speak & we_speak;
-	return !lacks(le64_to_cpu(theirs->required) & ~we_speak, "it wants what we lack:", why) &&
-	       !lacks(le64_to_cpu(ours->required) & ~they_speak, "it lacks what we want:", why);
+	return !hello_lacks(le64_to_cpu(theirs->required) & ~we_speak, "it wants what we lack:",
+			    why) &&
+	       !hello_lacks(le64_to_cpu(ours->required) & ~they_speak, "it lacks what we want:",
+			    why);
 }
 
 bool dvmm_hello_agree(const void *data, size_t length, const struct dvmm_wire_hello *ours,
@@ -124,17 +127,17 @@ bool dvmm_hello_agree(const void *data, size_t length, const struct dvmm_wire_he
 		snprintf(why, DVMM_HELLO_WHY, "its HELLO is too short");
 		return false;
 	}
-	if (!agree_version(theirs, ours, terms, why))
+	if (!hello_agree_version(theirs, ours, terms, why))
 		return false;
 	if (length < sizeof(*theirs)) {
 		snprintf(why, DVMM_HELLO_WHY, "its HELLO is too short for wire version %u",
 			 terms->version);
 		return false;
 	}
-	other = other_machine(theirs, ours, peer);
+	other = hello_other_machine(theirs, ours, peer);
 	if (other) {
 		snprintf(why, DVMM_HELLO_WHY, "%s", other);
 		return false;
 	}
-	return agree_features(theirs, ours, terms, why);
+	return hello_agree_features(theirs, ours, terms, why);
 }

@@ -4,29 +4,29 @@
 #include "set.h"
 #include "step.h"
 
-static u64 bit_of(const struct dvmm_step *s, u16 node)
+static u64 home_bit_of(const struct dvmm_step *s, u16 node)
 {
 	return dvmm_set_bit(node, s->ctx->nodes);
 }
 
-static bool exact(const struct dvmm_step *s)
+static bool home_exact(const struct dvmm_step *s)
 {
 	return dvmm_set_exact(s->ctx->nodes);
 }
 
-static void add_sharer(struct dvmm_step *s, u16 node)
+static void home_add_sharer(struct dvmm_step *s, u16 node)
 {
-	s->ctx->dir->sharers |= bit_of(s, node);
+	s->ctx->dir->sharers |= home_bit_of(s, node);
 }
 
 /* A coarse bit may stand for others too and stays until the next INV. */
-static void forget_sharer(struct dvmm_step *s, u16 node)
+static void home_forget_sharer(struct dvmm_step *s, u16 node)
 {
-	if (exact(s))
-		s->ctx->dir->sharers &= ~bit_of(s, node);
+	if (home_exact(s))
+		s->ctx->dir->sharers &= ~home_bit_of(s, node);
 }
 
-static void become_remote(struct dvmm_step *s, u16 owner)
+static void home_become_remote(struct dvmm_step *s, u16 owner)
 {
 	dvmm_settle(s, DVMM_ST_H_R);
 	s->ctx->dir->sharers = 0;
@@ -34,14 +34,14 @@ static void become_remote(struct dvmm_step *s, u16 owner)
 }
 
 /* The home has the only copy; it counts as the last writer from now on. */
-static void become_exclusive(struct dvmm_step *s)
+static void home_become_exclusive(struct dvmm_step *s)
 {
 	dvmm_settle(s, DVMM_ST_H_M);
 	s->ctx->dir->sharers = 0;
 	s->pg->peer = s->ctx->self;
 }
 
-static struct dvmm_action *send_data(struct dvmm_step *s, bool last)
+static struct dvmm_action *home_send_data(struct dvmm_step *s, bool last)
 {
 	return dvmm_send_page(s, DVMM_MSG_DATA, s->msg->src, s->msg->src, s->msg->id, last);
 }
@@ -52,7 +52,7 @@ void dvmm_do_touch(struct dvmm_step *s)
 {
 	dvmm_emit(s, DVMM_ACT_FILL)->zero = true;
 	dvmm_grant(s, DVMM_PERM_WRITE);
-	become_exclusive(s);
+	home_become_exclusive(s);
 }
 
 /*
@@ -63,7 +63,7 @@ void dvmm_do_touch_far(struct dvmm_step *s)
 {
 	dvmm_send(s, DVMM_MSG_DATA, s->msg->src, s->msg->src, s->msg->id)->msg.flags =
 		DVMM_MSGF_ZERO | DVMM_MSGF_EXCL;
-	become_remote(s, s->msg->src);
+	home_become_remote(s, s->msg->src);
 }
 
 void dvmm_do_refuse(struct dvmm_step *s)
@@ -79,16 +79,16 @@ void dvmm_do_m_write(struct dvmm_step *s)
 		return;
 	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_NONE);
-	send_data(s, true)->msg.flags |= DVMM_MSGF_EXCL;
-	become_remote(s, s->msg->src);
+	home_send_data(s, true)->msg.flags |= DVMM_MSGF_EXCL;
+	home_become_remote(s, s->msg->src);
 }
 
-static void share(struct dvmm_step *s)
+static void home_share(struct dvmm_step *s)
 {
 	dvmm_history_taken(s);
 	dvmm_lower(s, DVMM_PERM_READ);
-	send_data(s, false);
-	add_sharer(s, s->msg->src);
+	home_send_data(s, false);
+	home_add_sharer(s, s->msg->src);
 	dvmm_settle(s, DVMM_ST_H_S);
 }
 
@@ -99,14 +99,14 @@ void dvmm_do_m_read(struct dvmm_step *s)
 	if (dvmm_migratory_read(s))
 		dvmm_do_m_write(s);
 	else
-		share(s);
+		home_share(s);
 }
 
 /* Nobody waits for it, so nobody is to wait for what it takes away. */
 void dvmm_do_m_copy(struct dvmm_step *s)
 {
 	if (dvmm_spares(s))
-		share(s);
+		home_share(s);
 	else
 		dvmm_do_refuse(s);
 }
@@ -115,19 +115,19 @@ void dvmm_do_m_copy(struct dvmm_step *s)
 
 void dvmm_do_s_read(struct dvmm_step *s)
 {
-	if (exact(s) && s->ctx->dir->sharers & bit_of(s, s->msg->src)) {
+	if (home_exact(s) && s->ctx->dir->sharers & home_bit_of(s, s->msg->src)) {
 		dvmm_fence(s, "a sharer asks to read what it has");
 		return;
 	}
-	send_data(s, false);
-	add_sharer(s, s->msg->src);
+	home_send_data(s, false);
+	home_add_sharer(s, s->msg->src);
 }
 
 /*
  * Tell all sharers but @requester to drop their copies and to tell it so.
  * Return: how many were told.
  */
-static unsigned int invalidate(struct dvmm_step *s, u16 requester, u64 id)
+static unsigned int home_invalidate(struct dvmm_step *s, u16 requester, u64 id)
 {
 	u64 set = s->ctx->dir->sharers;
 	unsigned int count = dvmm_set_count(set, s->ctx->nodes, requester, s->ctx->self);
@@ -149,8 +149,8 @@ static unsigned int invalidate(struct dvmm_step *s, u16 requester, u64 id)
 void dvmm_do_s_write(struct dvmm_step *s)
 {
 	u16 src = s->msg->src;
-	bool has = exact(s) && s->msg->flags & DVMM_MSGF_SHARED &&
-		   s->ctx->dir->sharers & bit_of(s, src);
+	bool has = home_exact(s) && s->msg->flags & DVMM_MSGF_SHARED &&
+		   s->ctx->dir->sharers & home_bit_of(s, src);
 	struct dvmm_action *a;
 	unsigned int count;
 
@@ -158,30 +158,30 @@ void dvmm_do_s_write(struct dvmm_step *s)
 		return;
 	dvmm_migratory_write(s, src);
 	/* All take their mappings away at the same time. */
-	count = invalidate(s, src, s->msg->id);
+	count = home_invalidate(s, src, s->msg->id);
 	dvmm_lower(s, DVMM_PERM_NONE);
 	if (has)
 		a = dvmm_send(s, DVMM_MSG_DATA, src, src, s->msg->id);
 	else
-		a = send_data(s, true);
+		a = home_send_data(s, true);
 	a->msg.flags |= DVMM_MSGF_EXCL;
 	a->msg.acks = (u16)count;
-	become_remote(s, src);
+	home_become_remote(s, src);
 }
 
 /* A remote node owns the page. */
 
-static void forward(struct dvmm_step *s, u8 type, u16 requester, u64 id)
+static void home_forward(struct dvmm_step *s, u8 type, u16 requester, u64 id)
 {
 	dvmm_send(s, type, s->pg->peer, requester, id);
 	/*
 	 * An owner that is asked for a copy stays a sharer, unless it gives the
 	 * page back or drops its copy before the copy's receiver reports.
 	 */
-	s->ctx->dir->sharers = type == DVMM_MSG_FWD_GET_S ? bit_of(s, s->pg->peer) : 0;
+	s->ctx->dir->sharers = type == DVMM_MSG_FWD_GET_S ? home_bit_of(s, s->pg->peer) : 0;
 }
 
-static void forward_get(struct dvmm_step *s, u8 type, enum dvmm_state next)
+static void home_forward_get(struct dvmm_step *s, u8 type, enum dvmm_state next)
 {
 	if (s->msg->src == s->pg->peer) {
 		dvmm_fence(s, "the owner asks for what it has");
@@ -190,12 +190,12 @@ static void forward_get(struct dvmm_step *s, u8 type, enum dvmm_state next)
 	s->txn->peer_id = s->msg->id;
 	s->txn->requester = s->msg->src;
 	s->pg->state = next;
-	forward(s, type, s->msg->src, s->msg->id);
+	home_forward(s, type, s->msg->src, s->msg->id);
 }
 
 void dvmm_do_r_write(struct dvmm_step *s)
 {
-	forward_get(s, DVMM_MSG_FWD_GET_M, DVMM_ST_H_FM);
+	home_forward_get(s, DVMM_MSG_FWD_GET_M, DVMM_ST_H_FM);
 }
 
 void dvmm_do_r_read(struct dvmm_step *s)
@@ -203,7 +203,7 @@ void dvmm_do_r_read(struct dvmm_step *s)
 	if (s->msg->src != s->pg->peer && dvmm_migratory_read(s))
 		dvmm_do_r_write(s);
 	else
-		forward_get(s, DVMM_MSG_FWD_GET_S, DVMM_ST_H_FS);
+		home_forward_get(s, DVMM_MSG_FWD_GET_S, DVMM_ST_H_FS);
 }
 
 void dvmm_do_busy(struct dvmm_step *s)
@@ -214,7 +214,7 @@ void dvmm_do_busy(struct dvmm_step *s)
 		dvmm_emit_defer(s);
 }
 
-static bool unblocks(struct dvmm_step *s, bool page)
+static bool home_unblocks(struct dvmm_step *s, bool page)
 {
 	if (s->msg->src == s->txn->requester && s->msg->id == s->txn->peer_id &&
 	    page == !!(s->msg->flags & DVMM_MSGF_PAGE))
@@ -225,23 +225,23 @@ static bool unblocks(struct dvmm_step *s, bool page)
 
 void dvmm_do_unblock_read(struct dvmm_step *s)
 {
-	if (!unblocks(s, true))
+	if (!home_unblocks(s, true))
 		return;
 	dvmm_emit_fill(s);
 	dvmm_emit_perm(s, DVMM_PERM_READ);
-	add_sharer(s, s->msg->src);
+	home_add_sharer(s, s->msg->src);
 	dvmm_settle(s, DVMM_ST_H_S);
 }
 
 void dvmm_do_unblock_write(struct dvmm_step *s)
 {
-	if (unblocks(s, false))
-		become_remote(s, s->msg->src);
+	if (home_unblocks(s, false))
+		home_become_remote(s, s->msg->src);
 }
 
 /* Copies that come back. */
 
-static bool owner_sent(const struct dvmm_step *s)
+static bool home_owner_sent(const struct dvmm_step *s)
 {
 	u8 state = s->pg->state;
 
@@ -251,21 +251,21 @@ static bool owner_sent(const struct dvmm_step *s)
 
 void dvmm_do_put_s(struct dvmm_step *s)
 {
-	if (owner_sent(s))
+	if (home_owner_sent(s))
 		dvmm_fence(s, "the owner drops a shared copy");
 	else
-		forget_sharer(s, s->msg->src);
+		home_forget_sharer(s, s->msg->src);
 }
 
-static void send_put_ack(struct dvmm_step *s)
+static void home_send_put_ack(struct dvmm_step *s)
 {
 	dvmm_send(s, DVMM_MSG_PUT_ACK, s->msg->src, s->msg->src, s->msg->id);
 }
 
 void dvmm_do_put_m_late(struct dvmm_step *s)
 {
-	send_put_ack(s);
-	forget_sharer(s, s->msg->src);
+	home_send_put_ack(s);
+	home_forget_sharer(s, s->msg->src);
 }
 
 void dvmm_do_put_m(struct dvmm_step *s)
@@ -276,8 +276,8 @@ void dvmm_do_put_m(struct dvmm_step *s)
 	}
 	dvmm_emit_fill(s);
 	dvmm_emit_perm(s, DVMM_PERM_WRITE);
-	send_put_ack(s);
-	become_exclusive(s);
+	home_send_put_ack(s);
+	home_become_exclusive(s);
 }
 
 /* The home's own accesses. */
@@ -285,7 +285,7 @@ void dvmm_do_put_m(struct dvmm_step *s)
 static void home_ask(struct dvmm_step *s, u8 type, enum dvmm_state next, enum dvmm_perm want)
 {
 	dvmm_begin(s, next, want);
-	forward(s, type, s->ctx->self, s->txn->id);
+	home_forward(s, type, s->ctx->self, s->txn->id);
 }
 
 void dvmm_do_home_write(struct dvmm_step *s)
@@ -308,14 +308,14 @@ void dvmm_do_home_upgrade(struct dvmm_step *s)
 	dvmm_history_upgrade(s);
 	dvmm_migratory_write(s, s->ctx->self);
 	dvmm_begin(s, DVMM_ST_H_SM_A, DVMM_PERM_WRITE);
-	count = invalidate(s, s->ctx->self, s->txn->id);
+	count = home_invalidate(s, s->ctx->self, s->txn->id);
 	s->ctx->dir->sharers = 0;
 	if (count) {
 		s->txn->acks = (s16)count;
 		return;
 	}
 	dvmm_grant(s, DVMM_PERM_WRITE);
-	become_exclusive(s);
+	home_become_exclusive(s);
 }
 
 void dvmm_do_home_ack(struct dvmm_step *s)
@@ -323,10 +323,10 @@ void dvmm_do_home_ack(struct dvmm_step *s)
 	if (--s->txn->acks)
 		return;
 	dvmm_grant(s, DVMM_PERM_WRITE);
-	become_exclusive(s);
+	home_become_exclusive(s);
 }
 
-static bool from_owner(struct dvmm_step *s, bool excl)
+static bool home_from_owner(struct dvmm_step *s, bool excl)
 {
 	if (s->msg->src == s->pg->peer && excl == !!(s->msg->flags & DVMM_MSGF_EXCL))
 		return true;
@@ -336,7 +336,7 @@ static bool from_owner(struct dvmm_step *s, bool excl)
 
 void dvmm_do_home_own_read(struct dvmm_step *s)
 {
-	if (!from_owner(s, false))
+	if (!home_from_owner(s, false))
 		return;
 	dvmm_emit_fill(s);
 	dvmm_grant(s, DVMM_PERM_READ);
@@ -345,9 +345,9 @@ void dvmm_do_home_own_read(struct dvmm_step *s)
 
 void dvmm_do_home_own_write(struct dvmm_step *s)
 {
-	if (!from_owner(s, true))
+	if (!home_from_owner(s, true))
 		return;
 	dvmm_emit_fill(s);
 	dvmm_grant(s, DVMM_PERM_WRITE);
-	become_exclusive(s);
+	home_become_exclusive(s);
 }

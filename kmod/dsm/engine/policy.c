@@ -5,33 +5,33 @@
 
 #define QUIET_HOLDS	256	/* until what was written after reads is thought to be left alone */
 
-static u32 age(const struct dvmm_step *s)
+static u32 policy_age(const struct dvmm_step *s)
 {
 	return s->ctx->now - s->pg->stamp;
 }
 
 /* How long the page is still to be kept. */
-static u32 hold_left(const struct dvmm_step *s)
+static u32 policy_hold_left(const struct dvmm_step *s)
 {
 	u32 hold = s->ctx->policy->hold_us;
 
-	return s->pg->flags & DVMM_PAGE_HELD && age(s) < hold ? hold - age(s) : 0;
+	return s->pg->flags & DVMM_PAGE_HELD && policy_age(s) < hold ? hold - policy_age(s) : 0;
 }
 
-static bool written_of_late(const struct dvmm_step *s)
+static bool policy_written_of_late(const struct dvmm_step *s)
 {
 	return s->pg->flags & (DVMM_PAGE_WRITES | DVMM_PAGE_MIGRATORY) &&
-	       age(s) < (u64)s->ctx->policy->hold_us * QUIET_HOLDS;
+	       policy_age(s) < (u64)s->ctx->policy->hold_us * QUIET_HOLDS;
 }
 
 bool dvmm_spares(const struct dvmm_step *s)
 {
-	return !hold_left(s) && !written_of_late(s);
+	return !policy_hold_left(s) && !policy_written_of_late(s);
 }
 
 bool dvmm_held(struct dvmm_step *s)
 {
-	u32 left = hold_left(s);
+	u32 left = policy_hold_left(s);
 
 	if (!left) {
 		s->pg->flags &= ~DVMM_PAGE_HELD;

@@ -129,7 +129,7 @@ void dvmm_do_timer(struct dvmm_step *s)
 }
 
 /* Whom may a message of this lane come from, and for whom? */
-static const char *wrong_party(const struct dvmm_ctx *ctx, const struct dvmm_msg *m)
+static const char *step_wrong_party(const struct dvmm_ctx *ctx, const struct dvmm_msg *m)
 {
 	if (m->src >= ctx->nodes || m->src == ctx->self)
 		return "sender is not another node of the machine";
@@ -156,7 +156,7 @@ static const char *wrong_party(const struct dvmm_ctx *ctx, const struct dvmm_msg
 	}
 }
 
-static const char *wrong_content(const struct dvmm_ctx *ctx, const struct dvmm_msg *m)
+static const char *step_wrong_content(const struct dvmm_ctx *ctx, const struct dvmm_msg *m)
 {
 	bool page = m->flags & DVMM_MSGF_PAGE;
 
@@ -171,19 +171,19 @@ static const char *wrong_content(const struct dvmm_ctx *ctx, const struct dvmm_m
 	return NULL;
 }
 
-static bool is_answer(u8 type)
+static bool step_is_answer(u8 type)
 {
 	return type == DVMM_MSG_DATA || type == DVMM_MSG_OWN_DATA ||
 	       type == DVMM_MSG_INV_ACK || type == DVMM_MSG_PUT_ACK;
 }
 
-static const char *wrong_message(const struct dvmm_step *s)
+static const char *step_wrong_message(const struct dvmm_step *s)
 {
-	const char *why = wrong_party(s->ctx, s->msg);
+	const char *why = step_wrong_party(s->ctx, s->msg);
 
 	if (!why)
-		why = wrong_content(s->ctx, s->msg);
-	if (!why && is_answer(s->msg->type) && s->msg->id != s->txn->id)
+		why = step_wrong_content(s->ctx, s->msg);
+	if (!why && step_is_answer(s->msg->type) && s->msg->id != s->txn->id)
 		why = "answer to a request that is not outstanding";
 	return why;
 }
@@ -210,7 +210,8 @@ void dvmm_step(const struct dvmm_ctx *ctx, struct dvmm_page *pg,
 		return;
 	}
 	if (ev->type < DVMM_MSG_COUNT) {
-		why = ev->type == ev->msg.type ? wrong_message(&s) : "event is not its message";
+		why = ev->type == ev->msg.type ? step_wrong_message(&s) :
+						 "event is not its message";
 		if (why) {
 			dvmm_fence(&s, why);
 			return;

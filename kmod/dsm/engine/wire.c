@@ -22,8 +22,8 @@ void dvmm_wire_encode(const struct dvmm_frame *f, struct dvmm_wire_hdr *hdr)
 	hdr->id = cpu_to_le64(m->id);
 }
 
-static const char *check_coherence(const struct dvmm_frame *f, enum dvmm_lane lane,
-				   u16 nodes)
+static const char *wire_check_coherence(const struct dvmm_frame *f, enum dvmm_lane lane,
+					u16 nodes)
 {
 	const struct dvmm_msg *m = &f->msg;
 	bool page = m->flags & DVMM_MSGF_PAGE;
@@ -47,7 +47,7 @@ static const char *check_coherence(const struct dvmm_frame *f, enum dvmm_lane la
 	return NULL;
 }
 
-static const char *check_link(const struct dvmm_frame *f)
+static const char *wire_check_link(const struct dvmm_frame *f)
 {
 	const struct dvmm_msg *m = &f->msg;
 
@@ -60,7 +60,7 @@ static const char *check_link(const struct dvmm_frame *f)
 	return NULL;
 }
 
-static const char *check_batch(const struct dvmm_frame *f, enum dvmm_lane lane)
+static const char *wire_check_batch(const struct dvmm_frame *f, enum dvmm_lane lane)
 {
 	if (lane > DVMM_LANE_FWD || f->index != lane)
 		return "batch on the wrong lane";
@@ -87,7 +87,7 @@ unsigned int dvmm_wire_member_lane(const struct dvmm_frame *f)
 	return f->msg.type < DVMM_WIRE_MEMBER_TYPES ? lanes[f->msg.type] : DVMM_LANES;
 }
 
-static const char *check_member(const struct dvmm_frame *f, enum dvmm_lane lane)
+static const char *wire_check_member(const struct dvmm_frame *f, enum dvmm_lane lane)
 {
 	if (!f->msg.type || f->msg.type >= DVMM_WIRE_MEMBER_TYPES)
 		return "unknown message of a member";
@@ -124,18 +124,18 @@ const char *dvmm_wire_decode(const struct dvmm_wire_hdr *hdr, enum dvmm_lane lan
 	if (m->src != peer)
 		return "sender is not the node at the other end";
 	if (f->kind == DVMM_WIRE_COHERENCE)
-		return check_coherence(f, lane, nodes);
+		return wire_check_coherence(f, lane, nodes);
 	if (f->kind == DVMM_WIRE_BATCH)
-		return check_batch(f, lane);
+		return wire_check_batch(f, lane);
 	if (f->kind == DVMM_WIRE_MEMBER)
-		return check_member(f, lane);
+		return wire_check_member(f, lane);
 	if (lane != DVMM_LANE_CTL)
 		return "frame on the wrong lane";
 	switch (f->kind) {
 	case DVMM_WIRE_CHANNEL:
 		return NULL;
 	case DVMM_WIRE_LINK:
-		return check_link(f);
+		return wire_check_link(f);
 	}
 	return "unknown kind of frame";
 }

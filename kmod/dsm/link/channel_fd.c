@@ -29,13 +29,13 @@ struct user_channel {
 
 /* ---- from the peers ---- */
 
-static void datagram_free(struct user_channel *u, struct datagram *d)
+static void channel_datagram_free(struct user_channel *u, struct datagram *d)
 {
 	atomic_long_sub(ksize(d), &u->m->unread);
 	kfree(d);
 }
 
-static bool datagram_queue(struct user_channel *u, struct datagram *d)
+static bool channel_datagram_queue(struct user_channel *u, struct datagram *d)
 {
 	bool room;
 
@@ -50,7 +50,8 @@ static bool datagram_queue(struct user_channel *u, struct datagram *d)
 	return room;
 }
 
-static int user_rx(void *priv, u16 node, u8 type, u64 id, const void *data, unsigned int length)
+static int channel_user_rx(void *priv, u16 node, u8 type, u64 id, const void *data,
+			   unsigned int length)
 {
 	struct user_channel *u = priv;
 	struct datagram *d = dvmm_machine_kmalloc(u->m, struct_size(d, data, length));
@@ -63,8 +64,8 @@ static int user_rx(void *priv, u16 node, u8 type, u64 id, const void *data, unsi
 		.node = node, .type = type, .length = length, .id = id,
 	};
 	memcpy(d->data, data, length);
-	if (!datagram_queue(u, d)) {
-		datagram_free(u, d);
+	if (!channel_datagram_queue(u, d)) {
+		channel_datagram_free(u, d);
 		dvmm_machine_fail(u->m, "node %u does not read its channels", u->m->self);
 		return 0;
 	}
@@ -72,7 +73,7 @@ static int user_rx(void *priv, u16 node, u8 type, u64 id, const void *data, unsi
 	return 0;
 }
 
-static void user_node_down(void *priv, u16 node)
+static void channel_user_node_down(void *priv, u16 node)
 {
 	struct user_channel *u = priv;
 
@@ -80,14 +81,14 @@ static void user_node_down(void *priv, u16 node)
 }
 
 static const struct dvmm_channel_ops user_ops = {
-	.rx = user_rx,
-	.node_down = user_node_down,
+	.rx = channel_user_rx,
+	.node_down = channel_user_node_down,
 };
 
 /* ---- descriptor ---- */
 
 /* The oldest datagram if it fits, ERR_PTR(-EMSGSIZE) if it does not. */
-static struct datagram *datagram_take(struct user_channel *u, size_t len)
+static struct datagram *channel_datagram_take(struct user_channel *u, size_t len)
 {
 	struct datagram *d;
 
@@ -103,7 +104,7 @@ static struct datagram *datagram_take(struct user_channel *u, size_t len)
 	return d;
 }
 
-static bool user_readable(struct user_channel *u)
+static bool channel_user_readable(struct user_channel *u)
 {
 	return !list_empty_careful(&u->unread) || dvmm_machine_stopped(u->m);
 }
@@ -114,12 +115,12 @@ static ssize_t channel_read(struct file *file, char __user *buf, size_t len, lof
 	struct datagram *d;
 	size_t n;
 
-	while (!(d = datagram_take(u, len))) {
+	while (!(d = channel_datagram_take(u, len))) {
 		if (dvmm_machine_stopped(u->m))
 			return 0;
 		if (file->f_flags & O_NONBLOCK)
 			return -EAGAIN;
-		if (wait_event_interruptible(u->wait, user_readable(u)))
+		if (wait_event_interruptible(u->wait, channel_user_readable(u)))
 			return -ERESTARTSYS;
 	}
 	if (IS_ERR(d))
@@ -127,11 +128,12 @@ static ssize_t channel_read(struct file *file, char __user *buf, size_t len, lof
 	n = sizeof(d->head) + d->head.length;
 	if (copy_to_user(buf, &d->head, n))
 		n = -EFAULT;
-	datagram_free(u, d);
+	channel_datagram_free(u, d);
 	return n;
 }
 
-static int user_send_all(struct user_channel *u, const struct dvmm_datagram *h, const void *data)
+static int channel_user_send_all(struct user_channel *u, const struct dvmm_datagram *h,
+				 const void *data)
 {
 	int ret = 0;
 	u16 node;
@@ -145,14 +147,15 @@ static int user_send_all(struct user_channel *u, const struct dvmm_datagram *h, 
 	return ret;
 }
 
-static int user_send(struct user_channel *u, const struct dvmm_datagram *h, const void *data)
+static int channel_user_send(struct user_channel *u, const struct dvmm_datagram *h,
+			     const void *data)
 {
 	if (h->node == DVMM_NODE_ALL)
-		return user_send_all(u, h, data);
+		return channel_user_send_all(u, h, data);
 	return dvmm_channel_send(u->c, h->node, h->type, h->id, data, h->length);
 }
 
-static bool head_valid(struct user_channel *u, const struct dvmm_datagram *h, size_t len)
+static bool channel_head_valid(struct user_channel *u, const struct dvmm_datagram *h, size_t len)
 {
 	return !h->reserved && h->length <= DVMM_CHANNEL_DATA_MAX &&
 	       len == sizeof(*h) + h->length &&
@@ -170,12 +173,12 @@ static ssize_t channel_write(struct file *file, const char __user *buf, size_t l
 		return -EINVAL;
 	if (copy_from_user(&h, buf, sizeof(h)))
 		return -EFAULT;
-	if (!head_valid(u, &h, len))
+	if (!channel_head_valid(u, &h, len))
 		return -EINVAL;
 	data = memdup_user(buf + sizeof(h), h.length);
 	if (IS_ERR(data))
 		return PTR_ERR(data);
-	ret = dvmm_machine_stopped(u->m) ? -EPIPE : user_send(u, &h, data);
+	ret = dvmm_machine_stopped(u->m) ? -EPIPE : channel_user_send(u, &h, data);
 	kfree(data);
 	return ret ?: len;
 }
@@ -185,23 +188,23 @@ static __poll_t channel_poll(struct file *file, poll_table *wait)
 	struct user_channel *u = file->private_data;
 
 	poll_wait(file, &u->wait, wait);
-	return (user_readable(u) ? EPOLLIN | EPOLLRDNORM : 0) | EPOLLOUT | EPOLLWRNORM;
+	return (channel_user_readable(u) ? EPOLLIN | EPOLLRDNORM : 0) | EPOLLOUT | EPOLLWRNORM;
 }
 
-static void user_free(struct user_channel *u)
+static void channel_user_free(struct user_channel *u)
 {
 	struct datagram *d, *tmp;
 
 	dvmm_channel_close(u->c);
 	list_for_each_entry_safe(d, tmp, &u->unread, list)
-		datagram_free(u, d);
+		channel_datagram_free(u, d);
 	dvmm_machine_put(u->m);
 	kfree(u);
 }
 
 static int channel_release(struct inode *inode, struct file *file)
 {
-	user_free(file->private_data);
+	channel_user_free(file->private_data);
 	return 0;
 }
 
@@ -238,6 +241,6 @@ int dvmm_channel_create_fd(struct dvmm_machine *m, const struct dvmm_create_chan
 	dvmm_machine_get(m);
 	ret = anon_inode_getfd("dvmm-channel", &channel_fops, u, O_RDWR | O_CLOEXEC);
 	if (ret < 0)
-		user_free(u);
+		channel_user_free(u);
 	return ret;
 }

@@ -66,20 +66,20 @@ struct dvmm_link *dvmm_link_get(struct dvmm_machine *m, u16 node)
 
 /* ---- sending ---- */
 
-static void xmit_free(struct dvmm_xmit *x)
+static void link_xmit_free(struct dvmm_xmit *x)
 {
 	if (x->page)
 		put_page(x->page);
 	kmem_cache_free(xmits, x);
 }
 
-static bool lane_answers(u8 lane)
+static bool link_lane_answers(u8 lane)
 {
 	return lane == DVMM_LANE_FWD || lane == DVMM_LANE_RSP;
 }
 
 /* Datagrams of userspace share their lane with interrupts, which are not to wait for them. */
-static bool xmit_is_bulk(const struct dvmm_xmit *x)
+static bool link_xmit_is_bulk(const struct dvmm_xmit *x)
 {
 	const struct dvmm_wire_hdr *h = (const struct dvmm_wire_hdr *)x->hdr;
 
@@ -90,13 +90,13 @@ static void link_xmit_done(struct dvmm_xport_link *x, struct dvmm_xmit *xmit)
 {
 	struct dvmm_link *l = x->core;
 
-	if (lane_answers(xmit->lane) && atomic_dec_return(&l->answers) == ANSWERS_MAX - 1)
+	if (link_lane_answers(xmit->lane) && atomic_dec_return(&l->answers) == ANSWERS_MAX - 1)
 		wake_up_all(&l->wait);
-	if (xmit_is_bulk(xmit) && atomic_dec_return(&l->bulk) == BULK_MAX - 1)
+	if (link_xmit_is_bulk(xmit) && atomic_dec_return(&l->bulk) == BULK_MAX - 1)
 		wake_up_all(&l->wait);
 	if (xmit->lane == DVMM_LANE_CTL && atomic_dec_return(&l->words) == DVMM_XPORT_QUEUE - 1)
 		wake_up_all(&l->wait);
-	xmit_free(xmit);
+	link_xmit_free(xmit);
 	if (atomic_dec_and_test(&l->in_flight))
 		wake_up_all(&l->wait);
 }
@@ -114,7 +114,7 @@ static void link_count_sent(struct dvmm_link *l, const struct dvmm_frame *f)
 	trace_dvmm_send(m->self, l->peer, f->kind, f->msg.type, f->index, f->page, f->msg.id);
 }
 
-static enum dvmm_lane frame_lane(const struct dvmm_frame *f)
+static enum dvmm_lane link_frame_lane(const struct dvmm_frame *f)
 {
 	switch (f->kind) {
 	case DVMM_WIRE_COHERENCE:
@@ -142,14 +142,14 @@ int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *pa
 	if (f->kind == DVMM_WIRE_COHERENCE || f->kind == DVMM_WIRE_BATCH)
 		dvmm_members_use(l->m, l->peer);
 	f->msg.src = l->m->self;
-	x->lane = frame_lane(f);
+	x->lane = link_frame_lane(f);
 	x->length = f->length;
 	x->page = page;
 	dvmm_wire_encode(f, (struct dvmm_wire_hdr *)x->hdr);
 	link_count_unread(l);
-	if (lane_answers(x->lane))
+	if (link_lane_answers(x->lane))
 		atomic_inc(&l->answers);
-	if (xmit_is_bulk(x))
+	if (link_xmit_is_bulk(x))
 		atomic_inc(&l->bulk);
 	if (x->lane == DVMM_LANE_CTL)
 		atomic_inc(&l->words);
@@ -163,7 +163,7 @@ int dvmm_link_send_on(struct dvmm_link *l, struct dvmm_frame *f, struct page *pa
 
 static int link_send_in_turn(struct dvmm_link *l, struct dvmm_frame *f, struct page *page)
 {
-	if (f->kind == DVMM_WIRE_COHERENCE && frame_lane(f) < DVMM_BATCH_LANES)
+	if (f->kind == DVMM_WIRE_COHERENCE && link_frame_lane(f) < DVMM_BATCH_LANES)
 		return dvmm_batch_send(l, f, page);
 	return dvmm_link_send_on(l, f, page);
 }

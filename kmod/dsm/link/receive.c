@@ -16,7 +16,7 @@
 
 /* ---- frames of the link itself ---- */
 
-static void send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32 length)
+static void rx_send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32 length)
 {
 	struct dvmm_frame f = {
 		.kind = DVMM_WIRE_LINK,
@@ -33,7 +33,7 @@ static void send_own(struct dvmm_link *l, u8 type, u64 id, const void *data, u32
 	dvmm_link_send_on(l, &f, page);
 }
 
-static void our_hello(const struct dvmm_link *l, struct dvmm_wire_hello *h)
+static void rx_our_hello(const struct dvmm_link *l, struct dvmm_wire_hello *h)
 {
 	const struct dvmm_machine *m = l->m;
 
@@ -48,8 +48,8 @@ void dvmm_receive_hello_send(struct dvmm_link *l)
 {
 	struct dvmm_wire_hello h;
 
-	our_hello(l, &h);
-	send_own(l, DVMM_WIRE_HELLO, 0, &h, sizeof(h));
+	rx_our_hello(l, &h);
+	rx_send_own(l, DVMM_WIRE_HELLO, 0, &h, sizeof(h));
 }
 
 void dvmm_receive_bye_send(struct dvmm_link *l, const char *reason)
@@ -57,7 +57,7 @@ void dvmm_receive_bye_send(struct dvmm_link *l, const char *reason)
 	enum dvmm_link_state state = READ_ONCE(l->state);
 
 	if (state == DVMM_LINK_HELLO || state == DVMM_LINK_UP)
-		send_own(l, DVMM_WIRE_BYE, 0, reason, strlen(reason));
+		rx_send_own(l, DVMM_WIRE_BYE, 0, reason, strlen(reason));
 }
 
 /* Only who is no member can become one, and only who is to be one has any business here. */
@@ -81,7 +81,7 @@ static const char *rx_hello(struct dvmm_link *l, const struct dvmm_frame *f, con
 
 	if (READ_ONCE(l->state) != DVMM_LINK_HELLO)
 		return "HELLO out of turn";
-	our_hello(l, &ours);
+	rx_our_hello(l, &ours);
 	agreed = dvmm_hello_agree(data, f->length, &ours, l->peer, &terms, why);
 	misplaced = agreed ? rx_misplaced(l, data) : why;
 	if (misplaced) {
@@ -119,7 +119,7 @@ static const char *rx_link(struct dvmm_link *l, const struct dvmm_frame *f, cons
 	case DVMM_WIRE_PING:
 		if (atomic_read(&l->in_flight) > PINGS_MAX)
 			return "PINGs come faster than their answers are read";
-		send_own(l, DVMM_WIRE_PONG, f->msg.id, data, f->length);
+		rx_send_own(l, DVMM_WIRE_PONG, f->msg.id, data, f->length);
 		return NULL;
 	}
 	return "unknown link message";

@@ -27,12 +27,12 @@ static struct transport *transport_find(const char *name)
 	return NULL;
 }
 
-static bool same_table(const struct dvmm_transport_ops *ops)
+static bool transport_same_table(const struct dvmm_transport_ops *ops)
 {
 	return ops->version == DVMM_TRANSPORT_VERSION && ops->size == sizeof(*ops);
 }
 
-static bool has_all(const struct dvmm_transport_ops *ops)
+static bool transport_has_all(const struct dvmm_transport_ops *ops)
 {
 	return ops->name && ops->connect && ops->disconnect && ops->send;
 }
@@ -42,12 +42,12 @@ int dvmm_transport_register(const struct dvmm_transport_ops *ops)
 	struct transport *t;
 	int ret = 0;
 
-	if (!same_table(ops)) {
+	if (!transport_same_table(ops)) {
 		pr_err("dvmm: transport's table is of version %u and %u bytes, this dvmm.ko wants %u and %zu: rebuild both\n",
 		       ops->version, ops->size, DVMM_TRANSPORT_VERSION, sizeof(*ops));
 		return -EINVAL;
 	}
-	if (!has_all(ops)) {
+	if (!transport_has_all(ops)) {
 		pr_err("dvmm: transport %s lacks a function that it must have\n", ops->name);
 		return -EINVAL;
 	}

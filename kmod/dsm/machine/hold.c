@@ -9,7 +9,7 @@
 
 #define WINDOW_NS	(2 * NSEC_PER_SEC)
 
-static u64 faster(u64 a, u64 b)
+static u64 hold_faster(u64 a, u64 b)
 {
 	return !a ? b : !b ? a : min(a, b);
 }
@@ -21,13 +21,13 @@ void dvmm_hold_learn(struct dvmm_hold *h, u64 now, u64 ns)
 		WRITE_ONCE(h->last, READ_ONCE(h->best));
 		WRITE_ONCE(h->best, 0);
 	}
-	WRITE_ONCE(h->best, faster(READ_ONCE(h->best), ns));
+	WRITE_ONCE(h->best, hold_faster(READ_ONCE(h->best), ns));
 }
 
 u32 dvmm_hold_us(const struct dvmm_hold *h, u32 floor_us, u8 perm)
 {
 	u32 halves = perm == DVMM_PERM_WRITE ? DVMM_HOLD_WRITE : DVMM_HOLD_READ;
-	u64 fetch = faster(READ_ONCE(h->best), READ_ONCE(h->last));
+	u64 fetch = hold_faster(READ_ONCE(h->best), READ_ONCE(h->last));
 
 	if (!floor_us)
 		return 0;

@@ -91,8 +91,8 @@ static void kvm_settle(struct dvmm_machine *m, const struct dvmm_kvm_service *s,
  * modprobe may take its time, and so may ftrace: neither is waited for with the
  * machine's lock held, which a stop needs to tell the peers.
  */
-static int load_and_attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
-			   u32 count)
+static int kvm_load_and_attach(struct dvmm_machine *m, struct file *vm, const u16 *nodes_of,
+			       u32 count)
 {
 	const struct dvmm_kvm_service *s = service_load();
 	void *priv;
@@ -132,7 +132,7 @@ int dvmm_kvm_attach(struct dvmm_machine *m, const struct dvmm_attach_kvm *arg)
 	vm = fget(arg->vm);
 	if (!vm)
 		goto free;
-	ret = load_and_attach(m, vm, nodes_of, arg->count);
+	ret = kvm_load_and_attach(m, vm, nodes_of, arg->count);
 	fput(vm);
 free:
 	kvfree(nodes_of);

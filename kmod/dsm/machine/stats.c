@@ -11,7 +11,7 @@ struct dvmm_stats_cpu __percpu *dvmm_stats_alloc(void)
 }
 
 /* Eight linear steps within each power of two: an error of at most 1/8. */
-static unsigned int latency_bucket(u64 ns)
+static unsigned int stats_latency_bucket(u64 ns)
 {
 	unsigned int exp = ilog2(ns | 8);
 	unsigned int bucket = (exp - 3) * 8 + ((ns >> (exp - 3)) & 7);
@@ -19,7 +19,7 @@ static unsigned int latency_bucket(u64 ns)
 	return min_t(unsigned int, bucket, DVMM_LATENCY_BUCKETS - 1);
 }
 
-static u64 bucket_ns(unsigned int bucket)
+static u64 stats_bucket_ns(unsigned int bucket)
 {
 	return (8ull + (bucket & 7)) << (bucket / 8);
 }
@@ -33,7 +33,7 @@ void dvmm_stats_fault(struct dvmm_machine *m, u8 had, u8 need, u64 ns)
 	else
 		dvmm_stats_count(m, faults_write);
 	dvmm_stats_add(m, wait_ns, ns);
-	this_cpu_inc(m->stats->latency[latency_bucket(ns)]);
+	this_cpu_inc(m->stats->latency[stats_latency_bucket(ns)]);
 	if (ns > this_cpu_read(m->stats->latency_max))
 		this_cpu_write(m->stats->latency_max, ns);
 }
@@ -54,7 +54,7 @@ static u64 stats_percentile(const u64 *hist, u64 total, unsigned int percent)
 	for (i = 0; total && i < DVMM_LATENCY_BUCKETS; i++) {
 		seen += hist[i];
 		if (seen >= want)
-			return bucket_ns(i);
+			return stats_bucket_ns(i);
 	}
 	return 0;
 }

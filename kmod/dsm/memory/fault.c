@@ -27,7 +27,7 @@
 #define REFUSE_MS	100
 #define APART_US	20
 
-static struct dvmm_region *vmf_region(struct vm_fault *vmf)
+static struct dvmm_region *fault_region(struct vm_fault *vmf)
 {
 	return vmf->vma->vm_file->private_data;
 }
@@ -36,7 +36,7 @@ static struct dvmm_region *vmf_region(struct vm_fault *vmf)
  * Lock the page's frame if the permission is (still) there, and its block is whole.  A page
  * that is just leaving its block has a folio for a moment that is not its frame.
  */
-static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
+static struct folio *fault_lock_permitted(struct dvmm_region *r, u64 index, u8 need)
 {
 	const struct dvmm_page *pg = dvmm_region_page(r, index);
 	struct folio *folio = dvmm_mem_lock(r, index);
@@ -54,7 +54,7 @@ static struct folio *lock_permitted(struct dvmm_region *r, u64 index, u8 need)
  * keeps the permission as it is: there is no frame that it could belong to.  But
  * one that is being taken out of its block says so.
  */
-static bool frame_lost(struct dvmm_region *r, u64 index)
+static bool fault_frame_lost(struct dvmm_region *r, u64 index)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
 	const struct dvmm_page *pg = dvmm_region_page(r, index);
@@ -76,14 +76,14 @@ static bool frame_lost(struct dvmm_region *r, u64 index)
  */
 static bool fault_again(struct dvmm_region *r, u64 index, u8 need)
 {
-	if (dvmm_machine_stopped(r->m) || frame_lost(r, index))
+	if (dvmm_machine_stopped(r->m) || fault_frame_lost(r, index))
 		return false;
 	if (dvmm_page_perm(dvmm_region_page(r, index)) >= need)
 		usleep_range(APART_US, 2 * APART_US);
 	return true;
 }
 
-static bool may_unlock(const struct vm_fault *vmf)
+static bool fault_may_unlock(const struct vm_fault *vmf)
 {
 	return vmf->flags & FAULT_FLAG_ALLOW_RETRY && !(vmf->flags & FAULT_FLAG_RETRY_NOWAIT);
 }
@@ -92,7 +92,7 @@ static bool may_unlock(const struct vm_fault *vmf)
  * A signal ends the wait where it is delivered before the access is tried again:
  * a system call that copies comes back with the signal still pending, once.
  */
-static unsigned int wait_state(const struct vm_fault *vmf)
+static unsigned int fault_wait_state(const struct vm_fault *vmf)
 {
 	if (vmf->flags & FAULT_FLAG_INTERRUPTIBLE &&
 	    (vmf->flags & FAULT_FLAG_USER || !(vmf->flags & FAULT_FLAG_TRIED)))
@@ -104,7 +104,7 @@ static unsigned int wait_state(const struct vm_fault *vmf)
 static vm_fault_t fault_wait_unlocked(struct vm_fault *vmf, u8 need)
 {
 	struct file *file = get_file(vmf->vma->vm_file);
-	struct dvmm_wait wait = { wait_state(vmf), MAX_SCHEDULE_TIMEOUT };
+	struct dvmm_wait wait = { fault_wait_state(vmf), MAX_SCHEDULE_TIMEOUT };
 	pgoff_t index = vmf->pgoff;
 
 	release_fault_lock(vmf);
@@ -129,7 +129,7 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 {
 	static const struct dvmm_wait wait = { TASK_KILLABLE, MAX_SCHEDULE_TIMEOUT };
 	u8 need = vmf->flags & FAULT_FLAG_WRITE ? DVMM_PERM_WRITE : DVMM_PERM_READ;
-	struct dvmm_region *r = vmf_region(vmf);
+	struct dvmm_region *r = fault_region(vmf);
 	struct folio *folio;
 
 	if (vmf->pgoff >= r->npages)
@@ -140,12 +140,12 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 		dvmm_block_touch(r, vmf->vma, vmf->pgoff);
 	}
 	do {
-		if (may_unlock(vmf) && dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need)
+		if (fault_may_unlock(vmf) && dvmm_page_perm(dvmm_region_page(r, vmf->pgoff)) < need)
 			return fault_wait_unlocked(vmf, need);
 		if (fatal_signal_pending(current) ||
 		    dvmm_region_acquire(r, vmf->pgoff, need, &wait))
 			return fault_refuse(vmf);
-		folio = lock_permitted(r, vmf->pgoff, need);
+		folio = fault_lock_permitted(r, vmf->pgoff, need);
 	} while (!folio && fault_again(r, vmf->pgoff, need));
 	if (!folio)
 		return fault_refuse(vmf);
@@ -155,7 +155,7 @@ static vm_fault_t region_fault(struct vm_fault *vmf)
 	return VM_FAULT_LOCKED;
 }
 
-static bool lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
+static bool fault_lock_writable(struct dvmm_region *r, struct folio *folio, u64 index)
 {
 	folio_lock(folio);
 	if (folio->mapping == r->mapping &&
@@ -180,11 +180,11 @@ static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 {
 	const struct dvmm_wait wait = { TASK_KILLABLE, msecs_to_jiffies(MKWRITE_MS) };
 	struct folio *folio = page_folio(vmf->page);
-	struct dvmm_region *r = vmf_region(vmf);
+	struct dvmm_region *r = fault_region(vmf);
 	struct dvmm_folio_ref ref;
 	int ret;
 
-	if (lock_writable(r, folio, vmf->pgoff))
+	if (fault_lock_writable(r, folio, vmf->pgoff))
 		return VM_FAULT_LOCKED;
 	/* Our reference keeps the block from becoming single pages. */
 	if (folio_test_large(folio))
@@ -196,7 +196,7 @@ static vm_fault_t region_mkwrite(struct vm_fault *vmf)
 		return VM_FAULT_NOPAGE;
 	if (ret)
 		return VM_FAULT_SIGBUS;
-	return lock_writable(r, folio, vmf->pgoff) ? VM_FAULT_LOCKED : VM_FAULT_NOPAGE;
+	return fault_lock_writable(r, folio, vmf->pgoff) ? VM_FAULT_LOCKED : VM_FAULT_NOPAGE;
 }
 
 const struct vm_operations_struct dvmm_vm_ops = {

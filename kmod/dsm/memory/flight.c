@@ -52,7 +52,7 @@ static struct dvmm_flight *flight_alloc(struct dvmm_region *r, u64 index)
 	return f;
 }
 
-static bool item_of_peer(const struct dvmm_item *item)
+static bool flight_item_of_peer(const struct dvmm_item *item)
 {
 	return dvmm_msg_known(item->ev.type);
 }
@@ -63,7 +63,7 @@ static bool flight_is_full(const struct dvmm_flight *f)
 	return f->messages > 4 * f->r->m->nodes;
 }
 
-static bool item_in(const struct list_head *items, u8 type)
+static bool flight_item_in(const struct list_head *items, u8 type)
 {
 	const struct dvmm_item *item;
 
@@ -81,8 +81,9 @@ static bool flight_has(const struct dvmm_flight *f, const struct dvmm_item *item
 {
 	u8 type = item->ev.type;
 
-	return !item_of_peer(item) && (item_in(&f->inbox, type) || item_in(&f->deferred, type) ||
-				       item_in(&f->gated, type));
+	return !flight_item_of_peer(item) &&
+	       (flight_item_in(&f->inbox, type) || flight_item_in(&f->deferred, type) ||
+		flight_item_in(&f->gated, type));
 }
 
 /* The page's flight, or NULL: somebody has to make one first. */
@@ -129,8 +130,8 @@ struct dvmm_flight *dvmm_flight_deliver(struct dvmm_region *r, u64 index, struct
 	run = !f->running && !again;
 	if (!again)
 		list_add_tail(&item->list, &f->inbox);
-	f->messages += item_of_peer(item);
-	if (item_of_peer(item) && flight_is_full(f))
+	f->messages += flight_item_of_peer(item);
+	if (flight_item_of_peer(item) && flight_is_full(f))
 		dvmm_link_fence(r->m, item->ev.msg.src, "too many messages for one page");
 	f->running |= run;
 	spin_unlock(&b->lock);
@@ -139,7 +140,7 @@ struct dvmm_flight *dvmm_flight_deliver(struct dvmm_region *r, u64 index, struct
 	return run ? f : NULL;
 }
 
-static void peer_more(struct dvmm_machine *m, u16 node, atomic_t *count, const char *why)
+static void flight_peer_more(struct dvmm_machine *m, u16 node, atomic_t *count, const char *why)
 {
 	if (atomic_inc_return(count) > DVMM_PEER_MAX)
 		dvmm_link_fence(m, node, why);
@@ -160,7 +161,7 @@ struct dvmm_item *dvmm_item_message(struct dvmm_machine *m, const struct dvmm_ms
 
 	item->ev.msg = *msg;
 	item->page = page;
-	peer_more(m, msg->src, &m->peers[msg->src].parked, "too many of its messages wait");
+	flight_peer_more(m, msg->src, &m->peers[msg->src].parked, "too many of its messages wait");
 	return item;
 }
 
@@ -168,7 +169,7 @@ void dvmm_item_free(struct dvmm_machine *m, struct dvmm_item *item)
 {
 	if (item->page)
 		put_page(item->page);
-	if (item_of_peer(item))
+	if (flight_item_of_peer(item))
 		atomic_dec(&m->peers[item->ev.msg.src].parked);
 	kmem_cache_free(items, item);
 }
@@ -183,7 +184,7 @@ static bool flight_moved(const struct dvmm_flight *f, const struct dvmm_page *pg
 	       (f->reoffer && dvmm_state_stable(pg->state));
 }
 
-static bool state_serves(u8 state)
+static bool flight_state_serves(u8 state)
 {
 	return state == DVMM_ST_H_FS || state == DVMM_ST_H_FM;
 }
@@ -193,11 +194,11 @@ static void flight_serve(struct dvmm_flight *f, const struct dvmm_page *pg)
 {
 	struct dvmm_machine *m = f->r->m;
 
-	if (state_serves(f->sight.state))
+	if (flight_state_serves(f->sight.state))
 		atomic_dec(&m->peers[f->sight.txn.requester].served);
-	if (state_serves(pg->state))
-		peer_more(m, f->txn.requester, &m->peers[f->txn.requester].served,
-			  "it leaves too many transactions open");
+	if (flight_state_serves(pg->state))
+		flight_peer_more(m, f->txn.requester, &m->peers[f->txn.requester].served,
+				 "it leaves too many transactions open");
 }
 
 /* By the runner, under the bucket lock. */
@@ -251,7 +252,7 @@ bool dvmm_flight_next(struct dvmm_flight *f)
 		list_del(&f->item->list);
 		f->waiting -= f->from != &f->inbox;
 		f->due &= !list_empty(&f->gated);
-		f->messages -= item_of_peer(f->item);
+		f->messages -= flight_item_of_peer(f->item);
 		spin_unlock(&b->lock);
 		return true;
 	}
@@ -277,7 +278,7 @@ void dvmm_flight_defer(struct dvmm_flight *f)
 	else
 		list_add_tail(&f->item->list, &f->deferred);
 	f->waiting++;
-	f->messages += item_of_peer(f->item);
+	f->messages += flight_item_of_peer(f->item);
 	spin_unlock(&b->lock);
 	f->item = NULL;
 }
@@ -296,7 +297,7 @@ void dvmm_flight_gate(struct dvmm_flight *f)
 	spin_lock(&b->lock);
 	list_add_tail(&f->item->list, &f->gated);
 	f->waiting++;
-	f->messages += item_of_peer(f->item);
+	f->messages += flight_item_of_peer(f->item);
 	spin_unlock(&b->lock);
 	f->item = NULL;
 }

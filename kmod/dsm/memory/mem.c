@@ -40,7 +40,7 @@ void dvmm_mem_unlock(struct folio *folio)
 }
 
 /* folio_mapcount() of a single page; not every kernel exports that one */
-static int frame_mapcount(const struct folio *folio)
+static int mem_frame_mapcount(const struct folio *folio)
 {
 	return atomic_read(&folio->_mapcount) + 1;
 }
@@ -50,9 +50,9 @@ static int frame_mapcount(const struct folio *folio)
  * that wait.  A folio that is not on the LRU yet is held by a per-CPU batch on
  * its way there; one with a memory error by the kernel, for ever.
  */
-static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
+static bool mem_frame_pinned(struct dvmm_region *r, struct folio *folio)
 {
-	int expected = 2 + frame_mapcount(folio) + (folio_test_lru(folio) ? 0 : 1) +
+	int expected = 2 + mem_frame_mapcount(folio) + (folio_test_lru(folio) ? 0 : 1) +
 		       dvmm_region_announced(r, folio);
 
 	if (folio_test_hwpoison(folio))
@@ -62,16 +62,16 @@ static bool frame_pinned(struct dvmm_region *r, struct folio *folio)
 
 /* ---- blocks (block.h) ---- */
 
-static struct page *frame_copy(struct folio *folio, u64 index);
+static struct page *mem_frame_copy(struct folio *folio, u64 index);
 
 /* Nobody maps or holds a folio of many pages: the kernel splits it for no one else. */
-static bool block_idle(struct dvmm_region *r, struct folio *folio)
+static bool mem_block_idle(struct dvmm_region *r, struct folio *folio)
 {
 	unmap_mapping_pages(r->mapping, folio->index, folio_nr_pages(folio), false);
 	return folio_ref_count(folio) == 1 + folio_nr_pages(folio);
 }
 
-static bool block_left(struct dvmm_region *r, u64 index)
+static bool mem_block_left(struct dvmm_region *r, u64 index)
 {
 	struct folio *folio = dvmm_mem_lock(r, index);
 	bool left;
@@ -91,10 +91,10 @@ static bool block_left(struct dvmm_region *r, u64 index)
  *
  * @folio: locked, with a reference; neither afterwards.  0, or -EAGAIN.
  */
-static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
+static int mem_block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
 {
 	loff_t at = (loff_t)index << PAGE_SHIFT;
-	struct page *own = block_idle(r, folio) ? frame_copy(folio, index) : NULL;
+	struct page *own = mem_block_idle(r, folio) ? mem_frame_copy(folio, index) : NULL;
 	unsigned int noio;
 
 	if (own) {
@@ -109,7 +109,7 @@ static int block_leave(struct dvmm_region *r, u64 index, struct folio *folio)
 	memalloc_noio_restore(noio);
 	dvmm_mem_fill(r, index, own);
 	dvmm_page_set_frame(r, index, true);
-	if (!block_left(r, index))
+	if (!mem_block_left(r, index))
 		return -EAGAIN;
 	dvmm_stats_count(r->m, blocks_split);
 	return 0;
@@ -130,19 +130,19 @@ int dvmm_mem_lower(struct dvmm_region *r, u64 index, u8 perm)
 	if (!folio)
 		return 0;
 	if (folio_test_large(folio))
-		return block_leave(r, index, folio);
+		return mem_block_leave(r, index, folio);
 	if (perm != DVMM_PERM_NONE)
 		folio_mkclean(folio);
-	else if (frame_mapcount(folio))
+	else if (mem_frame_mapcount(folio))
 		unmap_mapping_pages(r->mapping, index, 1, false);
-	if (frame_pinned(r, folio))
+	if (mem_frame_pinned(r, folio))
 		ret = -EAGAIN;
 	dvmm_mem_unlock(folio);
 	return ret;
 }
 
 /* A frame is there already: only the contents change. */
-static int frame_refill(struct dvmm_region *r, u64 index, struct page *page)
+static int mem_frame_refill(struct dvmm_region *r, u64 index, struct page *page)
 {
 	struct folio *folio = dvmm_mem_lock(r, index);
 
@@ -154,7 +154,7 @@ static int frame_refill(struct dvmm_region *r, u64 index, struct page *page)
 }
 
 /* Charged to the machine's owner, whoever brings the page.  A block may be refused. */
-static int frame_add(struct dvmm_region *r, u64 index, struct folio *folio)
+static int mem_frame_add(struct dvmm_region *r, u64 index, struct folio *folio)
 {
 	gfp_t how = folio_test_large(folio) ? __GFP_NORETRY | __GFP_NOWARN : __GFP_NOFAIL;
 	struct mem_cgroup *old = set_active_memcg(r->memcg);
@@ -179,18 +179,18 @@ int dvmm_mem_fill(struct dvmm_region *r, u64 index, struct page *page)
 		page = alloc_page(FRAME_GFP | __GFP_ZERO);
 	folio = page_folio(page);
 	folio_mark_uptodate(folio);
-	ret = frame_add(r, index, folio);
+	ret = mem_frame_add(r, index, folio);
 	if (!ret) {
 		folio_mark_dirty(folio);
 		folio_unlock(folio);
 	} else if (ret == -EEXIST && !folio_test_large(folio)) {
-		ret = frame_refill(r, index, page);
+		ret = mem_frame_refill(r, index, page);
 	}
 	folio_put(folio);
 	return ret;
 }
 
-static void frame_drop(struct dvmm_region *r, struct folio *folio)
+static void mem_frame_drop(struct dvmm_region *r, struct folio *folio)
 {
 	loff_t at = folio_pos(folio);
 
@@ -199,7 +199,7 @@ static void frame_drop(struct dvmm_region *r, struct folio *folio)
 }
 
 /* Reading broken memory with an ordinary copy would be the end of this host. */
-static struct page *frame_copy(struct folio *folio, u64 index)
+static struct page *mem_frame_copy(struct folio *folio, u64 index)
 {
 	struct page *copy = alloc_page(GFP_NOIO | __GFP_HIGHMEM | __GFP_NOFAIL);
 
@@ -220,10 +220,10 @@ struct page *dvmm_mem_read_out(struct dvmm_region *r, u64 index, bool last)
 		goto broken;
 	if (last) {
 		/* Nobody maps or pins it: the frame itself can travel. */
-		frame_drop(r, folio);
+		mem_frame_drop(r, folio);
 		return folio_page(folio, 0);
 	}
-	page = frame_copy(folio, index);
+	page = mem_frame_copy(folio, index);
 broken:
 	dvmm_mem_unlock(folio);
 	if (!page)
@@ -240,7 +240,7 @@ void dvmm_mem_drop(struct dvmm_region *r, u64 index)
 }
 
 /* After a memory error: the folio stays, so that an access finds out. */
-static int keep_folio(struct address_space *mapping, struct folio *folio)
+static int mem_keep_folio(struct address_space *mapping, struct folio *folio)
 {
 	return 0;
 }
@@ -248,5 +248,5 @@ static int keep_folio(struct address_space *mapping, struct folio *folio)
 const struct address_space_operations dvmm_frame_aops = {
 	.dirty_folio = noop_dirty_folio,
 	.migrate_folio = filemap_migrate_folio,
-	DVMM_ERROR_REMOVE(keep_folio),
+	DVMM_ERROR_REMOVE(mem_keep_folio),
 };

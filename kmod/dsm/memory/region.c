@@ -27,7 +27,7 @@ static struct vfsmount *region_mnt;
 
 /* ---- the priv word ---- */
 
-static void priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
+static void region_priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
 {
 	struct dvmm_bucket *b = dvmm_region_bucket(r, index);
 	struct dvmm_page *pg = dvmm_region_page(r, index);
@@ -39,7 +39,7 @@ static void priv_change(struct dvmm_region *r, u64 index, u64 clear, u64 set)
 
 void dvmm_page_set_guess(struct dvmm_region *r, u64 index, u64 guess)
 {
-	priv_change(r, index, DVMM_PRIV_AHEAD | DVMM_PRIV_OVERSHOT, guess);
+	region_priv_change(r, index, DVMM_PRIV_AHEAD | DVMM_PRIV_OVERSHOT, guess);
 }
 
 void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm)
@@ -47,20 +47,20 @@ void dvmm_page_set_perm(struct dvmm_region *r, u64 index, u8 perm)
 	dvmm_reclaim_perm(r, dvmm_page_perm(dvmm_region_page(r, index)), perm);
 	if (perm == DVMM_PERM_NONE)
 		dvmm_ahead_lost(r, index);
-	priv_change(r, index, DVMM_PRIV_PERM | DVMM_PRIV_WROTE, perm);
+	region_priv_change(r, index, DVMM_PRIV_PERM | DVMM_PRIV_WROTE, perm);
 }
 
 void dvmm_page_set_wrote(struct dvmm_region *r, u64 index)
 {
 	if (!dvmm_page_wrote(dvmm_region_page(r, index)))
-		priv_change(r, index, 0, DVMM_PRIV_WROTE);
+		region_priv_change(r, index, 0, DVMM_PRIV_WROTE);
 }
 
 void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there)
 {
 	if (dvmm_page_has_frame(dvmm_region_page(r, index)) == there)
 		return;
-	priv_change(r, index, DVMM_PRIV_FRAME, there ? DVMM_PRIV_FRAME : 0);
+	region_priv_change(r, index, DVMM_PRIV_FRAME, there ? DVMM_PRIV_FRAME : 0);
 	atomic64_add(there ? 1 : -1, &r->frames);
 	if (!there && wq_has_sleeper(&r->room))
 		wake_up_all(&r->room);
@@ -69,14 +69,14 @@ void dvmm_page_set_frame(struct dvmm_region *r, u64 index, bool there)
 /* ---- references that are no pins ---- */
 
 /* The reference keeps the index of a folio that has left the page cache. */
-static struct dvmm_bucket *folio_bucket(struct dvmm_region *r, const struct folio *folio)
+static struct dvmm_bucket *region_folio_bucket(struct dvmm_region *r, const struct folio *folio)
 {
 	return dvmm_region_bucket(r, folio->index);
 }
 
 void dvmm_region_announce(struct dvmm_region *r, struct dvmm_folio_ref *ref, struct folio *folio)
 {
-	struct dvmm_bucket *b = folio_bucket(r, folio);
+	struct dvmm_bucket *b = region_folio_bucket(r, folio);
 
 	ref->folio = folio;
 	spin_lock(&b->lock);
@@ -86,7 +86,7 @@ void dvmm_region_announce(struct dvmm_region *r, struct dvmm_folio_ref *ref, str
 
 void dvmm_region_withdraw(struct dvmm_region *r, struct dvmm_folio_ref *ref)
 {
-	struct dvmm_bucket *b = folio_bucket(r, ref->folio);
+	struct dvmm_bucket *b = region_folio_bucket(r, ref->folio);
 
 	spin_lock(&b->lock);
 	list_del(&ref->list);
@@ -95,7 +95,7 @@ void dvmm_region_withdraw(struct dvmm_region *r, struct dvmm_folio_ref *ref)
 
 int dvmm_region_announced(struct dvmm_region *r, const struct folio *folio)
 {
-	struct dvmm_bucket *b = folio_bucket(r, folio);
+	struct dvmm_bucket *b = region_folio_bucket(r, folio);
 	struct dvmm_folio_ref *ref;
 	int n = 0;
 

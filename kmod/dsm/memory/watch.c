@@ -31,15 +31,15 @@ static const struct {
 
 /* ---- in words ---- */
 
-static enum whom view_whom(const struct dvmm_flight_view *v)
+static enum whom watch_whom(const struct dvmm_flight_view *v)
 {
 	return v->running ? NOBODY : awaited[v->state].whom;
 }
 
 /* The node whose turn it is; this one where that is not known of a single other. */
-static u16 view_node(const struct dvmm_region *r, const struct dvmm_flight_view *v)
+static u16 watch_node(const struct dvmm_region *r, const struct dvmm_flight_view *v)
 {
-	switch (view_whom(v)) {
+	switch (watch_whom(v)) {
 	case HOME:
 		return v->asked;
 	case OWNER:
@@ -60,16 +60,16 @@ void dvmm_watch_why(const struct dvmm_region *r, const struct dvmm_flight_view *
 		snprintf(text, DVMM_WHY_LEN, "pinned on node %u", r->m->self);
 	else if (v->running)
 		snprintf(text, DVMM_WHY_LEN, "node %u is at work on it", r->m->self);
-	else if (view_whom(v) == NOBODY)
+	else if (watch_whom(v) == NOBODY)
 		snprintf(text, DVMM_WHY_LEN, "%u events wait on node %u", v->waiting, r->m->self);
-	else if (view_whom(v) == SHARERS)
+	else if (watch_whom(v) == SHARERS)
 		snprintf(text, DVMM_WHY_LEN, "node %u waits for %d %s", r->m->self, v->acks, what);
-	else if (view_whom(v) == REQUESTER)
+	else if (watch_whom(v) == REQUESTER)
 		snprintf(text, DVMM_WHY_LEN, "node %u waits for %s of node %u, served by node %u",
 			 r->m->self, what, v->requester, v->owner);
 	else
 		snprintf(text, DVMM_WHY_LEN, "node %u waits for %s by way of node %u", r->m->self,
-			 what, view_node(r, v));
+			 what, watch_node(r, v));
 }
 
 /* ---- looking ---- */
@@ -80,7 +80,7 @@ struct look {
 	unsigned int late;		/* how many are to be reported */
 };
 
-static void look_at(struct dvmm_region *r, const struct dvmm_flight_view *v, void *arg)
+static void watch_look_at(struct dvmm_region *r, const struct dvmm_flight_view *v, void *arg)
 {
 	struct look *look = arg;
 
@@ -88,7 +88,7 @@ static void look_at(struct dvmm_region *r, const struct dvmm_flight_view *v, voi
 		return;
 	look->late++;
 	/* Of two that are as good as equal, the one that waits for nobody. */
-	if (look->r && v->age_ms + (view_whom(v) == NOBODY ? DVMM_WATCH_GRACE_MS : 0) <=
+	if (look->r && v->age_ms + (watch_whom(v) == NOBODY ? DVMM_WATCH_GRACE_MS : 0) <=
 		       look->oldest.age_ms)
 		return;
 	look->r = r;
@@ -101,7 +101,7 @@ static void watch_report(struct dvmm_machine *m, const struct look *look, const 
 
 	trace_dvmm_stall(m->self, look->r->id, v->page, v->state, v->age_ms, text);
 	if (!m->watch->stalled)
-		dvmm_machine_event(m, DVMM_EVENT_STALLED, view_node(look->r, v), text);
+		dvmm_machine_event(m, DVMM_EVENT_STALLED, watch_node(look->r, v), text);
 	if (__ratelimit(&m->watch->lines))
 		pr_warn("dvmm: %pUb node %u: %s (%u pages are late)\n", m->uuid, m->self, text,
 			look->late);
@@ -111,7 +111,7 @@ static bool watch_over(const struct dvmm_machine *m, const struct dvmm_flight_vi
 {
 	u64 bound = m->stall_s * 1000ull;
 
-	if (view_whom(v) != NOBODY)
+	if (watch_whom(v) != NOBODY)
 		bound += DVMM_WATCH_GRACE_MS;
 	return m->stall_s && v->age_ms >= bound;
 }
@@ -137,7 +137,7 @@ static void watch_look(struct dvmm_machine *m)
 
 	/* Regions outlast the watch, so their references need not be taken. */
 	xa_for_each(&m->regions, id, r)
-		dvmm_flights_visit(r, look_at, &look);
+		dvmm_flights_visit(r, watch_look_at, &look);
 	if (look.r)
 		watch_late(m, &look);
 	m->watch->stalled = look.r;
@@ -175,7 +175,7 @@ void dvmm_watch_end(struct dvmm_machine *m)
 
 /* ---- debugfs ---- */
 
-static void show_flight(struct dvmm_region *r, const struct dvmm_flight_view *v, void *arg)
+static void watch_show_flight(struct dvmm_region *r, const struct dvmm_flight_view *v, void *arg)
 {
 	struct seq_file *seq = arg;
 	char why[DVMM_WHY_LEN];
@@ -193,6 +193,6 @@ void dvmm_watch_show(struct dvmm_machine *m, struct seq_file *seq)
 
 	mutex_lock(&m->lock);
 	xa_for_each(&m->regions, id, r)
-		dvmm_flights_visit(r, show_flight, seq);
+		dvmm_flights_visit(r, watch_show_flight, seq);
 	mutex_unlock(&m->lock);
 }
