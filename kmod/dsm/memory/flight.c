@@ -33,10 +33,22 @@ static enum hrtimer_restart flight_again(struct hrtimer *t)
 	return HRTIMER_NORESTART;
 }
 
+/* Rather than that somebody is killed for it, what a snapshot keeps goes. */
+static struct dvmm_flight *flight_charge(struct dvmm_region *r)
+{
+	struct dvmm_flight *f = kmem_cache_zalloc(flights, GFP_KERNEL_ACCOUNT | __GFP_NORETRY |
+						  __GFP_NOWARN);
+
+	if (f)
+		return f;
+	dvmm_snapshot_give_up(&r->snapshot);
+	return kmem_cache_zalloc(flights, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+}
+
 static struct dvmm_flight *flight_alloc(struct dvmm_region *r, u64 index)
 {
 	struct mem_cgroup *old = set_active_memcg(r->memcg);
-	struct dvmm_flight *f = kmem_cache_zalloc(flights, GFP_KERNEL_ACCOUNT | __GFP_NOFAIL);
+	struct dvmm_flight *f = flight_charge(r);
 
 	set_active_memcg(old);
 	f->r = r;

@@ -153,12 +153,23 @@ static int mem_frame_refill(struct dvmm_region *r, u64 index, struct page *page)
 	return 0;
 }
 
-/* Charged to the machine's owner, whoever brings the page.  A block may be refused. */
+/* A block may be refused; for a page what a snapshot keeps goes before anybody is killed. */
+static int mem_frame_charge(struct dvmm_region *r, u64 index, struct folio *folio)
+{
+	int ret = filemap_add_folio(r->mapping, folio, index,
+				    GFP_NOIO | __GFP_NORETRY | __GFP_NOWARN);
+
+	if (ret != -ENOMEM || folio_test_large(folio))
+		return ret;
+	dvmm_snapshot_give_up(&r->snapshot);
+	return filemap_add_folio(r->mapping, folio, index, GFP_NOIO | __GFP_NOFAIL);
+}
+
+/* Charged to the machine's owner, whoever brings the page. */
 static int mem_frame_add(struct dvmm_region *r, u64 index, struct folio *folio)
 {
-	gfp_t how = folio_test_large(folio) ? __GFP_NORETRY | __GFP_NOWARN : __GFP_NOFAIL;
 	struct mem_cgroup *old = set_active_memcg(r->memcg);
-	int ret = filemap_add_folio(r->mapping, folio, index, GFP_NOIO | how);
+	int ret = mem_frame_charge(r, index, folio);
 
 	set_active_memcg(old);
 	return ret;

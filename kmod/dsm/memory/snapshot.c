@@ -41,6 +41,16 @@ static void snapshot_forget(struct dvmm_snapshot *s, int error)
 	xa_destroy(&s->kept);
 }
 
+void dvmm_snapshot_give_up(struct dvmm_snapshot *s)
+{
+	if (!READ_ONCE(s->left))
+		return;
+	mutex_lock(&s->lock);
+	if (s->left)
+		snapshot_forget(s, -ENOMEM);
+	mutex_unlock(&s->lock);
+}
+
 /* ---- before a page changes ---- */
 
 static bool snapshot_is_zero(struct page *page)

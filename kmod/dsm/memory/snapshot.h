@@ -41,6 +41,14 @@ struct dvmm_snapshot {
 };
 
 void dvmm_snapshot_init(struct dvmm_snapshot *s);
+/**
+ * dvmm_snapshot_give_up - there is no memory for what has to be
+ * @s: of a region whose cgroup, or host, is full
+ *
+ * What was kept is free again, and who reads hears ENOMEM.  Context: may sleep; the caller
+ * MUST NOT hold @lock.
+ */
+void dvmm_snapshot_give_up(struct dvmm_snapshot *s);
 
 /** dvmm_snapshot_create - DVMM_CREATE_SNAPSHOT; a descriptor or -errno */
 int dvmm_snapshot_create(struct dvmm_region *r);
