@@ -51,6 +51,16 @@ bool cgroup_bound(const char *bytes)
 	return cgroup_put(OWN "/memory.max", bytes);
 }
 
+bool cgroup_slow(const char *bytes)
+{
+	return cgroup_put(OWN "/memory.high", bytes);
+}
+
+bool cgroup_orphan(void)
+{
+	return !rmdir(OWN);
+}
+
 long long cgroup_bytes(void)
 {
 	char text[64] = "";

@@ -15,6 +15,10 @@ bool cgroup_enter(void);
 bool cgroup_leave(void);
 /** cgroup_bound - its memory.max, e.g. "6M" or "max" */
 bool cgroup_bound(const char *bytes);
+/** cgroup_slow - its memory.high */
+bool cgroup_slow(const char *bytes);
+/** cgroup_orphan - the group goes, whatever is charged to it; nobody is in it any more */
+bool cgroup_orphan(void);
 /** cgroup_bytes - its memory.current */
 long long cgroup_bytes(void);
 /** cgroup_put - write to any file; for others in /proc and /sys, too */

@@ -65,6 +65,19 @@ static size_t wrong(volatile uint64_t *p)
 	return bad;
 }
 
+/* Seven eighths of what node 1 holds, when the kernel is asked for memory. */
+static bool given_by_node_1(const struct cluster *c)
+{
+	uint64_t end = now_ns() + WAIT_MS * tap_patience() * 1000000ull;
+
+	do {
+		if (!cgroup_put("/proc/sys/vm/drop_caches", "2"))
+			tap_bail("drop_caches: %s", strerror(errno));
+		usleep(100000);
+	} while (frames(c, 1) > PAGES / 8 && now_ns() < end);
+	return frames(c, 1) <= PAGES / 8;
+}
+
 /* In a child, so that the group is left with it. */
 static int moved_pages(void)
 {
@@ -262,13 +275,13 @@ static int open_apart(struct cluster *c)
 	return cgroup_enter() ? cluster_join(c, 1) : -1;
 }
 
-/* Bytes of room for more, or of what is there to go. */
-static bool bound_from_now(long long more)
+/* Bytes of room for more, or of what is there to go; by cgroup_bound() or cgroup_slow(). */
+static bool from_now(bool (*set)(const char *bytes), long long more)
 {
 	char bytes[24];
 
 	snprintf(bytes, sizeof(bytes), "%lld", cgroup_bytes() + more);
-	return cgroup_bound(bytes);
+	return set(bytes);
 }
 
 static void show_copies(const struct cluster *c)
@@ -284,7 +297,7 @@ static int more_copies_than_room(void)
 	struct cluster c;
 	size_t bad;
 
-	if (open_apart(&c) || !bound_from_now(ROOM))
+	if (open_apart(&c) || !from_now(cgroup_bound, ROOM))
 		return 2;
 	bad = wrong(map(&c, 1));
 	show_copies(&c);
@@ -298,10 +311,23 @@ static int fewer_copies(void)
 	if (open_apart(&c) || wrong(map(&c, 1)))
 		return 2;
 	show_copies(&c);
-	if (!bound_from_now(-ROOM))
+	if (!from_now(cgroup_bound, -ROOM))
 		return 3;
 	show_copies(&c);
 	return frames(&c, 1) * PAGE > PAGES * PAGE - ROOM / 2 || wrong(map(&c, 1));
+}
+
+/* Past memory.high nobody is killed, and who is there is slowed down until enough has gone. */
+static int copies_past_high(void)
+{
+	struct cluster c;
+	size_t bad;
+
+	if (open_apart(&c) || !from_now(cgroup_slow, ROOM))
+		return 2;
+	bad = wrong(map(&c, 1));
+	show_copies(&c);
+	return bad || frames(&c, 1) * PAGE > 2 * ROOM;
 }
 
 static void copies(void)
@@ -314,12 +340,35 @@ static void copies(void)
 	status = in_child(fewer_copies);
 	cgroup_bound("max");
 	tap_ok(!status, "and when the group is made smaller (%d)", status);
+	status = in_child(copies_past_high);
+	cgroup_slow("max");
+	tap_ok(!status, "and where it has more than its memory.high (%d)", status);
+}
+
+/* A process may be moved out, and its group be removed: what that was charged is its parent's. */
+static int group_gone(void)
+{
+	struct cluster c;
+
+	if (open_apart(&c) || wrong(map(&c, 1)) || !cgroup_leave() || !cgroup_orphan())
+		return 2;
+	if (!given_by_node_1(&c))
+		return 3;
+	write_all(map(&c, 1));
+	return wrong(map(&c, 0)) || frames(&c, 1) != PAGES;
+}
+
+static void orphaned(void)
+{
+	int status = in_child(group_gone);
+
+	tap_ok(!status, "a machine outlives its owner's group, and gives copies back (%d)", status);
 }
 
 /* Copies of pages that are at home elsewhere go when the kernel asks for memory. */
 static void given_back(void)
 {
-	uint64_t before, after, end;
+	uint64_t before;
 	volatile uint64_t *far;
 	struct cluster c;
 
@@ -331,16 +380,9 @@ static void given_back(void)
 	far = map(&c, 1);
 	tap_ok(!wrong(far), "node 1 reads what node 0 wrote");
 	before = frames(&c, 1);
-	end = now_ns() + WAIT_MS * tap_patience() * 1000000ull;
-	do {
-		if (!cgroup_put("/proc/sys/vm/drop_caches", "2"))
-			tap_bail("drop_caches: %s", strerror(errno));
-		usleep(100000);
-		after = frames(&c, 1);
-	} while (after > before / 8 && now_ns() < end);
-	tap_ok(before == PAGES && after <= before / 8,
+	tap_ok(before == PAGES && given_by_node_1(&c),
 	       "clean copies are given back: %llu frames, then %llu",
-	       (unsigned long long)before, (unsigned long long)after);
+	       (unsigned long long)before, (unsigned long long)frames(&c, 1));
 	tap_ok(frames(&c, 0) == PAGES, "the home keeps its frames");
 	tap_ok(!wrong(far), "and they can be read again");
 	cluster_close(&c);
@@ -360,6 +402,7 @@ int main(void)
 		tap_ok(klog_clean(), "the kernel did not complain");
 		killed();
 		klog_open();	/* of that it tells at length */
+		orphaned();
 		cgroup_remove();
 	} else {
 		tap_skip("cgroup", "%s", strerror(errno));
