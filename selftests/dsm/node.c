@@ -192,19 +192,25 @@ int event_want(int machine, int type, struct dvmm_event_record *ev, int ms)
 	return 0;
 }
 
+void uuid_text(const uint8_t uuid[16], char text[UUID_TEXT])
+{
+	int i, at = 0;
+
+	for (i = 0; i < 16; i++)
+		at += snprintf(text + at, UUID_TEXT - at, "%02x%s", uuid[i],
+			       i == 3 || i == 5 || i == 7 || i == 9 ? "-" : "");
+}
+
 int node_debugfs(const uint8_t uuid[16], int node, const char *file, char *buf, size_t n)
 {
 	static const char root[] = "/sys/kernel/debug";
-	char name[128];
+	char name[128], text[UUID_TEXT];
 	ssize_t got;
-	int fd, i, at;
+	int fd;
 
 	mount("debugfs", root, "debugfs", 0, NULL);
-	at = snprintf(name, sizeof(name), "%s/dvmm/", root);
-	for (i = 0; i < 16; i++)
-		at += snprintf(name + at, sizeof(name) - at, "%02x%s", uuid[i],
-			       i == 3 || i == 5 || i == 7 || i == 9 ? "-" : "");
-	snprintf(name + at, sizeof(name) - at, ".%d/%s", node, file);
+	uuid_text(uuid, text);
+	snprintf(name, sizeof(name), "%s/dvmm/%s.%d/%s", root, text, node, file);
 	fd = open(name, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;

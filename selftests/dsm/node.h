@@ -28,6 +28,9 @@ bool dev_there(void);
 /** dev_open - /dev/dvmm; ends the program with a skip where there is none */
 int dev_open(void);
 void random_uuid(uint8_t uuid[16]);
+#define UUID_TEXT	37
+/** uuid_text - as the kernel writes it */
+void uuid_text(const uint8_t uuid[16], char text[UUID_TEXT]);
 
 int machine_create(const struct machine_params *p);
 int region_create(int machine, int id, int home, size_t bytes, size_t cache);

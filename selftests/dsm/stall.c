@@ -85,6 +85,16 @@ static void flights_say(const uint8_t *uuid, int node, const char *what, const c
 		tap_diag("%s", ret ? strerror(errno) : buf);
 }
 
+/* One line names page, region, state, and whom it waits for. */
+static void log_says(const uint8_t *uuid, const char *transport, const char *why)
+{
+	char name[UUID_TEXT], who[128];
+
+	uuid_text(uuid, name);
+	snprintf(who, sizeof(who), "%s node 0: page %d of region 0 stalled for", name, AT);
+	tap_ok(klog_says(who, why), "%s: the kernel log has the page and \"%s\"", transport, why);
+}
+
 /* ---- somebody has the page pinned ---- */
 
 static void pinned(const char *transport)
@@ -106,6 +116,7 @@ static void pinned(const char *transport)
 	flights_say(c.uuid, 0, transport, "region: 0 page: 5 state: H_R");
 	flights_say(c.uuid, 0, transport, "why: pinned on node 0");
 	flights_say(c.uuid, 1, transport, "state: IM_AD");
+	log_says(c.uuid, transport, "in H_R: pinned on node 0");
 	event_says(c.machine[0], DVMM_EVENT_STOPPED, STOP_MS, "over the bound",
 		   "page 5 of region 0 stalled for");
 	event_says(c.machine[1], DVMM_EVENT_STOPPED, STOP_MS, "over the bound",

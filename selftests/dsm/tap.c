@@ -165,6 +165,22 @@ static bool is_complaint(const char *line)
 	return false;
 }
 
+bool klog_says(const char *who, const char *what)
+{
+	int fd = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	bool says = false;
+	char line[8192];
+	ssize_t n = 0;
+
+	while (!says && fd >= 0 && ((n = read(fd, line, sizeof(line) - 1)) > 0 || errno == EPIPE)) {
+		line[n > 0 ? n : 0] = 0;
+		says = strstr(line, who) && strstr(line, what);
+	}
+	if (fd >= 0)
+		close(fd);
+	return says;
+}
+
 bool klog_clean(void)
 {
 	char line[8192];

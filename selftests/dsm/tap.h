@@ -39,6 +39,8 @@ uint64_t now_ns(void);
 
 /** klog_open - remember where the kernel log ends now */
 void klog_open(void);
+/** klog_says - does a line of the kernel log have both texts? */
+bool klog_says(const char *who, const char *what);
 /** klog_clean - true if the kernel has not complained since; complaints are shown */
 bool klog_clean(void);
 
