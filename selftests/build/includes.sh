@@ -17,11 +17,12 @@ offences()
 
 own='[a-z0-9_]+\.h'
 
-# dsm ROOT: each folder of dvmm.ko sees itself and what is below it
+# dsm ROOT: each folder of dvmm.ko, in Kbuild's order, sees itself and what is below it
 dsm()
 {
 	below=engine
-	for folder in machine link memory membership control; do
+	for folder in $(sed -n 's/^dsm-folders := //p' Kbuild | tr ' ' '\n' | tac); do
+		[ "$folder" != engine ] || continue
 		[ ! -d "$1/kmod/dsm/$folder" ] || offences "$1/kmod/dsm/$folder" \
 			"linux/dvmm(_netlink)?\.h|dvmm/$own|($below)/$own|$own"
 		below="$below|$folder"

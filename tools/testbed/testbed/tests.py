@@ -94,7 +94,7 @@ def find(wanted, bench=False, debug=None):
 
     A debug kernel gets guests, and clusters of more than DEBUG_NODES, only if they are asked for: they are slow
     there, and tests within one kernel have as many nodes. KCSAN needs two CPUs in a node to see a race, so its
-    nodes are as much as this machine can bear one by one.
+    nodes are as much as this machine can bear one by one. LookupError names what is wanted and is not there.
     """
     found = [test for group in groups() for test in _group(group) if debug or not test.planted]
     if debug:
